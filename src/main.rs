@@ -1,0 +1,2 @@
+//! The `rollboot` program.
+fn main() {}
