@@ -1,1 +1,16 @@
 //! rollboot reboots Kubernetes nodes when their operating system asks for it, one at a time.
+//!
+//! From bottom to top: the pure core decides ([`machine`] with [`lock`], [`drain`], [`journal`], [`node`], [`shutdown`],
+//! [`backoff`], [`config`]); [`ports`] says what it needs of the world; adapters bring it, one outside world each
+//! ([`cluster`], [`host`], [`telemetry`]) and decide nothing; [`daemon`] is the one loop; [`cli`] is what a person calls.
+//! Dependencies point downwards only; a test reads the imports and says so.
+
+pub mod config;
+pub mod drain;
+pub mod failure;
+pub mod journal;
+pub mod lock;
+pub mod node;
+pub mod ports;
+pub mod request;
+pub mod shutdown;

@@ -1,0 +1,7 @@
+//! Emptying the node: which pods are evicted, and how the evictions go.
+//!
+//! Everything is decided on lists of the node's pods that the adapter keeps fresh; nothing here asks the server or sleeps.
+
+mod pod;
+
+pub use pod::{Controller, EvictAnswer, PodRef, PodView};

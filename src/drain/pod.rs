@@ -1,0 +1,77 @@
+//! What the drain knows of a pod, and what the server may answer to its eviction.
+
+use crate::failure::Failure;
+
+/// Names one pod, and no other of the same name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PodRef {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// UID: the precondition of its eviction.
+    pub uid: String,
+}
+
+impl std::fmt::Display for PodRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// The owner that has `controller: true`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Controller {
+    /// API group and version.
+    pub api_version: String,
+    /// Kind.
+    pub kind: String,
+    /// Name, in the pod's namespace.
+    pub name: String,
+    /// UID.
+    pub uid: String,
+}
+
+/// The few fields of a pod that a drain depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PodView {
+    /// Which pod.
+    pub pod: PodRef,
+    /// Who keeps it.
+    pub controller: Option<Controller>,
+    /// It has the annotation `kubernetes.io/config.mirror`: a static pod of the kubelet.
+    pub mirror: bool,
+    /// Its phase is Succeeded or Failed.
+    pub finished: bool,
+    /// It has a deletion timestamp.
+    pub terminating: bool,
+    /// It has a volume of type emptyDir.
+    pub empty_dir: bool,
+    /// It tolerates the taint `node.kubernetes.io/unschedulable:NoSchedule`, so a cordon does not keep it off.
+    pub tolerates_cordon: bool,
+    /// Its Ready condition is True.
+    pub ready: bool,
+}
+
+/// What the server answered to an eviction; each has its own path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum EvictAnswer {
+    /// 2xx: it will end.
+    Accepted,
+    /// 404, or 409 for the UID: this very pod is no more.
+    Gone,
+    /// 403 of NodeRestriction "can only evict pods with spec.nodeName set to itself": the name now lives elsewhere.
+    Elsewhere,
+    /// 429 with the cause DisruptionBudget: the message names what is missing.
+    Budget(String),
+    /// 429 of priority and fairness: come back after so many seconds.
+    Throttled(u16),
+    /// 403 with the cause NamespaceTerminating: it ends by itself.
+    NamespaceTerminating,
+    /// 500 because more than one PodDisruptionBudget selects the pod: only an administrator can mend that.
+    SeveralBudgets(String),
+    /// 400 or 422: the request itself is wrong; trying again is pointless.
+    Invalid(Failure),
+    /// Anything else: no answer, 5xx, 401, 403 of RBAC. May heal.
+    Failed(Failure),
+}

@@ -1,0 +1,148 @@
+//! What must survive a crash: the turn that runs, what was asked of logind before, what is latched.
+//!
+//! One file, replaced atomically and fsynced before the first write that it announces. Nothing here touches the disk.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::lock::TurnId;
+use crate::request::{Request, Requests};
+
+/// Everything that the daemon remembers across its own restarts and the host's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    /// The turn that runs, or that may still have writes in flight.
+    pub turn: Option<Turn>,
+    /// Reboots that were asked for, oldest first.
+    #[serde(default)]
+    pub history: Vec<Asked>,
+    /// Requests that only an operator, or a new sentinel, can revive.
+    #[serde(default)]
+    pub latch: Option<Latch>,
+    /// Failed turns in a row, and when the next may begin.
+    #[serde(default)]
+    pub failed: Option<Failed>,
+    /// UID of the lock object that this node last took part in: another one is not the same lock.
+    #[serde(default)]
+    pub lock_uid: Option<String>,
+}
+
+/// One turn, from before its first write to after its last.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Turn {
+    /// Its id, the same in the entry and in the marker.
+    pub id: TurnId,
+    /// Boot ID of the host at acquisition.
+    pub boot_id: String,
+    /// UID of the own Node at acquisition.
+    pub node_uid: String,
+    /// When it was decided.
+    pub since: Timestamp,
+    /// Group of the slot.
+    pub group: String,
+    /// Version of the lock on which the acquisition was decided: once the lock has moved past it, a late acquisition is void.
+    pub lock_version: String,
+    /// The requests that it serves.
+    pub requests: Requests,
+    /// How far it has come.
+    pub stage: Stage,
+}
+
+/// How far a turn has come, as far as a restart must know.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// The slot may be acquired, the node cordoned, pods evicted; nothing was asked of logind.
+    Active,
+    /// logind was asked, or is about to be. From here there is no undo while the host may be going down.
+    Rebooting,
+    /// The turn is being undone, or given on after the boot.
+    Undoing(Outcome),
+}
+
+/// What comes after an undo.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The node rebooted and is healthy: the turn is done.
+    Done,
+    /// Look at the gates again: what the turn needed has changed, nobody failed.
+    Again(String),
+    /// Back off, so that others get their turn.
+    BackOff(String),
+    /// Never again for these requests.
+    Latch(String),
+    /// The service is being stopped.
+    Stop,
+}
+
+/// A reboot that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// When.
+    pub at: Timestamp,
+    /// In which boot.
+    pub boot_id: String,
+    /// In which turn.
+    pub turn: TurnId,
+    /// For which requests: they are served, whatever came of it.
+    pub requests: Requests,
+}
+
+/// Requests that are not tried again by themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latch {
+    /// Why.
+    pub why: String,
+    /// Which.
+    pub requests: Requests,
+}
+
+/// The back-off that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failed {
+    /// Failed turns in a row.
+    pub times: u8,
+    /// What the last one failed of.
+    pub why: String,
+    /// When the next attempt may begin.
+    pub retry_at: Timestamp,
+}
+
+/// How many reboots the history keeps.
+const HISTORY: usize = 32;
+
+impl Journal {
+    /// Requests that were the reason of a reboot before, or are latched.
+    pub fn spent(&self) -> BTreeSet<&Request> {
+        self.history
+            .iter()
+            .flat_map(|asked| &asked.requests)
+            .chain(self.latch.iter().flat_map(|latch| &latch.requests))
+            .collect()
+    }
+
+    /// Reboots asked for in the 24 hours before `now`. One with a time in the future counts: a clock that was set back must not
+    /// open the door to a loop.
+    pub fn reboots_in_a_day(&self, now: Timestamp) -> usize {
+        let day = 24 * 60 * 60;
+        self.history
+            .iter()
+            .filter(|asked| asked.at.as_second().saturating_add(day) > now.as_second())
+            .count()
+    }
+
+    /// Adds a reboot to the history, which forgets the oldest.
+    pub fn remember(&mut self, asked: Asked) {
+        self.history.push(asked);
+        let excess = self.history.len().saturating_sub(HISTORY);
+        self.history.drain(..excess);
+    }
+}

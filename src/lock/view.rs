@@ -1,0 +1,213 @@
+//! One reading of the lock object and what may be done on it.
+
+use std::collections::BTreeMap;
+
+use super::{Entry, Limits, PAUSE, RESUMED};
+
+const DOMAIN: &str = ".rollboot.io";
+
+/// The annotation key of a node's slot in a group.
+pub fn key(node: &str, group: &str) -> String {
+    format!("{node}{DOMAIN}/{group}")
+}
+
+/// The lock object as one read saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LockView {
+    /// UID of the ConfigMap: another one is another lock.
+    pub uid: String,
+    /// `metadata.resourceVersion`, opaque; the precondition of every write decided on this view.
+    pub version: String,
+    /// All annotations, ours and others'.
+    pub annotations: BTreeMap<String, String>,
+    /// The limits, as they stand.
+    pub data: BTreeMap<String, String>,
+}
+
+/// A held slot. Whoever holds it, its value is not looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot {
+    /// Node that holds it.
+    pub node: String,
+    /// Group it counts in.
+    pub group: String,
+}
+
+/// A merge patch of annotations under a precondition; `None` removes a key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LockPatch {
+    /// Version that the write was decided on, never empty and never "0": the server takes those as "unconditional".
+    pub version: String,
+    /// Keys to set or to remove.
+    pub annotations: BTreeMap<String, Option<String>>,
+}
+
+/// Whether a node could take a slot on a view.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// A slot is free: write this patch.
+    Free,
+    /// An operator stopped new turns, for this reason.
+    Paused(String),
+    /// All slots of the group, or of all groups, are held, or the limit is zero.
+    Full {
+        /// Limits that were applied.
+        limits: Limits,
+        /// Who holds slots now.
+        holders: Vec<Slot>,
+    },
+}
+
+impl LockView {
+    /// All held slots, of every group.
+    pub fn slots(&self) -> Vec<Slot> {
+        self.annotations
+            .keys()
+            .filter_map(|key| slot(key))
+            .collect()
+    }
+
+    /// The keys of a node's own slots: by the exact prefix, so that a change of group in the configuration loses nothing.
+    pub fn own_keys(&self, node: &str) -> Vec<String> {
+        self.annotations
+            .keys()
+            .filter(|key| slot(key).is_some_and(|slot| slot.node == node))
+            .cloned()
+            .collect()
+    }
+
+    /// The entry of a node's own slot, if it holds one: the outer `None` means no slot, the inner one that the value is not
+    /// ours to understand.
+    pub fn own_entry(&self, node: &str) -> Option<Option<Entry>> {
+        let keys = self.own_keys(node);
+        let entries: Vec<_> = keys
+            .iter()
+            .filter_map(|key| self.annotations.get(key))
+            .map(|value| Entry::parse(value))
+            .collect();
+        entries
+            .iter()
+            .find(|entry| entry.is_some())
+            .or(entries.first())
+            .cloned()
+    }
+
+    /// The reason of a pause, if new turns are stopped.
+    pub fn pause(&self) -> Option<&str> {
+        self.annotations.get(PAUSE).map(String::as_str)
+    }
+
+    /// Whether an operator accepted this very object after an earlier one was deleted.
+    pub fn resumed(&self) -> bool {
+        self.annotations.get(RESUMED) == Some(&self.uid)
+    }
+
+    /// Whether a slot of `group` is free. The node's own slots count like any other.
+    pub fn verdict(&self, group: &str) -> Verdict {
+        if let Some(reason) = self.pause() {
+            return Verdict::Paused(reason.to_owned());
+        }
+        let limits = Limits::read(&self.data, group);
+        let holders = self.slots();
+        let in_group = holders.iter().filter(|slot| slot.group == group).count();
+        if in_group < usize::from(limits.group) && holders.len() < usize::from(limits.total) {
+            Verdict::Free
+        } else {
+            Verdict::Full { limits, holders }
+        }
+    }
+
+    /// A patch of this view's version that sets one annotation and removes others.
+    pub fn patch(&self, set: Option<(String, String)>, remove: &[String]) -> LockPatch {
+        let mut annotations: BTreeMap<_, _> =
+            remove.iter().map(|key| (key.clone(), None)).collect();
+        if let Some((key, value)) = set {
+            annotations.insert(key, Some(value));
+        }
+        LockPatch {
+            version: self.version.clone(),
+            annotations,
+        }
+    }
+}
+
+/// Reads an annotation key as a slot: the name before `/` must end in our domain and leave a node's name before it.
+fn slot(key: &str) -> Option<Slot> {
+    let (prefix, group) = key.split_once('/')?;
+    let node = prefix.strip_suffix(DOMAIN)?;
+    (!node.is_empty()).then(|| Slot {
+        node: node.to_owned(),
+        group: group.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(annotations: &[(&str, &str)], data: &[(&str, &str)]) -> LockView {
+        let map = |pairs: &[(&str, &str)]| {
+            pairs
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect()
+        };
+        LockView {
+            uid: "u".into(),
+            version: "5".into(),
+            annotations: map(annotations),
+            data: map(data),
+        }
+    }
+
+    #[test]
+    fn a_key_is_a_slot_whatever_its_value_says() {
+        for value in ["", "garbage", "{}", "null"] {
+            let full = view(&[("a.rollboot.io/default", value)], &[]).verdict("default");
+            assert!(matches!(full, Verdict::Full { .. }), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_group_and_the_total_are_both_limits() {
+        let held = [("a.rollboot.io/default", "")];
+        let two = [("max.default", "2"), ("max.total", "2")];
+        assert_eq!(view(&held, &two).verdict("default"), Verdict::Free);
+        assert_eq!(view(&held, &two).verdict("control-plane"), Verdict::Free);
+        assert!(matches!(
+            view(&held, &two[..1]).verdict("default"),
+            Verdict::Full { .. }
+        ));
+        assert!(matches!(
+            view(&[], &two).verdict("gpu"),
+            Verdict::Full { .. }
+        ));
+    }
+
+    #[test]
+    fn a_pause_comes_before_a_free_slot() {
+        let paused = view(&[(PAUSE, "storage upgrade")], &[]);
+        assert_eq!(
+            paused.verdict("default"),
+            Verdict::Paused("storage upgrade".into())
+        );
+        assert!(paused.slots().is_empty(), "the pause itself is no slot");
+    }
+
+    #[test]
+    fn own_keys_are_found_by_the_exact_name_in_any_group() {
+        let many = view(
+            &[
+                ("a.rollboot.io/old", ""),
+                ("b.a.rollboot.io/default", ""),
+                ("A.rollboot.io/default", ""),
+                ("a.rollboot.io.example/default", ""),
+                ("a.other.io/default", ""),
+            ],
+            &[],
+        );
+        assert_eq!(many.own_keys("a"), ["a.rollboot.io/old"]);
+        assert_eq!(many.own_keys("b.a"), ["b.a.rollboot.io/default"]);
+        assert_eq!(many.slots().len(), 3);
+    }
+}
