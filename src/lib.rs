@@ -8,6 +8,7 @@
 pub mod config;
 pub mod drain;
 pub mod failure;
+pub mod host;
 pub mod journal;
 pub mod lock;
 pub mod node;
