@@ -4,7 +4,7 @@ use std::process::Command;
 
 use tokio::time::timeout;
 
-use super::super::scratch::Scratch;
+use super::super::scratch::{Scratch, skipped};
 use super::super::sentinel;
 use super::*;
 
@@ -211,7 +211,7 @@ fn mount(folder: &Path) -> bool {
         .output();
     let done = done.is_ok_and(|output| output.status.success());
     if !done {
-        eprintln!("SKIPPED: this user cannot mount");
+        skipped("this user cannot mount");
     }
     done
 }
