@@ -6,7 +6,7 @@ use super::{PodRef, PodView};
 use crate::config::{Drain as Policy, EmptyDir, Unmanaged};
 
 /// What a drain does about one pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
     /// Evict it, then wait until it is gone.
     Evict,
