@@ -14,3 +14,4 @@ pub mod node;
 pub mod ports;
 pub mod request;
 pub mod shutdown;
+pub mod telemetry;
