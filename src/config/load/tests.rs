@@ -53,6 +53,18 @@ fn the_reference_has_every_key_with_its_table() {
 }
 
 #[test]
+fn the_manual_has_every_key() {
+    let manual = include_str!("../../../packaging/man/rollboot.toml.5");
+    for key in KEYS.iter().filter(|(name, _)| !name.is_empty()) {
+        assert!(manual.contains(&format!(".Sh TABLE {}\n", key.0)));
+    }
+    let keys = KEYS.iter().flat_map(|(_, keys)| *keys);
+    for key in keys.filter(|key| !["lock", "drain", "recovery", "window"].contains(key)) {
+        assert!(manual.contains(&format!("\n.It Cm {key} No = ")), "{key}");
+    }
+}
+
+#[test]
 fn the_list_of_keys_is_what_the_parser_takes() {
     for (table, keys) in KEYS {
         let header = if table.is_empty() {
