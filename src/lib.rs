@@ -16,3 +16,4 @@ pub mod node;
 pub mod ports;
 pub mod request;
 pub mod shutdown;
+pub mod telemetry;
