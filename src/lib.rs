@@ -14,6 +14,7 @@ pub mod lock;
 pub mod machine;
 pub mod node;
 pub mod ports;
+pub mod reboot;
 pub mod request;
 pub mod shutdown;
 pub mod telemetry;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::Delay;
 use crate::journal::Outcome;
-use crate::ports::{RebootAnswer, RebootReply};
+use crate::reboot::{RebootAnswer, RebootReply};
 use crate::shutdown::{GoingDown, ShutdownFacts};
 
 /// Between two looks at the facts.

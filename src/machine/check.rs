@@ -12,7 +12,7 @@ use crate::drain::{PodView, plan};
 use crate::failure::Failure;
 use crate::lock::{CONTROL_PLANE, LockView, Verdict};
 use crate::node::NodeView;
-use crate::ports::HostGates;
+use crate::reboot::HostGates;
 
 /// How often a gate is looked at that nothing announces.
 const LOOK_AGAIN: Duration = Duration::from_secs(20);

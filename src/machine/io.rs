@@ -10,7 +10,7 @@ use crate::failure::{Failure, WriteOutcome};
 use crate::journal::Journal;
 use crate::lock::{LockPatch, LockView, TurnId};
 use crate::node::{NodePatch, NodeView};
-use crate::ports::{HostGates, RebootAnswer};
+use crate::reboot::{HostGates, RebootAnswer};
 use crate::request::Requests;
 use crate::shutdown::{ShutdownFacts, StopReason};
 
