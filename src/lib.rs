@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod config;
 pub mod drain;
 pub mod failure;
+pub mod host;
 pub mod journal;
 pub mod lock;
 pub mod machine;
