@@ -5,6 +5,7 @@
 //! ([`cluster`], [`host`], [`telemetry`]) and decide nothing; [`daemon`] is the one loop; [`cli`] is what a person calls.
 //! Dependencies point downwards only; a test reads the imports and says so.
 
+pub mod cluster;
 pub mod config;
 pub mod drain;
 pub mod failure;
