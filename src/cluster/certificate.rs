@@ -83,7 +83,6 @@ impl<'a> Der<'a> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use rcgen::{CertificateParams, DnType, DnValue, KeyPair};
 
