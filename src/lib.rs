@@ -6,6 +6,7 @@
 //! Dependencies point downwards only; a test reads the imports and says so.
 
 pub mod backoff;
+pub mod cluster;
 pub mod config;
 pub mod drain;
 pub mod failure;
