@@ -1,7 +1,14 @@
-//! The configuration, validated: every key with its default.
+//! The configuration, validated: every key with its default. [`load`] reads it from the host.
 
 use std::path::PathBuf;
 use std::time::Duration;
+
+use serde::Deserialize;
+
+mod advice;
+pub mod load;
+mod raw;
+mod value;
 
 /// Everything an operator can set.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,7 +34,8 @@ pub struct Config {
 }
 
 /// Whether the daemon acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Take turns and reboot.
     Reboot,
@@ -66,7 +74,8 @@ pub struct Drain {
 }
 
 /// Whether pods are evicted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DrainMode {
     /// Through the eviction API.
     Evict,
@@ -75,7 +84,8 @@ pub enum DrainMode {
 }
 
 /// What becomes of a pod that nobody would create again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Unmanaged {
     /// Nothing is evicted and the node does not reboot.
     Refuse,
@@ -86,7 +96,8 @@ pub enum Unmanaged {
 }
 
 /// What becomes of a pod that loses data when it is moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum EmptyDir {
     /// It is evicted like any other.
     Evict,
@@ -95,7 +106,8 @@ pub enum EmptyDir {
 }
 
 /// What a node does that somebody else cordoned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ForeignCordon {
     /// Wait until it is lifted.
     Wait,

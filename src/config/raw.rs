@@ -1,0 +1,199 @@
+//! The configuration as it is written: a mirror of the TOML, where every key may be missing.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::value::{
+    Group, Kubeconfig, Lasting, Namespace, NodeName, Number, ObjectName, Sentinels, SingleReplica,
+    Unit, Window,
+};
+use super::{Config, DrainMode, EmptyDir, ForeignCordon, Mode, Unmanaged};
+
+const HOUR: u64 = 60 * 60;
+const DAY: u64 = 24 * HOUR;
+
+/// Every key and the table it belongs to, as [`Raw`] has them. For advice on a key that is not among them.
+pub(super) const KEYS: [(&str, &[&str]); 4] = [
+    (
+        "",
+        &[
+            "mode",
+            "node-name",
+            "kubeconfig",
+            "sentinels",
+            "settle",
+            "max-reboots-per-day",
+            "lock",
+            "drain",
+            "recovery",
+            "window",
+        ],
+    ),
+    ("lock", &["namespace", "name", "group"]),
+    (
+        "drain",
+        &[
+            "mode",
+            "timeout",
+            "quiet",
+            "unmanaged",
+            "empty-dir",
+            "single-replica",
+            "foreign-cordon",
+            "concurrency",
+        ],
+    ),
+    ("recovery", &["units", "soak"]),
+];
+
+/// One file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) mode: Option<Mode>,
+    pub(super) node_name: Option<NodeName>,
+    pub(super) kubeconfig: Option<Kubeconfig>,
+    pub(super) sentinels: Option<Sentinels>,
+    pub(super) settle: Option<Lasting<0, DAY>>,
+    /// The history keeps 32 reboots: a higher limit would never be reached.
+    pub(super) max_reboots_per_day: Option<Number<1, 24>>,
+    pub(super) lock: RawLock,
+    pub(super) drain: RawDrain,
+    pub(super) recovery: RawRecovery,
+    #[serde(rename = "window")]
+    pub(super) _window: Option<Window>,
+}
+
+/// Table `[lock]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "the table [lock]"
+)]
+pub(super) struct RawLock {
+    pub(super) namespace: Option<Namespace>,
+    pub(super) name: Option<ObjectName>,
+    pub(super) group: Option<Group>,
+}
+
+/// Table `[drain]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "the table [drain]"
+)]
+pub(super) struct RawDrain {
+    pub(super) mode: Option<DrainMode>,
+    pub(super) timeout: Option<Spanned<Lasting<1, DAY>>>,
+    /// The scheduler may bind for seconds after a cordon: without any quiet a node could reboot undrained.
+    pub(super) quiet: Option<Spanned<Lasting<1, { HOUR / 6 }>>>,
+    pub(super) unmanaged: Option<Unmanaged>,
+    pub(super) empty_dir: Option<EmptyDir>,
+    #[serde(rename = "single-replica")]
+    pub(super) _single_replica: Option<SingleReplica>,
+    pub(super) foreign_cordon: Option<ForeignCordon>,
+    pub(super) concurrency: Option<Number<1, 256>>,
+}
+
+/// Table `[recovery]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "the table [recovery]"
+)]
+pub(super) struct RawRecovery {
+    pub(super) units: Option<Vec<Unit>>,
+    pub(super) soak: Option<Lasting<0, DAY>>,
+}
+
+impl Raw {
+    /// Replaces what this file sets.
+    pub(super) fn apply(self, config: &mut Config) {
+        let Self {
+            mode,
+            node_name,
+            kubeconfig,
+            sentinels,
+            settle,
+            max_reboots_per_day,
+            lock,
+            drain,
+            recovery,
+            _window: _,
+        } = self;
+        set(&mut config.mode, mode);
+        set(&mut config.node_name, node_name.map(|name| name.0));
+        set(&mut config.kubeconfig, kubeconfig.map(|path| path.0));
+        set(&mut config.sentinels, sentinels.map(|paths| paths.0));
+        set(&mut config.settle, settle.map(|settle| settle.0));
+        set(
+            &mut config.max_reboots_per_day,
+            max_reboots_per_day.map(|max| max.0),
+        );
+
+        let RawLock {
+            namespace,
+            name,
+            group,
+        } = lock;
+        set(&mut config.lock.namespace, namespace.map(|name| name.0));
+        set(&mut config.lock.name, name.map(|name| name.0));
+        set(&mut config.lock.group, group.map(|group| group.0));
+
+        let RawDrain {
+            mode,
+            timeout,
+            quiet,
+            unmanaged,
+            empty_dir,
+            _single_replica: _,
+            foreign_cordon,
+            concurrency,
+        } = drain;
+        set(&mut config.drain.mode, mode);
+        set(
+            &mut config.drain.timeout,
+            timeout.map(|timeout| timeout.into_inner().0),
+        );
+        set(
+            &mut config.drain.quiet,
+            quiet.map(|quiet| quiet.into_inner().0),
+        );
+        set(&mut config.drain.unmanaged, unmanaged);
+        set(&mut config.drain.empty_dir, empty_dir);
+        set(&mut config.drain.foreign_cordon, foreign_cordon);
+        set(
+            &mut config.drain.concurrency,
+            concurrency.map(|concurrency| concurrency.0),
+        );
+
+        let RawRecovery { units, soak } = recovery;
+        set(
+            &mut config.recovery.units,
+            units.map(|units| units.into_iter().map(|unit| unit.0).collect()),
+        );
+        set(&mut config.recovery.soak, soak.map(|soak| soak.0));
+    }
+}
+
+impl RawDrain {
+    /// Where this file sets how long a drain may and must take.
+    pub(super) fn patience(&self) -> Option<Range<usize>> {
+        let quiet = self.quiet.as_ref().map(Spanned::span);
+        quiet.or_else(|| self.timeout.as_ref().map(Spanned::span))
+    }
+}
+
+fn set<T>(key: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *key = value;
+    }
+}

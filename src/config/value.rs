@@ -1,0 +1,336 @@
+//! What one value of the configuration may be. Each type refuses by itself what cannot be meant, so that the place of the
+//! error is the place of the value.
+
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use jiff::fmt::friendly::SpanParser;
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// `node-name`: the name of a Node, and short enough to be the prefix of an annotation key.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct NodeName(pub(super) Option<String>);
+
+/// `kubeconfig`: an absolute path, or nothing.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Kubeconfig(pub(super) Option<PathBuf>);
+
+/// One of `sentinels`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Sentinel(pub(super) PathBuf);
+
+/// `sentinels`: at least one, none twice.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Vec<Sentinel>")]
+pub(super) struct Sentinels(pub(super) Vec<PathBuf>);
+
+/// `lock.namespace`.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Namespace(pub(super) String);
+
+/// `lock.name`.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct ObjectName(pub(super) String);
+
+/// `lock.group`.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Group(pub(super) String);
+
+/// One of `recovery.units`.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Unit(pub(super) String);
+
+/// A whole number from `MIN` to `MAX`.
+#[derive(Debug)]
+pub(super) struct Number<const MIN: u16, const MAX: u16>(pub(super) u16);
+
+/// A duration from `MIN` to `MAX` seconds.
+#[derive(Debug)]
+pub(super) struct Lasting<const MIN: u64, const MAX: u64>(pub(super) Duration);
+
+/// `drain.single-replica`: only what this version does.
+#[derive(Debug)]
+pub(super) struct SingleReplica;
+
+/// `[[window]]`: nothing that this version does.
+#[derive(Debug)]
+pub(super) struct Window;
+
+/// What is left of 253 characters of an annotation prefix before `.rollboot.io`.
+const NODE_NAME_MAX: usize = 241;
+const UNIT_NAME_MAX: usize = 255;
+const UNIT_TYPES: [&str; 10] = [
+    "service",
+    "target",
+    "socket",
+    "mount",
+    "path",
+    "timer",
+    "device",
+    "swap",
+    "automount",
+    "slice",
+];
+
+fn is_label(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=63).contains(&text.len())
+        && text.bytes().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+fn is_subdomain(text: &str, max: usize) -> bool {
+    text.len() <= max && text.split('.').all(is_label)
+}
+
+impl TryFrom<String> for NodeName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.is_empty() {
+            Ok(Self(None))
+        } else if is_subdomain(&text, NODE_NAME_MAX) {
+            Ok(Self(Some(text)))
+        } else {
+            Err(format!(
+                "`{text}` cannot be the name of a Node: expected labels of a-z, 0-9 and `-`, joined by dots, \
+                 at most {NODE_NAME_MAX} characters"
+            ))
+        }
+    }
+}
+
+impl TryFrom<String> for Namespace {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        label(text, "a namespace").map(Self)
+    }
+}
+
+impl TryFrom<String> for Group {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "total" {
+            return Err(
+                "a group cannot be called `total`: `max.total` is the limit of all groups together"
+                    .into(),
+            );
+        }
+        label(text, "a group").map(Self)
+    }
+}
+
+impl TryFrom<String> for ObjectName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if is_subdomain(&text, 253) {
+            Ok(Self(text))
+        } else {
+            Err(format!(
+                "`{text}` cannot be the name of a ConfigMap: expected labels of a-z, 0-9 and `-`, joined by dots, \
+                 at most 253 characters"
+            ))
+        }
+    }
+}
+
+fn label(text: String, what: &str) -> Result<String, String> {
+    if is_label(&text) {
+        Ok(text)
+    } else {
+        Err(format!(
+            "`{text}` cannot be the name of {what}: expected 1 to 63 of a-z, 0-9 and `-`, neither first nor last a `-`"
+        ))
+    }
+}
+
+impl TryFrom<String> for Kubeconfig {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.is_empty() {
+            Ok(Self(None))
+        } else {
+            file(&text).map(|path| Self(Some(path)))
+        }
+    }
+}
+
+impl TryFrom<String> for Sentinel {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let path = file(&text)?;
+        if ["/proc", "/sys"].iter().any(|dir| path.starts_with(dir)) {
+            return Err(format!(
+                "`{text}` cannot be watched: the kernel reports no changes of files below /proc and /sys"
+            ));
+        }
+        Ok(Self(path))
+    }
+}
+
+/// An absolute path that names a file. A `..` is refused because it would lead out of a `--root`.
+fn file(text: &str) -> Result<PathBuf, String> {
+    let path = Path::new(text);
+    let plain = path
+        .components()
+        .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    if path.is_absolute() && plain && path.file_name().is_some() && !text.ends_with('/') {
+        // Collected from its parts, so that `//run/./x` and `/run/x` are the same sentinel.
+        Ok(path.components().collect())
+    } else {
+        Err(format!(
+            "`{text}` is not the path of a file: expected an absolute path without `..`"
+        ))
+    }
+}
+
+impl TryFrom<Vec<Sentinel>> for Sentinels {
+    type Error = String;
+
+    fn try_from(list: Vec<Sentinel>) -> Result<Self, String> {
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for Sentinel(path) in list {
+            if paths.contains(&path) {
+                return Err(format!("`{}` is listed twice", path.display()));
+            }
+            paths.push(path);
+        }
+        if paths.is_empty() {
+            return Err(
+                "no sentinels, so nothing would ever ask for a reboot: expected at least one path \
+                        (to look without rebooting set `mode = \"observe\"`)"
+                    .into(),
+            );
+        }
+        Ok(Self(paths))
+    }
+}
+
+impl TryFrom<String> for Unit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b":_.\\-@".contains(&b);
+        let complete = text.rsplit_once('.').is_some_and(|(name, kind)| {
+            // `x@.service` is a template: it is never active, so the node would never be recovered.
+            !name.is_empty() && !name.ends_with('@') && UNIT_TYPES.contains(&kind)
+        });
+        if complete && text.len() <= UNIT_NAME_MAX && text.bytes().all(allowed) {
+            Ok(Self(text))
+        } else {
+            Err(format!(
+                "`{text}` cannot be a unit that is active: expected a full name such as `chronyd.service` or `vpn@hq.service`"
+            ))
+        }
+    }
+}
+
+impl<'de, const MIN: u16, const MAX: u16> Deserialize<'de> for Number<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Range<const MIN: u16, const MAX: u16>;
+        impl<const MIN: u16, const MAX: u16> Visitor<'_> for Range<MIN, MAX> {
+            type Value = u16;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a whole number from {MIN} to {MAX}")
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<u16, E> {
+                u16::try_from(number)
+                    .ok()
+                    .filter(|number| (MIN..=MAX).contains(number))
+                    .ok_or_else(|| {
+                        E::custom(format_args!(
+                            "{number} is out of range: expected a whole number from {MIN} to {MAX}"
+                        ))
+                    })
+            }
+        }
+        from.deserialize_i64(Range::<MIN, MAX>).map(Self)
+    }
+}
+
+impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Lasting<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Range<const MIN: u64, const MAX: u64>;
+        impl<const MIN: u64, const MAX: u64> Visitor<'_> for Range<MIN, MAX> {
+            type Value = Duration;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a duration in quotes, like \"30s\" or \"1h30m\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+                let duration = SpanParser::new()
+                    .parse_unsigned_duration(text)
+                    .map_err(|_| {
+                        E::custom(format_args!(
+                            "`{text}` is not a duration: expected one like \"30s\" or \"1h30m\""
+                        ))
+                    })?;
+                if (Duration::from_secs(MIN)..=Duration::from_secs(MAX)).contains(&duration) {
+                    Ok(duration)
+                } else {
+                    Err(E::custom(format_args!(
+                        "\"{text}\" is out of range: expected a duration from {} to {}",
+                        brief(MIN),
+                        brief(MAX)
+                    )))
+                }
+            }
+        }
+        from.deserialize_str(Range::<MIN, MAX>).map(Self)
+    }
+}
+
+/// Seconds as an operator would write them.
+fn brief(seconds: u64) -> String {
+    match seconds {
+        0 => "0s".into(),
+        s if s % 3600 == 0 => format!("{}h", s / 3600),
+        s if s % 60 == 0 => format!("{}m", s / 60),
+        s => format!("{s}s"),
+    }
+}
+
+impl<'de> Deserialize<'de> for SingleReplica {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        enum Policy {
+            Evict,
+            Block,
+        }
+        match Policy::deserialize(from)? {
+            Policy::Evict => Ok(Self),
+            // Taken and not obeyed it would evict what the operator wants to keep.
+            Policy::Block => Err(D::Error::custom(
+                "this version cannot block on single replicas: expected `evict`",
+            )),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Window {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        // Taken and not obeyed it would reboot outside the window.
+        Err(D::Error::custom(
+            "this version knows no maintenance windows: remove every [[window]]",
+        ))
+    }
+}

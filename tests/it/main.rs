@@ -1,0 +1,12 @@
+//! Behaviour of the whole, and rules that hold across files: one binary, one module per subject.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot go on ends there: that is its failure"
+)]
+
+mod layers;
