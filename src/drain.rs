@@ -2,6 +2,10 @@
 //!
 //! Everything is decided on lists of the node's pods that the adapter keeps fresh; nothing here asks the server or sleeps.
 
+mod engine;
+mod plan;
 mod pod;
 
+pub use engine::{Drain, DrainEvent, Progress, TICK_SECONDS};
+pub use plan::{Choice, Plan, plan};
 pub use pod::{Controller, EvictAnswer, PodRef, PodView};

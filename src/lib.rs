@@ -5,13 +5,17 @@
 //! ([`cluster`], [`host`], [`telemetry`]) and decide nothing; [`daemon`] is the one loop; [`cli`] is what a person calls.
 //! Dependencies point downwards only; a test reads the imports and says so.
 
+pub mod backoff;
 pub mod config;
 pub mod drain;
 pub mod failure;
+pub mod host;
 pub mod journal;
 pub mod lock;
+pub mod machine;
 pub mod node;
 pub mod ports;
+pub mod reboot;
 pub mod request;
 pub mod shutdown;
 pub mod telemetry;

@@ -10,6 +10,7 @@ use crate::failure::{Failure, WriteOutcome};
 use crate::journal::Journal;
 use crate::lock::{LockPatch, LockView};
 use crate::node::{NodePatch, NodeView};
+pub use crate::reboot::{HostGates, Inhibitor, RebootAnswer, RebootReply};
 use crate::request::Requests;
 use crate::shutdown::{ShutdownFacts, StopReason};
 
@@ -63,44 +64,4 @@ pub trait Host {
     ) -> impl Future<Output = Result<Vec<String>, Failure>>;
     /// Replaces the journal file atomically; returns after fsync of the file and its folder.
     fn write_journal(&self, journal: &Journal) -> impl Future<Output = Result<(), Failure>>;
-}
-
-/// What logind says before it is asked to reboot.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct HostGates {
-    /// `CanReboot`: yes, no, challenge, na, or what a newer logind invents.
-    pub can_reboot: String,
-    /// Inhibitors of mode `block` (also `block-weak`) that cover `shutdown`.
-    pub inhibitors: Vec<Inhibitor>,
-}
-
-/// One inhibitor lock.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Inhibitor {
-    /// Who holds it, in its own words.
-    pub who: String,
-    /// Why, in its own words.
-    pub why: String,
-    /// Process ID of the holder.
-    pub pid: u32,
-}
-
-/// What came of asking logind to reboot.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RebootAnswer {
-    /// Its reply.
-    pub reply: RebootReply,
-    /// The connection that the call was made on, in the count of [`ShutdownFacts::connection`].
-    pub connection: u32,
-}
-
-/// logind's reply to a request for a reboot.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum RebootReply {
-    /// It said yes, or that a shutdown is under way already.
-    Accepted,
-    /// It said no, and will not do it: a block inhibitor, no permission, no such method.
-    Refused(String),
-    /// No reply: the call may have been handled, or may be handled yet.
-    Lost(String),
 }

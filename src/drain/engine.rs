@@ -1,0 +1,274 @@
+//! How the evictions of one turn go: what is sent, what was answered, what is still here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{EvictAnswer, Plan, PodRef, PodView, plan};
+use crate::config::Drain as Policy;
+
+/// One tick of the retry timer, in seconds: a blocked pod costs the server one request in so many.
+pub const TICK_SECONDS: u16 = 5;
+
+/// A drain in progress.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Drain {
+    policy: Policy,
+    /// UIDs of the first list after the cordon.
+    first: Option<BTreeSet<String>>,
+    pods: BTreeMap<PodRef, Track>,
+    /// Pods of the last list that have to go.
+    listed: BTreeSet<PodRef>,
+    /// Pods that stay, with the reason, for the report.
+    kept: Vec<(PodRef, &'static str)>,
+    /// The watch is alive and has delivered a list. Evictions come from a fresh view only: one for a pod that is gone would spend
+    /// a budget (`WatchEnded` clears it).
+    fresh: bool,
+    /// Nothing new is sent any more.
+    stopped: bool,
+    /// At least one eviction was sent.
+    begun: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Track {
+    /// To be evicted as soon as there is room.
+    Todo,
+    /// Sent, not answered.
+    Sent { tries: u8 },
+    /// Accepted, or ending by itself: wait until it is gone.
+    Ending,
+    /// Refused for now; tried again after so many ticks.
+    Blocked { why: String, ticks: u16, tries: u8 },
+}
+
+/// What a drain reacts to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DrainEvent {
+    /// The complete list of the node's pods.
+    Pods(Vec<PodView>),
+    /// The watch ended; a new one will begin with a list.
+    WatchEnded,
+    /// The server answered an eviction.
+    Answer(PodRef, EvictAnswer),
+    /// [`TICK_SECONDS`] have passed.
+    Tick,
+}
+
+/// Where a drain stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// Something is left to do or to wait for.
+    Going,
+    /// The last list has nothing on it that would have to go.
+    Done,
+    /// It cannot be finished; nothing more is sent.
+    Failed(String),
+}
+
+impl Drain {
+    /// A drain that has seen nothing yet.
+    pub fn new(policy: &Policy) -> Self {
+        Self {
+            policy: policy.clone(),
+            first: None,
+            pods: BTreeMap::new(),
+            listed: BTreeSet::new(),
+            kept: Vec::new(),
+            fresh: false,
+            stopped: false,
+            begun: false,
+        }
+    }
+
+    /// Takes note of an event; returns the evictions to send now, and where the drain stands.
+    pub fn on(&mut self, event: DrainEvent) -> (Vec<PodRef>, Progress) {
+        let failed = match event {
+            DrainEvent::Pods(pods) => self.seen(&pods),
+            DrainEvent::WatchEnded => {
+                self.fresh = false;
+                None
+            }
+            DrainEvent::Answer(pod, answer) => self.answered(&pod, answer),
+            DrainEvent::Tick => {
+                self.tick();
+                None
+            }
+        };
+        if let Some(why) = failed {
+            self.stopped = true;
+            return (Vec::new(), Progress::Failed(why));
+        }
+        let send = self.next();
+        let done = self.fresh && !self.stopped && self.pods.is_empty();
+        (
+            send,
+            if done {
+                Progress::Done
+            } else {
+                Progress::Going
+            },
+        )
+    }
+
+    /// Sends nothing from now on; what is in flight is still answered.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    /// What a list taken after the drain still holds that would have to go, by the plan of this drain; and why not all of it may.
+    pub fn left_over(&self, pods: &[PodView]) -> Plan {
+        plan(pods, &self.policy, self.first.as_ref())
+    }
+
+    /// Whether at least one eviction was sent.
+    pub fn begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Evictions sent and not answered.
+    pub fn in_flight(&self) -> usize {
+        self.pods
+            .values()
+            .filter(|track| matches!(track, Track::Sent { .. }))
+            .count()
+    }
+
+    /// Pods not gone yet.
+    pub fn left(&self) -> usize {
+        self.pods.len()
+    }
+
+    /// Whether a retry waits for the next tick.
+    pub fn needs_tick(&self) -> bool {
+        !self.stopped && self.blocked().next().is_some()
+    }
+
+    /// Pods whose eviction is refused for now, each with the server's reason.
+    pub fn blocked(&self) -> impl Iterator<Item = (&PodRef, &str)> {
+        self.pods.iter().filter_map(|(pod, track)| match track {
+            Track::Blocked { why, .. } => Some((pod, why.as_str())),
+            Track::Todo | Track::Sent { .. } | Track::Ending => None,
+        })
+    }
+
+    /// Pods that stay on the node, each with the reason.
+    pub fn kept(&self) -> &[(PodRef, &'static str)] {
+        &self.kept
+    }
+
+    /// What is still here, for a person: the blocked ones with their reason, the others by name.
+    pub fn describe(&self) -> String {
+        let one = |(pod, track): (&PodRef, &Track)| match track {
+            Track::Blocked { why, .. } => format!("{pod}: {why}"),
+            Track::Ending => format!("{pod}: has not ended yet"),
+            Track::Todo | Track::Sent { .. } => format!("{pod}: not evicted yet"),
+        };
+        if !self.fresh {
+            return "the pods of this node cannot be watched".to_owned();
+        }
+        self.pods.iter().map(one).collect::<Vec<_>>().join("; ")
+    }
+
+    fn seen(&mut self, pods: &[PodView]) -> Option<String> {
+        let plan = plan(pods, &self.policy, self.first.as_ref());
+        // The plan is complete before the first eviction: one refusal, and nothing is evicted. A refused pod that appears later
+        // stops the drain as well.
+        if let Some(why) = plan.refusal() {
+            return Some(why);
+        }
+        let Plan {
+            evict, wait, skip, ..
+        } = plan;
+        self.fresh = true;
+        self.first
+            .get_or_insert_with(|| pods.iter().map(|pod| pod.pod.uid.clone()).collect());
+        self.kept = skip;
+        self.listed = evict.iter().chain(&wait).cloned().collect();
+        // An eviction in flight is remembered until it is answered: a rollback waits for it.
+        self.pods
+            .retain(|pod, track| self.listed.contains(pod) || matches!(track, Track::Sent { .. }));
+        for pod in &evict {
+            self.pods.entry(pod.clone()).or_insert(Track::Todo);
+        }
+        for pod in wait {
+            let track = self.pods.entry(pod).or_insert(Track::Ending);
+            if !matches!(track, Track::Sent { .. }) {
+                *track = Track::Ending;
+            }
+        }
+        None
+    }
+
+    fn answered(&mut self, pod: &PodRef, answer: EvictAnswer) -> Option<String> {
+        let track = self.pods.get_mut(pod)?;
+        if !self.listed.contains(pod) {
+            // The list that lacks it came before the answer, and no other needs to follow.
+            self.pods.remove(pod);
+            return None;
+        }
+        let tries = match track {
+            Track::Sent { tries } => tries.saturating_add(1),
+            Track::Todo | Track::Ending | Track::Blocked { .. } => 0,
+        };
+        let again = |why: String, ticks: u16| Track::Blocked { why, ticks, tries };
+        *track = match answer {
+            // Gone and Elsewhere: this very pod is no more; the next list will say so.
+            EvictAnswer::Accepted | EvictAnswer::Gone | EvictAnswer::Elsewhere => Track::Ending,
+            EvictAnswer::Budget(why) => again(why, 1),
+            EvictAnswer::Throttled(seconds) => again(
+                "the API server is overloaded and asks to come back later".into(),
+                seconds.div_ceil(TICK_SECONDS).clamp(1, 60),
+            ),
+            EvictAnswer::NamespaceTerminating => again("its namespace is being deleted".into(), 1),
+            EvictAnswer::Failed(failure) => again(
+                failure.message,
+                1_u16.checked_shl(u32::from(tries)).unwrap_or(6).clamp(1, 6),
+            ),
+            EvictAnswer::SeveralBudgets(why) => {
+                *track = again(why.clone(), u16::MAX);
+                return Some(format!(
+                    "{pod}: {why}; an administrator must leave it only one PodDisruptionBudget"
+                ));
+            }
+            EvictAnswer::Invalid(failure) => {
+                *track = again(failure.message.clone(), u16::MAX);
+                return Some(format!("{pod}: {failure}"));
+            }
+        };
+        None
+    }
+
+    fn tick(&mut self) {
+        for track in self.pods.values_mut() {
+            if let Track::Blocked { ticks, .. } = track {
+                *ticks = ticks.saturating_sub(1);
+            }
+        }
+    }
+
+    fn next(&mut self) -> Vec<PodRef> {
+        if !self.fresh || self.stopped {
+            return Vec::new();
+        }
+        let room = usize::from(self.policy.concurrency).saturating_sub(self.in_flight());
+        let mut send = Vec::new();
+        for (pod, track) in &mut self.pods {
+            let tries = match track {
+                Track::Todo => 0,
+                Track::Blocked {
+                    ticks: 0, tries, ..
+                } => *tries,
+                Track::Blocked { .. } | Track::Sent { .. } | Track::Ending => continue,
+            };
+            if send.len() == room {
+                break;
+            }
+            *track = Track::Sent { tries };
+            send.push(pod.clone());
+        }
+        self.begun |= !send.is_empty();
+        send
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+use super::super::Controller;
+use super::*;
+use crate::config::Config;
+use crate::failure::{Failure, FailureKind};
+
+fn pod(uid: &str) -> PodView {
+    PodView {
+        pod: PodRef {
+            namespace: "ns".into(),
+            name: format!("p{uid}"),
+            uid: uid.into(),
+        },
+        controller: Some(Controller {
+            api_version: "apps/v1".into(),
+            kind: "ReplicaSet".into(),
+            name: "rs".into(),
+            uid: "rs".into(),
+        }),
+        mirror: false,
+        finished: false,
+        terminating: false,
+        empty_dir: false,
+        tolerates_cordon: false,
+        ready: true,
+    }
+}
+
+fn ending(uid: &str) -> PodView {
+    PodView {
+        terminating: true,
+        ..pod(uid)
+    }
+}
+
+fn names(pods: &[PodRef]) -> Vec<&str> {
+    pods.iter().map(|pod| pod.uid.as_str()).collect()
+}
+
+fn drain(concurrency: u16) -> Drain {
+    Drain::new(&Policy {
+        concurrency,
+        ..Config::default().drain
+    })
+}
+
+#[test]
+fn every_pod_is_evicted_once_and_waited_for() {
+    let mut drain = drain(2);
+    let (sent, progress) = drain.on(DrainEvent::Pods(vec![pod("1"), pod("2"), pod("3")]));
+    assert_eq!((names(&sent), progress), (vec!["1", "2"], Progress::Going));
+    let (sent, _) = drain.on(DrainEvent::Answer(pod("1").pod, EvictAnswer::Accepted));
+    assert_eq!(
+        names(&sent),
+        ["3"],
+        "the bound on evictions in flight is kept"
+    );
+    for uid in ["2", "3"] {
+        let (sent, progress) = drain.on(DrainEvent::Answer(pod(uid).pod, EvictAnswer::Accepted));
+        assert_eq!((sent.len(), progress), (0, Progress::Going));
+    }
+    // A list that is older than the answer must not evict the pod again.
+    let (sent, progress) = drain.on(DrainEvent::Pods(vec![pod("1"), ending("2"), ending("3")]));
+    assert_eq!((sent.len(), progress), (0, Progress::Going));
+    let (_, progress) = drain.on(DrainEvent::Pods(vec![]));
+    assert_eq!(progress, Progress::Done);
+}
+
+#[test]
+fn one_refusal_and_nothing_is_evicted() {
+    let mut drain = drain(16);
+    let alone = PodView {
+        controller: None,
+        ..pod("2")
+    };
+    let (sent, progress) = drain.on(DrainEvent::Pods(vec![pod("1"), alone]));
+    assert!(sent.is_empty());
+    assert!(matches!(progress, Progress::Failed(why) if why.contains("ns/p2")));
+    assert!(drain.on(DrainEvent::Pods(vec![pod("1")])).0.is_empty());
+}
+
+#[test]
+fn a_budget_is_asked_once_a_tick_and_named() {
+    let mut drain = drain(16);
+    drain.on(DrainEvent::Pods(vec![pod("1")]));
+    for _ in 0..3 {
+        let answer = EvictAnswer::Budget("needs 2 healthy pods and has 2 currently".into());
+        let (sent, _) = drain.on(DrainEvent::Answer(pod("1").pod, answer));
+        assert!(sent.is_empty());
+        assert!(drain.needs_tick());
+        assert!(drain.describe().contains("needs 2 healthy pods"));
+        assert_eq!(names(&drain.on(DrainEvent::Tick).0), ["1"]);
+    }
+}
+
+#[test]
+fn each_answer_has_its_own_path() {
+    let failure = || Failure::new(FailureKind::Unavailable, "no route");
+    let after = |answer: EvictAnswer| {
+        let mut drain = drain(16);
+        drain.on(DrainEvent::Pods(vec![pod("1")]));
+        let (_, progress) = drain.on(DrainEvent::Answer(pod("1").pod, answer));
+        let ticks = (1..=100)
+            .find(|_| !drain.on(DrainEvent::Tick).0.is_empty())
+            .unwrap_or(0);
+        (matches!(progress, Progress::Failed(_)), ticks)
+    };
+    assert_eq!(after(EvictAnswer::Accepted), (false, 0));
+    assert_eq!(after(EvictAnswer::Gone), (false, 0));
+    assert_eq!(after(EvictAnswer::Elsewhere), (false, 0));
+    assert_eq!(after(EvictAnswer::NamespaceTerminating), (false, 1));
+    assert_eq!(after(EvictAnswer::Throttled(1)), (false, 1));
+    assert_eq!(after(EvictAnswer::Throttled(30)), (false, 6));
+    assert_eq!(after(EvictAnswer::Failed(failure())), (false, 2));
+    assert_eq!(after(EvictAnswer::Invalid(failure())), (true, 0));
+    assert_eq!(after(EvictAnswer::SeveralBudgets("two".into())), (true, 0));
+}
+
+#[test]
+fn nothing_is_evicted_from_a_stale_view() {
+    let mut drain = drain(1);
+    drain.on(DrainEvent::Pods(vec![pod("1"), pod("2")]));
+    drain.on(DrainEvent::WatchEnded);
+    let (sent, progress) = drain.on(DrainEvent::Answer(pod("1").pod, EvictAnswer::Gone));
+    assert_eq!((sent.len(), progress), (0, Progress::Going));
+    assert_eq!(names(&drain.on(DrainEvent::Pods(vec![pod("2")])).0), ["2"]);
+}
+
+#[test]
+fn an_empty_list_does_not_end_a_drain_whose_watch_is_gone_or_that_was_stopped() {
+    let mut stale = drain(1);
+    assert_eq!(stale.on(DrainEvent::Tick).1, Progress::Going);
+    let mut stopped = drain(1);
+    stopped.stop();
+    assert_eq!(stopped.on(DrainEvent::Pods(vec![])).1, Progress::Going);
+}
+
+#[test]
+fn a_rollback_can_wait_for_what_is_in_flight() {
+    let mut drain = drain(16);
+    drain.on(DrainEvent::Pods(vec![pod("1"), pod("2")]));
+    drain.stop();
+    drain.on(DrainEvent::Pods(vec![]));
+    assert_eq!(drain.in_flight(), 2, "gone from the list, not answered");
+    drain.on(DrainEvent::Answer(pod("1").pod, EvictAnswer::Gone));
+    drain.on(DrainEvent::Answer(pod("2").pod, EvictAnswer::Accepted));
+    assert_eq!(drain.in_flight(), 0);
+}
+
+#[test]
+fn a_pod_that_left_the_list_before_its_answer_does_not_hold_up_the_drain() {
+    let mut drain = drain(16);
+    drain.on(DrainEvent::Pods(vec![pod("1")]));
+    assert_eq!(drain.on(DrainEvent::Pods(vec![])).1, Progress::Going);
+    let (_, progress) = drain.on(DrainEvent::Answer(pod("1").pod, EvictAnswer::Accepted));
+    assert_eq!(progress, Progress::Done);
+}

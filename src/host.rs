@@ -1,0 +1,170 @@
+//! This host: its files, logind and PID 1. Adapters report facts and decide nothing.
+
+pub mod boot;
+pub mod notify;
+
+mod answer;
+mod bus;
+mod hints;
+mod journal_file;
+mod logind;
+mod mounts;
+mod process_lock;
+mod resolve;
+mod root;
+#[cfg(test)]
+mod scratch;
+mod sentinel;
+#[cfg(test)]
+mod stand_in;
+mod systemd;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use bus::Bus;
+pub use hints::Hints;
+pub use journal_file::{JournalError, JournalFile};
+pub use process_lock::{ProcessLock, ProcessLockError};
+pub use root::Root;
+pub use sentinel::{Sentinel, SentinelReading};
+
+use crate::failure::Failure;
+use crate::journal::Journal;
+use crate::ports::{Host, HostGates, RebootAnswer};
+use crate::request::Requests;
+use crate::shutdown::{ShutdownFacts, StopReason};
+
+/// The host that this process runs on.
+#[derive(Debug)]
+pub struct LocalHost {
+    root: Root,
+    sentinels: Vec<PathBuf>,
+    bus: Arc<Bus>,
+    journal: JournalFile,
+}
+
+impl LocalHost {
+    /// The host under `root`, with these sentinels. Nothing is opened yet.
+    pub fn new(root: Root, sentinels: Vec<PathBuf>) -> Self {
+        let bus = Bus::of(&root);
+        Self::with_bus(root, sentinels, bus)
+    }
+
+    /// The same with another bus.
+    pub fn with_bus(root: Root, sentinels: Vec<PathBuf>, bus: Bus) -> Self {
+        let journal = JournalFile::of(&root);
+        Self {
+            root,
+            sentinels,
+            bus: Arc::new(bus),
+            journal,
+        }
+    }
+
+    /// The prefix of its paths.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// Its journal file.
+    pub fn journal(&self) -> &JournalFile {
+        &self.journal
+    }
+
+    /// Other sentinels from now on, after the configuration was read again. Hints for them are asked for anew.
+    pub fn set_sentinels(&mut self, sentinels: Vec<PathBuf>) {
+        self.sentinels = sentinels;
+    }
+
+    /// Reads all sentinels, with what is wrong with them and what the status shows.
+    pub fn read_sentinels(&self) -> SentinelReading {
+        sentinel::read(&self.root, &self.sentinels)
+    }
+
+    /// Hints that a sentinel, or its list of packages, may have changed. The first comes at once. Needs a runtime.
+    pub fn sentinel_hints(&self) -> Hints {
+        let packages = self
+            .sentinels
+            .iter()
+            .map(|path| sentinel::packages_path(path));
+        let paths = self.sentinels.iter().cloned().chain(packages).collect();
+        watch::watch(self.root.clone(), paths)
+    }
+
+    /// Hints that the facts about a shutdown may have changed. The first comes with the connection. Needs a runtime.
+    pub fn shutdown_hints(&self) -> Hints {
+        logind::shutdown_hints(Arc::clone(&self.bus))
+    }
+}
+
+impl Host for LocalHost {
+    async fn shutdown_facts(&self) -> ShutdownFacts {
+        systemd::shutdown_facts(&self.bus).await
+    }
+
+    async fn stop_reason(&self) -> StopReason {
+        systemd::stop_reason(&self.bus).await
+    }
+
+    async fn gates(&self) -> Result<HostGates, Failure> {
+        logind::gates(&self.bus).await
+    }
+
+    async fn reboot(&self) -> RebootAnswer {
+        logind::reboot(&self.bus).await
+    }
+
+    async fn sentinels(&self) -> Requests {
+        self.read_sentinels().requests
+    }
+
+    async fn inactive_units(&self, units: &[String]) -> Result<Vec<String>, Failure> {
+        systemd::inactive_units(&self.bus, units).await
+    }
+
+    async fn write_journal(&self, journal: &Journal) -> Result<(), Failure> {
+        self.journal.write(journal).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scratch::Scratch;
+    use super::stand_in::StandIn;
+    use super::*;
+    use std::fs;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn the_local_host_asks_each_of_its_parts() {
+        let scratch = Scratch::new();
+        let root = Root::new(scratch.path());
+        fs::create_dir(root.join("/run")).unwrap();
+        let stand_in = StandIn::new();
+        stand_in.reply("RebootWithFlags", &());
+        stand_in.reply("CanReboot", &"yes");
+        let none: Vec<(String, String, String, String, u32, u32)> = Vec::new();
+        stand_in.reply("ListInhibitors", &none);
+        let mut host = LocalHost::with_bus(root.clone(), Vec::new(), stand_in.bus());
+        host.set_sentinels(vec!["/run/reboot-required".into()]);
+        let hints = host.sentinel_hints();
+        hints.next().await;
+        assert_eq!(host.sentinels().await.len(), 0);
+        fs::write(root.join("/run/reboot-required"), "").unwrap();
+        let hint = tokio::time::timeout(Duration::from_secs(5), hints.next());
+        hint.await.unwrap();
+        assert_eq!(host.sentinels().await.len(), 1);
+
+        assert_eq!(host.gates().await.unwrap().can_reboot, "yes");
+        assert_eq!(host.reboot().await.connection, 1);
+        assert_eq!(host.shutdown_facts().await.connection, 1);
+        assert_eq!(host.stop_reason().await, StopReason::Unknown);
+        assert!(host.inactive_units(&[]).await.unwrap().is_empty());
+
+        host.write_journal(&Journal::default()).await.unwrap();
+        assert_eq!(host.journal().read(), Ok(Journal::default()));
+        assert!(host.journal().path().starts_with(host.root().path()));
+    }
+}

@@ -1,0 +1,171 @@
+//! One process per host: a lock that the kernel takes back when the process ends, however it ends.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::root::Root;
+
+/// Where the lock is.
+const PATH: &str = "/run/rollboot/lock";
+
+/// How often the file may be replaced under our hands before that is called an error.
+const TRIES: usize = 8;
+
+/// Held as long as it lives.
+#[derive(Debug)]
+pub struct ProcessLock {
+    _file: File,
+}
+
+/// Why the lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessLockError {
+    /// Another process has it.
+    #[error("another rollboot runs on this host: process {holder} holds {}", .path.display())]
+    Held {
+        /// Its process ID, as it wrote it.
+        holder: String,
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The file cannot be made or locked.
+    #[error("cannot lock {}: {source}", .path.display())]
+    Failed {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl ProcessLock {
+    /// Takes the lock, or says who has it. Does not wait.
+    pub fn take(root: &Root) -> Result<Self, ProcessLockError> {
+        let path = root.join(PATH);
+        let failed = |source| ProcessLockError::Failed {
+            path: path.clone(),
+            source,
+        };
+        for _ in 0..TRIES {
+            let mut file = open(&path).map_err(failed)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(ProcessLockError::Held {
+                        holder: holder(&mut file),
+                        path,
+                    });
+                }
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            }
+            // Who cleans up /run takes the file away from under a lock: a lock on a file that has no name keeps nobody out.
+            if is_at(&file, &path) {
+                write(&mut file).map_err(failed)?;
+                return Ok(Self { _file: file });
+            }
+        }
+        Err(failed(io::Error::other(
+            "it is being replaced all the time",
+        )))
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    // Not truncated: until the lock is ours the content is the holder's.
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(held), Ok(named)) => held.dev() == named.dev() && held.ino() == named.ino(),
+        _ => false,
+    }
+}
+
+fn write(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = file.take(32).read_to_string(&mut text);
+    let text = text.trim();
+    if read.is_err() || text.is_empty() {
+        return "(unknown)".into();
+    }
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scratch::Scratch;
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_who_has_it_until_the_first_ends() {
+        let scratch = Scratch::new();
+        let root = Root::new(scratch.path());
+        let first = ProcessLock::take(&root).unwrap();
+        let error = ProcessLock::take(&root).unwrap_err();
+        let me = std::process::id().to_string();
+        assert!(matches!(&error, ProcessLockError::Held { holder, .. } if *holder == me));
+        assert!(
+            error
+                .to_string()
+                .contains("another rollboot runs on this host")
+        );
+        drop(first);
+        ProcessLock::take(&root).unwrap();
+    }
+
+    #[test]
+    fn what_an_ended_process_wrote_is_replaced() {
+        let scratch = Scratch::new();
+        let root = Root::new(scratch.path());
+        let path = root.join(PATH);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "4194304 and more than we write\n").unwrap();
+        let _lock = ProcessLock::take(&root).unwrap();
+        let me = format!("{}\n", std::process::id());
+        assert_eq!(fs::read_to_string(&path).unwrap(), me);
+    }
+
+    #[test]
+    fn a_lock_whose_file_is_gone_keeps_nobody_out_and_nobody_takes_it() {
+        let scratch = Scratch::new();
+        let root = Root::new(scratch.path());
+        let path = root.join(PATH);
+        let old = open_and_lock(&path);
+        fs::remove_file(&path).unwrap();
+        assert!(!is_at(&old, &path));
+        let _lock = ProcessLock::take(&root).unwrap();
+        assert!(ProcessLock::take(&root).is_err());
+    }
+
+    fn open_and_lock(path: &Path) -> File {
+        let file = open(path).unwrap();
+        file.try_lock().unwrap();
+        file
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_said() {
+        let scratch = Scratch::new();
+        let root = Root::new(scratch.path());
+        fs::write(root.join("/run"), "").unwrap();
+        let error = ProcessLock::take(&root).unwrap_err();
+        assert!(matches!(error, ProcessLockError::Failed { .. }), "{error}");
+    }
+}

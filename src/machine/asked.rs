@@ -1,0 +1,149 @@
+//! logind was asked. From here there is no undo while the host may be going down.
+//!
+//! "It did not happen" may be concluded only when a query was answered after the call's own reply on the *same* connection, with
+//! no shutdown pending by all three facts for a while. After a lost reply or a restart of the daemon the connection says nothing,
+//! so the while is well beyond the time after which the bus gives up a call.
+
+use std::time::Duration;
+
+use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
+use crate::backoff::Delay;
+use crate::journal::Outcome;
+use crate::reboot::{RebootAnswer, RebootReply};
+use crate::shutdown::{GoingDown, ShutdownFacts};
+
+/// Between two looks at the facts.
+pub(super) const POLL: Delay = Delay::exactly(Duration::from_secs(10));
+/// Clear answers in a row after a reply on the same connection: half a minute.
+const CLEAR: u8 = 4;
+/// Clear answers in a row when the reply is not known: two minutes, five times the bus's own limit of 25 s.
+const CLEAR_WITHOUT_REPLY: u8 = 13;
+/// Clear answers in a row before somebody else's shutdown counts as called off.
+const CALLED_OFF: u8 = 2;
+
+/// Waiting for the host to go down.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Asked {
+    /// The connection on which logind accepted, if its reply is known.
+    replied: Option<u32>,
+    clear: Streak,
+}
+
+/// Waiting for a shutdown that somebody else started.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Down {
+    clear: Streak,
+}
+
+/// Clear answers in a row on one connection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+struct Streak {
+    connection: u32,
+    length: u8,
+}
+
+impl Streak {
+    fn add(&mut self, facts: &ShutdownFacts) {
+        let goes_on = self.connection == facts.connection;
+        self.length = match facts.judge() {
+            GoingDown::No if goes_on => self.length.saturating_add(1),
+            GoingDown::No => 1,
+            GoingDown::Yes | GoingDown::Unanswered => 0,
+        };
+        self.connection = facts.connection;
+    }
+}
+
+impl Machine {
+    /// Asks logind, right after the lock was read.
+    pub(super) fn ask(&mut self, out: &mut Out) {
+        out.report(Report::RebootAsked, "asking logind to reboot");
+        self.phase = Phase::Asked(Asked {
+            replied: None,
+            clear: Streak::default(),
+        });
+        self.call(out, Op::Reboot, Patience::Once);
+    }
+
+    /// An earlier process has asked, or was about to, in this very boot.
+    pub(super) fn asked_before(&mut self, out: &mut Out) {
+        if self.stop == Stop::Undo {
+            self.end(out);
+            return;
+        }
+        self.phase = Phase::Asked(Asked {
+            replied: None,
+            clear: Streak::default(),
+        });
+        out.set(Timer::Poll, POLL);
+    }
+
+    pub(super) fn on_poll(&mut self, out: &mut Out) {
+        if matches!(self.phase, Phase::Asked(_) | Phase::Down(_)) && self.call.is_none() {
+            self.call(out, Op::Facts, Patience::Once);
+        }
+    }
+
+    pub(super) fn on_asked(&mut self, out: &mut Out, reply: Reply) {
+        let Phase::Asked(asked) = &mut self.phase else {
+            return;
+        };
+        match reply {
+            Reply::Reboot(RebootAnswer { reply, connection }) => match reply {
+                RebootReply::Accepted => {
+                    asked.replied = Some(connection);
+                    out.set(Timer::Poll, POLL);
+                }
+                RebootReply::Lost(why) => {
+                    out.report(
+                        Report::Retrying,
+                        format!("no reply from logind ({why}): the host may be going down"),
+                    );
+                    out.set(Timer::Poll, POLL);
+                }
+                RebootReply::Refused(why) => {
+                    self.take_back(
+                        out,
+                        Outcome::BackOff(format!("logind refused to reboot: {why}")),
+                    );
+                }
+            },
+            Reply::Facts(facts) => {
+                asked.clear.add(&facts);
+                let enough = if asked.replied == Some(facts.connection) {
+                    CLEAR
+                } else {
+                    CLEAR_WITHOUT_REPLY
+                };
+                if asked.clear.length >= enough {
+                    out.report(
+                        Report::RebootDidNotHappen,
+                        "logind was asked to reboot, and nothing came of it: see journalctl -u systemd-logind",
+                    );
+                    let why = "logind accepted the reboot and it did not happen";
+                    self.undo(out, Outcome::Latch(why.into()));
+                } else {
+                    out.set(Timer::Poll, POLL);
+                }
+            }
+            reply => out.report(Report::Defect, format!("nobody asked for {reply:?}")),
+        }
+    }
+
+    pub(super) fn on_down(&mut self, out: &mut Out, reply: &Reply) {
+        let Phase::Down(down) = &mut self.phase else {
+            return;
+        };
+        let Reply::Facts(facts) = reply else {
+            out.report(Report::Defect, format!("nobody asked for {reply:?}"));
+            return;
+        };
+        down.clear.add(facts);
+        if down.clear.length >= CALLED_OFF {
+            out.push(Action::CancelTimer(Timer::Poll));
+            self.restart(out);
+        } else {
+            out.set(Timer::Poll, POLL);
+        }
+    }
+}

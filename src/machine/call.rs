@@ -1,0 +1,248 @@
+//! The one call on its way: repeated until it has an outcome.
+//!
+//! A write whose reply is lost has no outcome yet. It is repeated with the same precondition until the server says 200 or 409;
+//! only then does the phase that asked for it go on. Phases therefore never see "unknown".
+
+use std::time::Duration;
+
+use super::{Action, Machine, Op, Out, Phase, Reply, Report, Timer};
+use crate::backoff::{Delay, doubling};
+use crate::failure::{Failure, WriteOutcome};
+use crate::shutdown::GoingDown;
+
+/// How long a phase is patient with a call that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Patience {
+    /// Not at all: the failure is an answer.
+    Once,
+    /// In a turn: repeat, at most ten seconds apart, for others wait for us.
+    Turn,
+    /// Nobody waits: repeat, at most a minute apart.
+    Slow,
+}
+
+/// A call and what is known of its outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Call {
+    /// What was asked.
+    pub op: Op,
+    patience: Patience,
+    /// Lifting a cordon or giving up a slot: each repetition asks first whether the host is going down.
+    guarded: bool,
+    /// A reply was lost: the write may have been applied, or may yet be.
+    lost: bool,
+    tries: u8,
+    state: State,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum State {
+    InFlight,
+    /// Waits for the retry timer, for this reason.
+    Resting(Failure),
+    /// Asks for the shutdown facts before it is repeated.
+    Rechecking,
+}
+
+/// Tries are counted up to here; waits do not grow any more then.
+const MANY: u8 = 8;
+
+impl Call {
+    /// Why it is being repeated, if it is.
+    pub(super) fn trouble(&self) -> Option<&Failure> {
+        match &self.state {
+            State::Resting(failure) => Some(failure),
+            State::InFlight | State::Rechecking => None,
+        }
+    }
+
+    fn wait(&self) -> Delay {
+        let cap = match self.patience {
+            Patience::Once | Patience::Turn => 10,
+            Patience::Slow => 60,
+        };
+        Delay::about(doubling(
+            Duration::from_millis(500),
+            Duration::from_secs(cap),
+            self.tries,
+        ))
+    }
+}
+
+impl Machine {
+    /// Sends a call. The phase has none on its way.
+    pub(super) fn call(&mut self, out: &mut Out, op: Op, patience: Patience) {
+        self.send(out, op, patience, false);
+    }
+
+    /// Sends a write that lifts a cordon or gives up a slot, right after the facts allowed it.
+    pub(super) fn call_guarded(&mut self, out: &mut Out, op: Op) {
+        self.send(out, op, Patience::Turn, true);
+    }
+
+    fn send(&mut self, out: &mut Out, op: Op, patience: Patience, guarded: bool) {
+        out.push(Action::Call(op.clone()));
+        self.call = Some(Call {
+            op,
+            patience,
+            guarded,
+            lost: false,
+            tries: 0,
+            state: State::InFlight,
+        });
+    }
+
+    /// Takes a reply; when it settles the call, hands it to the phase.
+    pub(super) fn on_reply(&mut self, out: &mut Out, reply: Reply) {
+        let Some(mut call) = self.call.take() else {
+            out.report(Report::Defect, format!("a reply to nothing: {reply:?}"));
+            return;
+        };
+        if call.state == State::Rechecking {
+            self.rechecked(out, call, &reply);
+            return;
+        }
+        if !answers(&call.op, &reply) {
+            out.report(
+                Report::Defect,
+                format!("{reply:?} does not answer {:?}", call.op),
+            );
+            self.call = Some(call);
+            return;
+        }
+        let trouble = match trouble(&reply) {
+            None => None,
+            Some((failure, true)) => {
+                call.lost = true;
+                Some(failure)
+            }
+            // The server refused this one, but an earlier try of it may still land.
+            Some((failure, false)) => {
+                (call.lost || call.patience != Patience::Once).then_some(failure)
+            }
+        };
+        match trouble {
+            None => self.on_answer(out, reply),
+            Some(failure) => {
+                out.set(Timer::Retry, call.wait());
+                if call.tries == 0 || call.tries == MANY {
+                    out.report(Report::Retrying, failure.message.clone());
+                }
+                call.tries = call.tries.saturating_add(1).min(MANY);
+                call.state = State::Resting(failure);
+                self.call = Some(call);
+            }
+        }
+    }
+
+    /// The retry timer fired: repeat the call, with the same precondition.
+    pub(super) fn on_retry(&mut self, out: &mut Out) {
+        let Some(call) = &mut self.call else {
+            return;
+        };
+        if !matches!(call.state, State::Resting(_)) {
+            return;
+        }
+        if call.guarded {
+            call.state = State::Rechecking;
+            out.push(Action::Call(Op::Facts));
+        } else {
+            call.state = State::InFlight;
+            out.push(Action::Call(call.op.clone()));
+        }
+    }
+
+    /// Whether a reply is still to come.
+    pub(super) fn in_flight(&self) -> bool {
+        self.call
+            .as_ref()
+            .is_some_and(|call| !matches!(call.state, State::Resting(_)))
+    }
+
+    fn rechecked(&mut self, out: &mut Out, mut call: Call, reply: &Reply) {
+        let Reply::Facts(facts) = reply else {
+            out.report(
+                Report::Defect,
+                format!("{reply:?} does not answer the facts"),
+            );
+            self.call = Some(call);
+            return;
+        };
+        match facts.judge() {
+            GoingDown::No => {
+                call.state = State::InFlight;
+                out.push(Action::Call(call.op.clone()));
+                self.call = Some(call);
+            }
+            // The write stays without an outcome: whatever starts next voids it before it decides.
+            down @ (GoingDown::Yes | GoingDown::Unanswered) => self.go_down(out, down),
+        }
+    }
+
+    /// Leaves whatever was going on because the host is, or may be, going down. The slot and the cordon stay.
+    pub(super) fn go_down(&mut self, out: &mut Out, facts: GoingDown) {
+        let what = match facts {
+            GoingDown::Unanswered => {
+                "systemd or logind does not answer, so this host may be going down"
+            }
+            GoingDown::Yes | GoingDown::No => "this host is going down",
+        };
+        out.report(
+            Report::GoingDown,
+            format!("{what}: slot and cordon stay as they are"),
+        );
+        out.set(Timer::Poll, super::asked::POLL);
+        self.phase = Phase::Down(super::asked::Down::default());
+    }
+}
+
+/// Whether a reply is of the kind that the call asks for.
+fn answers(op: &Op, reply: &Reply) -> bool {
+    matches!(
+        (op, reply),
+        (Op::DrawId, Reply::Id(_))
+            | (Op::Facts, Reply::Facts(_))
+            | (Op::Gates, Reply::Gates(_))
+            | (Op::Sentinels, Reply::Sentinels(_))
+            | (Op::Units(_), Reply::Units(_))
+            | (Op::WriteJournal(_), Reply::JournalWritten(_))
+            | (Op::Reboot, Reply::Reboot(_))
+            | (Op::ReadLock, Reply::Lock { .. })
+            | (Op::PatchLock(_), Reply::LockWritten(_))
+            | (Op::ReadNode, Reply::Node(_))
+            | (Op::PatchNode(_), Reply::NodeWritten(_))
+            | (Op::PeerExists(_), Reply::Peer(_))
+            | (Op::ListPods, Reply::Pods(_))
+    )
+}
+
+/// The failure that a reply brings, and whether it leaves the outcome of a write open.
+fn trouble(reply: &Reply) -> Option<(Failure, bool)> {
+    match reply {
+        Reply::Id(_) | Reply::Facts(_) | Reply::Sentinels(_) | Reply::Reboot(_) => None,
+        Reply::Gates(result) => failed(result),
+        Reply::Units(result) => failed(result),
+        Reply::JournalWritten(result) => failed(result),
+        Reply::Lock { result, .. } => failed(result),
+        Reply::Node(result) => failed(result),
+        Reply::Peer(result) => failed(result),
+        Reply::Pods(result) => failed(result),
+        Reply::LockWritten(outcome) => open(outcome),
+        Reply::NodeWritten(outcome) => open(outcome),
+    }
+}
+
+fn failed<T>(result: &Result<T, Failure>) -> Option<(Failure, bool)> {
+    result
+        .as_ref()
+        .err()
+        .map(|failure| (failure.clone(), false))
+}
+
+fn open<T>(outcome: &WriteOutcome<T>) -> Option<(Failure, bool)> {
+    match outcome {
+        WriteOutcome::Applied(_) | WriteOutcome::Conflict => None,
+        WriteOutcome::Refused(failure) => Some((failure.clone(), false)),
+        WriteOutcome::Unknown(failure) => Some((failure.clone(), true)),
+    }
+}

@@ -1,0 +1,269 @@
+//! The gates that are looked at before the lock, one after the other.
+//!
+//! Gates and plan come first: a node that could not finish its turn never holds a slot while others could go.
+
+use std::time::Duration;
+
+use super::wait::{Blocked, Gate};
+use super::{Machine, Op, Out, Patience, Phase, Reply, Report, Stop};
+use crate::backoff::{Delay, doubling};
+use crate::config::{DrainMode, ForeignCordon};
+use crate::drain::{PodView, plan};
+use crate::failure::Failure;
+use crate::lock::{CONTROL_PLANE, LockView, Verdict};
+use crate::node::NodeView;
+use crate::reboot::HostGates;
+
+/// How often a gate is looked at that nothing announces.
+const LOOK_AGAIN: Duration = Duration::from_secs(20);
+
+/// Looking at the gates.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Checking {
+    Gates,
+    Node,
+    Pods(Box<NodeView>),
+    Lock { node_uid: String, group: String },
+}
+
+impl Machine {
+    fn check(&mut self, out: &mut Out, next: Checking, op: Op) {
+        self.phase = Phase::Checking(next);
+        self.call(out, op, Patience::Once);
+    }
+
+    /// A call before the lock failed: slower and slower, but never for good.
+    fn rest_on_failure(&mut self, out: &mut Out, failure: &Failure) {
+        let wait = doubling(Duration::from_secs(2), Duration::from_secs(60), self.tries);
+        self.tries = self.tries.saturating_add(1).min(6);
+        self.rest(out, Blocked::failed(failure), Some(Delay::about(wait)));
+    }
+
+    pub(super) fn on_checking(&mut self, out: &mut Out, reply: Reply) {
+        let Phase::Checking(step) = &self.phase else {
+            return;
+        };
+        if self.stop == Stop::Undo || self.abort {
+            self.consider(out);
+            return;
+        }
+        match (step.clone(), reply) {
+            (Checking::Gates, Reply::Gates(result)) => match host_gate(&result) {
+                Some(blocked) => self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN))),
+                None => self.check(out, Checking::Node, Op::ReadNode),
+            },
+            (Checking::Node, Reply::Node(Ok(node))) => self.check_node(out, node),
+            (Checking::Pods(node), Reply::Pods(Ok(pods))) => self.check_pods(out, &node, &pods),
+            (
+                Checking::Lock { node_uid, group },
+                Reply::Lock {
+                    result: Ok(view), ..
+                },
+            ) => {
+                self.check_lock(out, view, node_uid, group);
+            }
+            (_, Reply::Node(Err(failure)) | Reply::Pods(Err(failure)))
+            | (
+                _,
+                Reply::Lock {
+                    result: Err(failure),
+                    ..
+                },
+            ) => self.rest_on_failure(out, &failure),
+            (step, reply) => {
+                out.report(
+                    Report::Defect,
+                    format!("{step:?} does not expect {reply:?}"),
+                );
+            }
+        }
+    }
+
+    fn check_node(&mut self, out: &mut Out, node: Option<NodeView>) {
+        let Some(node) = node else {
+            let what = format!("there is no Node {}", self.host.node);
+            let blocked = Blocked::new(
+                Gate::Node,
+                what,
+                "has this host joined the cluster under this name?",
+            );
+            self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN)));
+            return;
+        };
+        if node.marker.is_some() {
+            // Ours from an earlier turn: it is cleaned up before there is another.
+            self.restart(out);
+            return;
+        }
+        match self.node_gate(&node) {
+            Some(blocked) => self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN))),
+            None => self.check(out, Checking::Pods(Box::new(node)), Op::ListPods),
+        }
+    }
+
+    fn node_gate(&self, node: &NodeView) -> Option<Blocked> {
+        let wait = self.config.drain.foreign_cordon == ForeignCordon::Wait;
+        if node.boot_id != self.host.boot_id {
+            Some(Blocked::new(
+                Gate::Node,
+                "the Node reports another boot ID than this host's",
+                "the kubelet has not reported since the boot, or this kubeconfig is another machine's",
+            ))
+        } else if node.deleting {
+            Some(Blocked::new(
+                Gate::Node,
+                "the Node is being deleted",
+                "no turn for it",
+            ))
+        } else if let Some(reason) = &node.hold {
+            Some(Blocked::new(
+                Gate::Hold,
+                format!("held by an operator: {reason}"),
+                "annotation rollboot.io/hold",
+            ))
+        } else if node.unschedulable && wait {
+            Some(Blocked::new(
+                Gate::ForeignCordon,
+                "somebody else has cordoned this node",
+                "kubectl uncordon it, or set drain.foreign-cordon = \"proceed\"",
+            ))
+        } else {
+            None
+        }
+    }
+
+    fn check_pods(&mut self, out: &mut Out, node: &NodeView, pods: &[PodView]) {
+        let evicts = self.config.drain.mode == DrainMode::Evict;
+        let refusal = plan(pods, &self.config.drain, None).refusal();
+        if let Some(why) = refusal.filter(|_| evicts) {
+            let blocked = Blocked::new(Gate::Pods, why, "nothing is evicted until then");
+            self.rest(out, blocked, Some(Delay::about(3 * LOOK_AGAIN)));
+            return;
+        }
+        let control_plane = node.control_plane || pods.iter().any(is_control_plane);
+        let group = if control_plane {
+            CONTROL_PLANE.to_owned()
+        } else {
+            self.config.lock.group.clone()
+        };
+        let node_uid = node.uid.clone();
+        self.check(out, Checking::Lock { node_uid, group }, Op::ReadLock);
+    }
+
+    fn check_lock(
+        &mut self,
+        out: &mut Out,
+        view: Option<LockView>,
+        node_uid: String,
+        group: String,
+    ) {
+        self.tries = 0;
+        let Some(view) = view else {
+            let what = format!(
+                "there is no ConfigMap {}/{}",
+                self.config.lock.namespace, self.config.lock.name
+            );
+            let blocked = Blocked::new(
+                Gate::NotArmed,
+                what,
+                "apply lock.yaml to arm this installation",
+            );
+            self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN)));
+            return;
+        };
+        self.lock = Some(view.clone());
+        if view.own_entry(&self.host.node).is_some() {
+            self.restart(out);
+            return;
+        }
+        match self.lock_gate(&view, &group) {
+            Some(blocked) => self.rest_on_lock(out, blocked, &view),
+            // The sentinel may have changed while the gates were looked at.
+            None if !self.settled || self.wanted().is_empty() => self.consider(out),
+            None => self.acquire(out, view, node_uid, group),
+        }
+    }
+
+    /// Why no slot may be taken on this view, if so.
+    fn lock_gate(&self, view: &LockView, group: &str) -> Option<Blocked> {
+        let another = self
+            .journal
+            .lock_uid
+            .as_ref()
+            .is_some_and(|uid| *uid != view.uid);
+        if another && !view.resumed() {
+            return Some(Blocked::new(
+                Gate::LockRecreated,
+                "the lock object was deleted and created again",
+                format!(
+                    "make sure that no node is in a turn, then: kubectl -n {} annotate configmap {} {}={}",
+                    self.config.lock.namespace,
+                    self.config.lock.name,
+                    crate::lock::RESUMED,
+                    view.uid
+                ),
+            ));
+        }
+        match view.verdict(group) {
+            Verdict::Free => None,
+            Verdict::Paused(reason) => Some(Blocked::new(
+                Gate::Pause,
+                format!("paused: {reason}"),
+                "annotation rollboot.io/pause of the lock",
+            )),
+            Verdict::Full { limits, holders } => {
+                let names: Vec<_> = holders.iter().map(|slot| slot.node.as_str()).collect();
+                let what = if names.is_empty() {
+                    format!("group {group} has no slots")
+                } else {
+                    format!("the turn of {}", names.join(", "))
+                };
+                let detail = format!(
+                    "{} of group {group}, {} in all may go at once",
+                    limits.group, limits.total
+                );
+                Some(Blocked::new(Gate::Lock, what, detail))
+            }
+        }
+    }
+}
+
+/// Why logind would not reboot now, if so.
+pub(super) fn host_gate(result: &Result<HostGates, Failure>) -> Option<Blocked> {
+    match result {
+        Err(failure) => Some(Blocked::new(
+            Gate::Logind,
+            failure.message.clone(),
+            "is systemd-logind running?",
+        )),
+        Ok(gates) if !gates.inhibitors.is_empty() => {
+            let who: Vec<_> = gates
+                .inhibitors
+                .iter()
+                .map(|lock| format!("{} (pid {}): {}", lock.who, lock.pid, lock.why))
+                .collect();
+            Some(Blocked::new(
+                Gate::Inhibitor,
+                who.join("; "),
+                "a block inhibitor forbids the shutdown; see systemd-inhibit --list",
+            ))
+        }
+        Ok(gates) if gates.can_reboot != "yes" => {
+            let what = format!("logind's CanReboot says {:?}", gates.can_reboot);
+            Some(Blocked::new(
+                Gate::Logind,
+                what,
+                "this service may not reboot the host",
+            ))
+        }
+        Ok(_) => None,
+    }
+}
+
+/// A static pod of the API server or of etcd: this node is part of the control plane, whatever its labels say.
+fn is_control_plane(pod: &PodView) -> bool {
+    pod.mirror
+        && ["kube-apiserver-", "etcd-"]
+            .iter()
+            .any(|prefix| pod.pod.name.starts_with(prefix))
+}

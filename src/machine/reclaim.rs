@@ -1,0 +1,148 @@
+//! A holder whose Node object is gone will never release. Its slot is reclaimed after ten minutes of continuous absence, if this
+//! node may see that: it needs `nodes get`. Another UID is never a reason: the holder may be alive under a re-created Node.
+
+use std::time::Duration;
+
+use super::wait::Blocked;
+use super::{Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
+use crate::backoff::Delay;
+use crate::failure::{FailureKind, WriteOutcome};
+use crate::lock::LockView;
+
+/// Time between two looks; [`LOOKS`] in a row make ten minutes.
+const INTERVAL: Duration = Duration::from_secs(200);
+/// Looks in a row that must find no Node.
+const LOOKS: u8 = 4;
+/// Without the permission to look, somebody may grant it one day.
+const NOT_ALLOWED: Duration = Duration::from_secs(3600);
+
+/// Holders that are still to be looked at in this round.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Reclaim {
+    queue: Vec<String>,
+}
+
+/// Reclaiming the slot of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Reclaiming {
+    node: String,
+}
+
+impl Machine {
+    pub(super) fn set_reclaim_timer(&mut self, out: &mut Out) {
+        out.set(Timer::Reclaim, Delay::exactly(INTERVAL));
+    }
+
+    /// Begins a round: first the own Node, so that a server that finds nothing at all proves nothing.
+    pub(super) fn on_reclaim_timer(&mut self, out: &mut Out) {
+        let Phase::Resting(rest) = &mut self.phase else {
+            return;
+        };
+        if !rest.watching || self.call.is_some() {
+            return;
+        }
+        let slots = self.lock.as_ref().map(LockView::slots).unwrap_or_default();
+        let holders: Vec<_> = slots.into_iter().map(|slot| slot.node).collect();
+        self.absent.retain(|node, _| holders.contains(node));
+        rest.reclaim.queue = holders;
+        self.call(out, Op::ReadNode, Patience::Once);
+    }
+
+    pub(super) fn on_resting(&mut self, out: &mut Out, reply: &Reply) {
+        let Phase::Resting(rest) = &mut self.phase else {
+            return;
+        };
+        if rest.again {
+            self.consider(out);
+            return;
+        }
+        let mut wait = INTERVAL;
+        match reply {
+            Reply::Node(Ok(Some(_))) => {}
+            Reply::Peer(result) => {
+                let looked_at = rest.reclaim.queue.pop().unwrap_or_default();
+                match result {
+                    Ok(false) => {
+                        let looks = self.absent.entry(looked_at.clone()).or_default();
+                        *looks = looks.saturating_add(1).min(LOOKS);
+                        if *looks == LOOKS {
+                            self.leave_rest_for_reclaim(out, looked_at);
+                            return;
+                        }
+                    }
+                    Ok(true) => {
+                        self.absent.remove(&looked_at);
+                    }
+                    Err(failure) => {
+                        self.absent.clear();
+                        rest.reclaim.queue.clear();
+                        if failure.kind == FailureKind::Forbidden {
+                            wait = NOT_ALLOWED;
+                        }
+                    }
+                }
+            }
+            _ => {
+                self.absent.clear();
+                rest.reclaim.queue.clear();
+            }
+        }
+        let Phase::Resting(rest) = &self.phase else {
+            return;
+        };
+        match rest.reclaim.queue.last().cloned() {
+            Some(holder) => self.call(out, Op::PeerExists(holder), Patience::Once),
+            None => out.set(Timer::Reclaim, Delay::exactly(wait)),
+        }
+    }
+
+    fn leave_rest_for_reclaim(&mut self, out: &mut Out, node: String) {
+        self.leave_rest(out);
+        self.phase = Phase::Reclaiming(Reclaiming { node });
+        self.call(out, Op::ReadLock, Patience::Once);
+    }
+
+    pub(super) fn on_reclaiming(&mut self, out: &mut Out, reply: Reply) {
+        let Phase::Reclaiming(reclaiming) = &self.phase else {
+            return;
+        };
+        let node = reclaiming.node.clone();
+        match reply {
+            Reply::Lock {
+                result: Ok(Some(view)),
+                ..
+            } => {
+                let keys = view.own_keys(&node);
+                if keys.is_empty() {
+                    self.consider(out);
+                    return;
+                }
+                let patch = view.patch(None, &keys);
+                self.call(out, Op::PatchLock(patch), Patience::Once);
+            }
+            Reply::LockWritten(WriteOutcome::Applied(view)) => {
+                out.report(
+                    Report::Reclaim,
+                    format!(
+                        "the slot of {node} is free again: its Node has not existed for ten minutes"
+                    ),
+                );
+                self.lock = Some(view);
+                self.absent.remove(&node);
+                self.consider(out);
+            }
+            Reply::LockWritten(WriteOutcome::Refused(failure)) => {
+                let what = format!("the slot of {node} is stale: its Node is gone ({failure})");
+                out.report(
+                    Report::Reclaim,
+                    format!("{what}; an operator can free it: rollboot unlock {node}"),
+                );
+                self.absent.remove(&node);
+                let blocked =
+                    Blocked::new(super::Gate::Lock, what, format!("rollboot unlock {node}"));
+                self.rest(out, blocked, Some(Delay::exactly(NOT_ALLOWED)));
+            }
+            _ => self.consider(out),
+        }
+    }
+}

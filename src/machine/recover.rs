@@ -1,0 +1,192 @@
+//! Back after a boot in our turn: the slot is given up only on proof that the node is healthy. No error path leaves this phase.
+
+use std::time::Duration;
+
+use super::{Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
+use crate::backoff::Delay;
+use crate::drain::PodView;
+use crate::journal::Outcome;
+use crate::node::NodeView;
+
+/// After so many looks without success an operator is told loudly, and again each time that the number doubles.
+const PATIENT: u16 = 16;
+/// Looks that are made quickly; a node is usually back within seconds.
+const QUICK: u16 = 30;
+
+/// Collecting the proof.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Recovering {
+    step: Step,
+    soaked: bool,
+    looks: u16,
+    /// What is missing.
+    pub(super) missing: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Step {
+    Rest,
+    Node,
+    Pods,
+    Units,
+    Soak,
+}
+
+impl Machine {
+    pub(super) fn recover(&mut self, out: &mut Out) {
+        if self.stop == Stop::Undo {
+            self.end(out);
+            return;
+        }
+        out.report(
+            Report::Recovering,
+            "this host has rebooted in its turn; looking for proof that it is healthy",
+        );
+        self.phase = Phase::Recovering(Recovering {
+            step: Step::Rest,
+            soaked: self.config.recovery.soak.is_zero(),
+            looks: 0,
+            missing: "nothing was looked at yet".into(),
+        });
+        self.prove(out);
+    }
+
+    /// Looks at everything from the beginning.
+    pub(super) fn prove(&mut self, out: &mut Out) {
+        let Phase::Recovering(recovering) = &self.phase else {
+            return;
+        };
+        if recovering.step == Step::Rest {
+            self.proving(out, Step::Node, Op::ReadNode);
+        }
+    }
+
+    pub(super) fn on_soak(&mut self, out: &mut Out) {
+        let Phase::Recovering(recovering) = &mut self.phase else {
+            return;
+        };
+        if recovering.step == Step::Soak {
+            recovering.soaked = true;
+            recovering.step = Step::Rest;
+            self.prove(out);
+        }
+    }
+
+    fn proving(&mut self, out: &mut Out, step: Step, op: Op) {
+        if let Phase::Recovering(recovering) = &mut self.phase {
+            recovering.step = step;
+        }
+        self.call(out, op, Patience::Turn);
+    }
+
+    pub(super) fn on_recovering(&mut self, out: &mut Out, reply: Reply) {
+        let Phase::Recovering(recovering) = &self.phase else {
+            return;
+        };
+        let missing = match (recovering.step, reply) {
+            (Step::Node, Reply::Node(result)) => {
+                match self.node_proof(result.unwrap_or_default().as_ref()) {
+                    Ok(()) => {
+                        self.proving(out, Step::Pods, Op::ListPods);
+                        return;
+                    }
+                    Err(missing) => missing,
+                }
+            }
+            (Step::Pods, Reply::Pods(result)) => match pods_proof(&result.unwrap_or_default()) {
+                Ok(()) if self.config.recovery.units.is_empty() => {
+                    self.proven(out);
+                    return;
+                }
+                Ok(()) => {
+                    let units = self.config.recovery.units.clone();
+                    self.proving(out, Step::Units, Op::Units(units));
+                    return;
+                }
+                Err(missing) => missing,
+            },
+            (Step::Units, Reply::Units(result)) => {
+                let inactive = result.unwrap_or_default();
+                if inactive.is_empty() {
+                    self.proven(out);
+                    return;
+                }
+                format!("not active: {}", inactive.join(", "))
+            }
+            (step, reply) => {
+                out.report(
+                    Report::Defect,
+                    format!("{step:?} does not expect {reply:?}"),
+                );
+                return;
+            }
+        };
+        self.unproven(out, missing);
+    }
+
+    fn node_proof(&self, node: Option<&NodeView>) -> Result<(), String> {
+        let Some(node) = node else {
+            return Err(format!("there is no Node {}", self.host.node));
+        };
+        if node.boot_id != self.host.boot_id {
+            return Err("the kubelet has not reported since this boot".into());
+        }
+        if !node.ready.ready {
+            return Err(format!("the Node is not Ready: {}", node.ready.message));
+        }
+        // Ready may have stayed True throughout a fast reset. The kubelet's time is this host's.
+        if node
+            .ready
+            .heartbeat
+            .is_none_or(|beat| beat < self.host.boot_time)
+        {
+            return Err("the Node's last heartbeat is older than this boot".into());
+        }
+        Ok(())
+    }
+
+    fn proven(&mut self, out: &mut Out) {
+        let Phase::Recovering(recovering) = &mut self.phase else {
+            return;
+        };
+        if recovering.soaked {
+            self.undo(out, Outcome::Done);
+        } else {
+            recovering.step = Step::Soak;
+            recovering.missing = "healthy; the soak time runs".into();
+            out.set(Timer::Soak, Delay::exactly(self.config.recovery.soak));
+        }
+    }
+
+    fn unproven(&mut self, out: &mut Out, missing: String) {
+        let Phase::Recovering(recovering) = &mut self.phase else {
+            return;
+        };
+        recovering.step = Step::Rest;
+        recovering.looks = recovering.looks.saturating_add(1);
+        let looks = recovering.looks;
+        if looks >= PATIENT && looks.is_power_of_two() {
+            out.report(
+                Report::NotHealthy,
+                format!("this node has rebooted and is not healthy, the slot is kept and nobody else reboots: {missing}"),
+            );
+        }
+        recovering.missing = missing;
+        let wait = if looks < QUICK { 2 } else { 15 };
+        out.set(Timer::Check, Delay::about(Duration::from_secs(wait)));
+    }
+}
+
+/// Own static pods must be Ready: on a control-plane node they are the API server and etcd.
+fn pods_proof(pods: &[PodView]) -> Result<(), String> {
+    let waiting: Vec<_> = pods
+        .iter()
+        .filter(|pod| pod.mirror && !pod.ready && !pod.finished)
+        .map(|pod| pod.pod.to_string())
+        .collect();
+    if waiting.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("static pods are not Ready: {}", waiting.join(", ")))
+    }
+}

@@ -1,0 +1,256 @@
+//! What an operator sees of a node: the content of `status.json`, without decisions.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::wait::Blocked;
+use super::{Gate, Machine, Phase};
+use crate::journal::Outcome;
+use crate::lock::{DEFAULT_GROUP, Limits};
+
+/// Where a node stands, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Label {
+    /// Nobody asks for a reboot, or the daemon has just started.
+    Idle,
+    /// A reboot is asked for; a gate is closed.
+    Waiting,
+    /// The slot is ours.
+    Acquired,
+    /// The node is cordoned, pods are leaving.
+    Cordoned,
+    /// The last checks.
+    Drained,
+    /// logind was asked.
+    Rebooting,
+    /// Back; the proof is being collected.
+    Recovering,
+    /// The last turn failed: backing off, or undoing.
+    Failed,
+    /// Only an operator or a new sentinel goes on.
+    Latched,
+}
+
+/// The machine's part of `rollboot status --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Own Node.
+    pub node: String,
+    /// Where it stands.
+    pub phase: Label,
+    /// Since when.
+    pub since: Timestamp,
+    /// One sentence for a person.
+    pub reason: String,
+    /// Closed gates.
+    pub blocked_by: Vec<BlockedBy>,
+    /// When a failed turn is tried again.
+    pub retry_at: Option<Timestamp>,
+    /// The lock as last read.
+    pub lock: Option<LockStatus>,
+}
+
+/// A closed gate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockedBy {
+    /// Which.
+    pub gate: Gate,
+    /// What blocks.
+    pub what: String,
+    /// Details, or what to do.
+    pub detail: String,
+}
+
+/// The lock as last read: a waiting node reads it often, an idle one never.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockStatus {
+    /// Group of this node.
+    pub group: String,
+    /// Slots of that group.
+    pub max: u16,
+    /// Slots of all groups together.
+    pub max_total: u16,
+    /// Who holds slots.
+    pub holders: Vec<Holder>,
+    /// Reason of a pause.
+    pub pause: Option<String>,
+}
+
+/// A holder of a slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its node.
+    pub node: String,
+    /// Its group.
+    pub group: String,
+    /// Since when, by its own word; only known of the own slot.
+    pub since: Option<String>,
+}
+
+impl Machine {
+    /// Where the node stands, in one word.
+    pub fn label(&self) -> Label {
+        match &self.phase {
+            Phase::Idle | Phase::Ended => Label::Idle,
+            Phase::Starting(_) => self.turn().map_or(Label::Idle, |_| Label::Recovering),
+            Phase::Resting(rest) => match rest.why.gate {
+                Gate::Latch => Label::Latched,
+                Gate::BackOff => Label::Failed,
+                _ => Label::Waiting,
+            },
+            Phase::Checking(_) | Phase::Latching | Phase::Reclaiming(_) | Phase::Acquiring(_) => {
+                Label::Waiting
+            }
+            Phase::Cordoning(_) => Label::Acquired,
+            Phase::Draining(_) => Label::Cordoned,
+            Phase::Verifying(_) => Label::Drained,
+            Phase::Asked(_) | Phase::Down(_) => Label::Rebooting,
+            Phase::Recovering(_) => Label::Recovering,
+            Phase::Undoing(undoing) => match undoing.outcome {
+                Outcome::Done => Label::Recovering,
+                Outcome::Again(_) | Outcome::BackOff(_) | Outcome::Latch(_) | Outcome::Stop => {
+                    Label::Failed
+                }
+            },
+        }
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &crate::config::Config {
+        &self.config
+    }
+
+    /// What is remembered across restarts.
+    pub fn journal(&self) -> &crate::journal::Journal {
+        &self.journal
+    }
+
+    /// The stamp of this start.
+    pub fn stamp(&self) -> crate::lock::TurnId {
+        self.stamp
+    }
+
+    /// Whether the process may end.
+    pub fn ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    /// Everything that `status` shows.
+    pub fn status(&self) -> Status {
+        let blocked = match &self.phase {
+            Phase::Resting(rest) => Some(&rest.why),
+            Phase::Verifying(verifying) => verifying.blocked(),
+            _ => None,
+        };
+        Status {
+            node: self.host.node.clone(),
+            phase: self.label(),
+            since: self.since,
+            reason: self.reason(),
+            blocked_by: blocked.into_iter().map(blocked_by).collect(),
+            retry_at: self
+                .journal
+                .failed
+                .as_ref()
+                .filter(|_| self.label() == Label::Failed)
+                .map(|failed| failed.retry_at),
+            lock: self.lock_status(),
+        }
+    }
+
+    /// One sentence about what the node does or waits for; also the status line of the service.
+    pub fn reason(&self) -> String {
+        let what = match &self.phase {
+            Phase::Starting(_) => "reading lock and Node after the start".to_owned(),
+            Phase::Idle => "no reboot is asked for".to_owned(),
+            Phase::Resting(rest) => format!("{}: {}", rest.why.what, rest.why.detail),
+            Phase::Checking(_) => "looking at the gates".to_owned(),
+            Phase::Latching => "aborted by an operator".to_owned(),
+            Phase::Reclaiming(_) => "reclaiming a stale slot".to_owned(),
+            Phase::Acquiring(_) => "taking the lock".to_owned(),
+            Phase::Cordoning(_) => "cordoning".to_owned(),
+            Phase::Draining(draining) => {
+                let left = draining.drain.left();
+                let blocked: Vec<_> = draining
+                    .drain
+                    .blocked()
+                    .map(|(pod, why)| format!("{pod}: {why}"))
+                    .collect();
+                if blocked.is_empty() {
+                    format!("draining, {left} pods left")
+                } else {
+                    format!(
+                        "draining, {left} pods left; blocked: {}",
+                        blocked.join("; ")
+                    )
+                }
+            }
+            Phase::Verifying(verifying) => match verifying.blocked() {
+                Some(blocked) => format!("drained; {}: {}", blocked.what, blocked.detail),
+                None => "drained; last checks before the reboot".to_owned(),
+            },
+            Phase::Asked(_) => "logind was asked to reboot".to_owned(),
+            Phase::Down(_) => "this host is going down, or may be".to_owned(),
+            Phase::Recovering(recovering) => format!(
+                "rebooted; proof of health is missing: {}",
+                recovering.missing
+            ),
+            Phase::Undoing(undoing) => match &undoing.outcome {
+                Outcome::Done => "rebooted and healthy; giving the turn on".to_owned(),
+                Outcome::Stop => "being stopped; undoing the turn".to_owned(),
+                Outcome::Again(why) | Outcome::BackOff(why) | Outcome::Latch(why) => {
+                    format!("undoing the turn: {why}")
+                }
+            },
+            Phase::Ended => "ending".to_owned(),
+        };
+        match self.call.as_ref().and_then(super::call::Call::trouble) {
+            Some(trouble) => format!("{what}; trying again: {trouble}"),
+            None => what,
+        }
+    }
+
+    fn lock_status(&self) -> Option<LockStatus> {
+        let view = self.lock.as_ref()?;
+        let configured = &self.config.lock.group;
+        let group = self
+            .turn()
+            .map_or(configured, |turn| &turn.group)
+            .to_owned();
+        let group = if group.is_empty() {
+            DEFAULT_GROUP.to_owned()
+        } else {
+            group
+        };
+        let limits = Limits::read(&view.data, &group);
+        let own = view.own_entry(&self.host.node).flatten();
+        let holders = view
+            .slots()
+            .into_iter()
+            .map(|slot| Holder {
+                since: own
+                    .as_ref()
+                    .filter(|_| slot.node == self.host.node)
+                    .map(|entry| entry.since.clone()),
+                node: slot.node,
+                group: slot.group,
+            })
+            .collect();
+        Some(LockStatus {
+            group,
+            max: limits.group,
+            max_total: limits.total,
+            holders,
+            pause: view.pause().map(str::to_owned),
+        })
+    }
+}
+
+fn blocked_by(blocked: &Blocked) -> BlockedBy {
+    BlockedBy {
+        gate: blocked.gate,
+        what: blocked.what.clone(),
+        detail: blocked.detail.clone(),
+    }
+}

@@ -1,0 +1,370 @@
+//! Making the node safe to lose: cordon, then drain.
+
+use std::time::Duration;
+
+use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
+use crate::backoff::Delay;
+use crate::config::{DrainMode, ForeignCordon};
+use crate::drain::{Drain, DrainEvent, Progress, TICK_SECONDS};
+use crate::failure::WriteOutcome;
+use crate::journal::{Outcome, Turn};
+use crate::lock::LockView;
+use crate::node::{Cordon, Marker, NodePatch, NodeView};
+
+/// How often Node and lock are looked at while pods end.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Setting the cordon.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Cordoning {
+    step: CordonStep,
+    /// The drain that goes on afterwards, if one has begun.
+    drain: Option<Drain>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum CordonStep {
+    Read,
+    Write,
+}
+
+/// Waiting for the pods to go.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Draining {
+    pub(super) drain: Drain,
+    /// A watch was asked for and has not ended.
+    watching: bool,
+    /// The retry timer runs.
+    ticking: bool,
+    /// What happens as soon as nothing is in flight any more.
+    leave: Option<Leave>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Leave {
+    Verify,
+    Undo(Outcome),
+    Restart,
+    Cordon,
+}
+
+/// What a look at the own Node means for a turn.
+enum Look {
+    /// Cordoned, by us or by leave of the configuration.
+    Cordoned,
+    /// Write this, then look again.
+    Write(NodePatch),
+    /// Gone, or another Node of the same name.
+    Lost,
+    Undo(Outcome),
+}
+
+impl Machine {
+    /// The slot is ours: cordon.
+    pub(super) fn cordon(&mut self, out: &mut Out) {
+        out.set(Timer::Drain, Delay::exactly(self.config.drain.timeout));
+        self.cordon_then(out, None);
+    }
+
+    pub(super) fn cordon_then(&mut self, out: &mut Out, drain: Option<Drain>) {
+        self.phase = Phase::Cordoning(Cordoning {
+            step: CordonStep::Read,
+            drain,
+        });
+        self.call(out, Op::ReadNode, Patience::Turn);
+    }
+
+    pub(super) fn on_cordoning(&mut self, out: &mut Out, reply: Reply) {
+        let Phase::Cordoning(cordoning) = &mut self.phase else {
+            return;
+        };
+        match (cordoning.step, reply) {
+            (CordonStep::Read, Reply::Node(result)) => {
+                if let Some(outcome) = self.why_undo_now() {
+                    self.undo(out, outcome);
+                    return;
+                }
+                let begun = self.evictions_begun();
+                match self.look_at_node(result.unwrap_or_default().as_ref(), begun) {
+                    Look::Cordoned => self.cordoned(out),
+                    Look::Lost => self.restart(out),
+                    Look::Undo(outcome) => self.undo(out, outcome),
+                    Look::Write(patch) => {
+                        if let Phase::Cordoning(cordoning) = &mut self.phase {
+                            cordoning.step = CordonStep::Write;
+                        }
+                        self.call(out, Op::PatchNode(patch), Patience::Turn);
+                    }
+                }
+            }
+            (CordonStep::Write, Reply::NodeWritten(outcome)) => match outcome {
+                WriteOutcome::Applied(_) => {
+                    out.report(Report::Cordoned, "the node is cordoned");
+                    self.cordoned(out);
+                }
+                WriteOutcome::Conflict | WriteOutcome::Refused(_) | WriteOutcome::Unknown(_) => {
+                    cordoning.step = CordonStep::Read;
+                    self.call(out, Op::ReadNode, Patience::Turn);
+                }
+            },
+            (step, reply) => {
+                out.report(
+                    Report::Defect,
+                    format!("{step:?} does not expect {reply:?}"),
+                );
+            }
+        }
+    }
+
+    /// [`Self::why_undo`], and the time limit.
+    pub(super) fn why_undo_now(&self) -> Option<Outcome> {
+        let late = || {
+            let why = match &self.phase {
+                Phase::Draining(draining) => draining.drain.describe(),
+                Phase::Verifying(verifying) => verifying.describe(),
+                _ => "the node could not be cordoned".to_owned(),
+            };
+            Outcome::BackOff(format!("not done within drain.timeout: {why}"))
+        };
+        self.why_undo().or_else(|| self.expired.then(late))
+    }
+
+    fn evictions_begun(&self) -> bool {
+        match &self.phase {
+            Phase::Cordoning(cordoning) => cordoning.drain.as_ref().is_some_and(Drain::begun),
+            Phase::Draining(draining) => draining.drain.begun(),
+            Phase::Verifying(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Judges the own Node in a turn.
+    fn look_at_node(&self, node: Option<&NodeView>, evictions_begun: bool) -> Look {
+        let (Some(node), Some(turn)) = (node, self.turn()) else {
+            return Look::Lost;
+        };
+        if node.uid != turn.node_uid {
+            return Look::Lost;
+        }
+        if node.deleting {
+            return Look::Undo(Outcome::Again("the Node is being deleted".into()));
+        }
+        if let Some(reason) = &node.hold {
+            return Look::Undo(Outcome::Again(format!("held by an operator: {reason}")));
+        }
+        let cordon = node
+            .parsed_marker()
+            .filter(|marker| marker.turn == turn.id)
+            .map(|marker| marker.cordon);
+        if !node.unschedulable {
+            return Look::Write(self.cordon_patch(node, turn, Cordon::Ours, Some(true)));
+        }
+        if node.cordon_is_ours(turn.id) {
+            return Look::Cordoned;
+        }
+        // Somebody else's. After the first eviction it no longer matters for this turn: it is left as it is.
+        let proceed = self.config.drain.foreign_cordon == ForeignCordon::Proceed;
+        if !evictions_begun && !proceed {
+            return Look::Undo(Outcome::Again(
+                "somebody else has cordoned this node".into(),
+            ));
+        }
+        if cordon == Some(Cordon::Foreign) {
+            return Look::Cordoned;
+        }
+        Look::Write(self.cordon_patch(node, turn, Cordon::Foreign, None))
+    }
+
+    fn cordon_patch(
+        &self,
+        node: &NodeView,
+        turn: &Turn,
+        cordon: Cordon,
+        unschedulable: Option<bool>,
+    ) -> NodePatch {
+        NodePatch {
+            version: node.version.clone(),
+            unschedulable,
+            marker: Some(Marker {
+                turn: turn.id,
+                stamp: self.stamp,
+                boot_id: turn.boot_id.clone(),
+                cordon,
+            }),
+        }
+    }
+
+    fn cordoned(&mut self, out: &mut Out) {
+        let Phase::Cordoning(cordoning) = &mut self.phase else {
+            return;
+        };
+        let begun = cordoning.drain.take();
+        let resumed = begun.is_some();
+        let mut drain = begun.unwrap_or_else(|| Drain::new(&self.config.drain));
+        if self.config.drain.mode == DrainMode::None {
+            self.verify(out, drain);
+            return;
+        }
+        if !resumed {
+            out.report(
+                Report::DrainStarted,
+                "the pods of this node are being evicted",
+            );
+        }
+        drain.on(DrainEvent::WatchEnded);
+        self.phase = Phase::Draining(Draining {
+            drain,
+            watching: true,
+            ticking: false,
+            leave: None,
+        });
+        out.push(Action::WatchPods);
+        out.set(Timer::Check, Delay::exactly(LOOK));
+    }
+
+    /// Back to evicting, with the same plan: something evictable was found after the drain.
+    pub(super) fn drain_on(&mut self, out: &mut Out, drain: Drain) {
+        self.cordon_then(out, Some(drain));
+    }
+
+    /// Something happened to the pods.
+    pub(super) fn on_pods(&mut self, out: &mut Out, event: DrainEvent) {
+        let Phase::Draining(draining) = &mut self.phase else {
+            return;
+        };
+        if draining.leave.is_some() && matches!(event, DrainEvent::Pods(_)) {
+            return;
+        }
+        draining.ticking &= event != DrainEvent::Tick;
+        let ended = event == DrainEvent::WatchEnded;
+        draining.watching &= !ended;
+        let (send, progress) = draining.drain.on(event);
+        for pod in send {
+            out.push(Action::Evict(pod));
+        }
+        if ended && draining.leave.is_none() {
+            // The watch begins with a list, so nothing is lost by beginning anew. The wait keeps a failing server in peace.
+            out.set(Timer::Check, Delay::about(Duration::from_secs(2)));
+        }
+        match progress {
+            Progress::Going => {}
+            Progress::Done => self.leave_drain(Leave::Verify),
+            Progress::Failed(why) => self.leave_drain(Leave::Undo(Outcome::BackOff(why))),
+        }
+        self.drain_look(out);
+        let Phase::Draining(draining) = &mut self.phase else {
+            return;
+        };
+        if draining.drain.needs_tick() && !draining.ticking {
+            draining.ticking = true;
+            let delay = Delay {
+                after: Duration::from_secs(TICK_SECONDS.into()),
+                spread: Duration::from_secs(1),
+            };
+            out.set(Timer::Evict, delay);
+        }
+    }
+
+    /// A flag may have changed, or something in flight was answered.
+    pub(super) fn drain_look(&mut self, out: &mut Out) {
+        if let Some(outcome) = self.why_undo_now() {
+            self.leave_drain(Leave::Undo(outcome));
+        }
+        let waiting = self.in_flight();
+        let Phase::Draining(draining) = &self.phase else {
+            return;
+        };
+        let (Some(leave), 0, false) = (&draining.leave, draining.drain.in_flight(), waiting) else {
+            return;
+        };
+        let (leave, drain) = (leave.clone(), draining.drain.clone());
+        self.call = None;
+        for timer in [Timer::Check, Timer::Evict] {
+            out.push(Action::CancelTimer(timer));
+        }
+        out.push(Action::UnwatchPods);
+        match leave {
+            Leave::Verify => {
+                out.report(Report::Drained, "no pod is left that had to go");
+                self.verify(out, drain);
+            }
+            Leave::Undo(outcome) => self.undo(out, outcome),
+            Leave::Restart => self.restart(out),
+            Leave::Cordon => self.cordon_then(out, Some(drain)),
+        }
+    }
+
+    /// Sends nothing more, and leaves when what is in flight is answered. An undo is never replaced by something milder.
+    fn leave_drain(&mut self, leave: Leave) {
+        let Phase::Draining(draining) = &mut self.phase else {
+            return;
+        };
+        match leave {
+            Leave::Undo(_) | Leave::Restart => draining.drain.stop(),
+            // Its view counts as stale until it goes on with a new one.
+            Leave::Verify | Leave::Cordon => {
+                draining.drain.on(DrainEvent::WatchEnded);
+            }
+        }
+        let replace = matches!(
+            (&draining.leave, &leave),
+            (None | Some(Leave::Verify | Leave::Cordon), _)
+        );
+        if replace {
+            draining.leave = Some(leave);
+        }
+    }
+
+    /// Time to look at Node and lock while pods end.
+    pub(super) fn drain_check(&mut self, out: &mut Out) {
+        if self.call.is_some() {
+            return;
+        }
+        if let Phase::Draining(draining) = &mut self.phase
+            && !draining.watching
+        {
+            draining.watching = true;
+            out.push(Action::WatchPods);
+        }
+        self.call(out, Op::ReadNode, Patience::Turn);
+    }
+
+    pub(super) fn on_draining(&mut self, out: &mut Out, reply: Reply) {
+        let begun = self.evictions_begun();
+        match reply {
+            Reply::Node(result) => {
+                match self.look_at_node(result.unwrap_or_default().as_ref(), begun) {
+                    Look::Cordoned => self.call(out, Op::ReadLock, Patience::Turn),
+                    // Somebody uncordoned: cordon again, then go on.
+                    Look::Write(_) => self.leave_drain(Leave::Cordon),
+                    Look::Lost => self.leave_drain(Leave::Restart),
+                    Look::Undo(outcome) => self.leave_drain(Leave::Undo(outcome)),
+                }
+            }
+            Reply::Lock { result, .. } => match self.look_at_lock(result.unwrap_or_default()) {
+                Some(outcome) => self.leave_drain(Leave::Undo(outcome)),
+                None => out.set(Timer::Check, Delay::exactly(LOOK)),
+            },
+            reply => out.report(Report::Defect, format!("a drain does not expect {reply:?}")),
+        }
+        self.drain_look(out);
+    }
+
+    /// Why a look at the lock ends the turn, if it does.
+    pub(super) fn look_at_lock(&mut self, view: Option<LockView>) -> Option<Outcome> {
+        let turn = self.turn().map(|turn| turn.id);
+        let held = view.as_ref().and_then(|view| {
+            let entry = view.own_entry(&self.host.node).flatten()?;
+            (Some(entry.turn) == turn && entry.stamp == self.stamp).then_some(())
+        });
+        let paused = view
+            .as_ref()
+            .and_then(LockView::pause)
+            .map(|reason| Outcome::Again(format!("paused: {reason}")));
+        self.lock = view;
+        match held {
+            None => Some(Outcome::BackOff("the slot was taken from this node".into())),
+            Some(()) => paused,
+        }
+    }
+}

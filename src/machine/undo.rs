@@ -1,0 +1,234 @@
+//! Giving everything back: first the cordon, **then** the slot, then the journal. After a reboot and its proof it is the same way.
+
+use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
+use crate::backoff::after_failed_turns;
+use crate::failure::WriteOutcome;
+use crate::journal::{Asked, Failed, Latch, Outcome, Stage};
+use crate::lock::LockView;
+use crate::node::{NodePatch, NodeView};
+use crate::shutdown::GoingDown;
+
+/// An undo, and what comes after it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Undoing {
+    step: Step,
+    pub(super) outcome: Outcome,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Step {
+    /// The journal says so before the first write.
+    Announce,
+    /// The three facts, right before the cordon is lifted.
+    FactsForNode,
+    ReadNode,
+    WriteNode,
+    /// The three facts, right before the slot is given up.
+    FactsForLock,
+    ReadLock,
+    WriteLock,
+    Close,
+}
+
+impl Machine {
+    /// Undoes the turn. Evictions in flight have been answered.
+    pub(super) fn undo(&mut self, out: &mut Out, outcome: Outcome) {
+        let why = match &outcome {
+            Outcome::Done => None,
+            Outcome::Again(why) | Outcome::BackOff(why) | Outcome::Latch(why) => Some(why.clone()),
+            Outcome::Stop => Some("the service is being stopped".to_owned()),
+        };
+        if let Some(why) = why {
+            out.report(Report::Undoing, format!("the turn is being undone: {why}"));
+        }
+        self.note_outcome(out, &outcome);
+        out.push(Action::CancelTimer(Timer::Drain));
+        self.expired = false;
+        self.undoing(Step::Announce, outcome);
+        self.write_journal(out, Patience::Turn);
+    }
+
+    /// An earlier process had begun; the journal says so already.
+    pub(super) fn undo_again(&mut self, out: &mut Out, outcome: Outcome) {
+        self.undoing(Step::FactsForNode, outcome);
+        self.call(out, Op::Facts, Patience::Turn);
+    }
+
+    fn undoing(&mut self, step: Step, outcome: Outcome) {
+        self.phase = Phase::Undoing(Undoing { step, outcome });
+    }
+
+    /// What an outcome means for later turns. It is on disk before the first write of the undo.
+    fn note_outcome(&mut self, out: &Out, outcome: &Outcome) {
+        let Some(turn) = &mut self.journal.turn else {
+            return;
+        };
+        turn.stage = Stage::Undoing(outcome.clone());
+        let turn = turn.clone();
+        match outcome {
+            Outcome::Done => {
+                self.journal.failed = None;
+                let known = self
+                    .journal
+                    .history
+                    .iter()
+                    .any(|asked| asked.turn == turn.id);
+                if !known && turn.boot_id != self.host.boot_id {
+                    // The host went down by other means in our turn. The requests that were there have had their reboot.
+                    self.journal.remember(Asked {
+                        at: out.now,
+                        boot_id: turn.boot_id,
+                        turn: turn.id,
+                        requests: turn.requests,
+                    });
+                }
+            }
+            Outcome::BackOff(why) => {
+                let times = self
+                    .journal
+                    .failed
+                    .as_ref()
+                    .map_or(0, |failed| failed.times);
+                let times = times.saturating_add(1);
+                let seconds =
+                    i64::try_from(after_failed_turns(times).as_secs()).unwrap_or(i64::MAX);
+                let retry_at =
+                    jiff::Timestamp::from_second(out.now.as_second().saturating_add(seconds));
+                self.journal.failed = Some(Failed {
+                    times,
+                    why: why.clone(),
+                    retry_at: retry_at.unwrap_or(out.now),
+                });
+            }
+            Outcome::Latch(why) => {
+                self.journal.latch = Some(Latch {
+                    why: why.clone(),
+                    requests: turn.requests.union(&self.present).cloned().collect(),
+                });
+            }
+            Outcome::Again(_) | Outcome::Stop => {}
+        }
+    }
+
+    fn undo_step(&mut self, out: &mut Out, step: Step, op: Op) {
+        if let Phase::Undoing(undoing) = &mut self.phase {
+            undoing.step = step;
+        }
+        let gives_up = matches!(step, Step::WriteNode | Step::WriteLock);
+        if gives_up {
+            self.call_guarded(out, op);
+        } else {
+            self.call(out, op, Patience::Turn);
+        }
+    }
+
+    pub(super) fn on_undoing(&mut self, out: &mut Out, reply: Reply) {
+        let Phase::Undoing(undoing) = &self.phase else {
+            return;
+        };
+        match (undoing.step, reply) {
+            (Step::Announce, Reply::JournalWritten(_)) => {
+                self.undo_step(out, Step::FactsForNode, Op::Facts);
+            }
+            (Step::FactsForNode, Reply::Facts(facts)) => {
+                self.if_up(out, facts.judge(), Step::ReadNode, Op::ReadNode);
+            }
+            (Step::ReadNode, Reply::Node(result)) => {
+                match self.clean_node(result.unwrap_or_default()) {
+                    Some(patch) => self.undo_step(out, Step::WriteNode, Op::PatchNode(patch)),
+                    None => self.undo_step(out, Step::FactsForLock, Op::Facts),
+                }
+            }
+            (Step::WriteNode, Reply::NodeWritten(outcome)) => {
+                let next = match outcome {
+                    WriteOutcome::Applied(_) => Step::FactsForLock,
+                    WriteOutcome::Conflict
+                    | WriteOutcome::Refused(_)
+                    | WriteOutcome::Unknown(_) => Step::FactsForNode,
+                };
+                self.undo_step(out, next, Op::Facts);
+            }
+            (Step::FactsForLock, Reply::Facts(facts)) => {
+                self.if_up(out, facts.judge(), Step::ReadLock, Op::ReadLock);
+            }
+            (Step::ReadLock, Reply::Lock { result, .. }) => {
+                self.give_up_slot(out, result.unwrap_or_default());
+            }
+            (Step::WriteLock, Reply::LockWritten(outcome)) => match outcome {
+                WriteOutcome::Applied(view) => {
+                    self.lock = Some(view);
+                    self.close(out);
+                }
+                WriteOutcome::Conflict | WriteOutcome::Refused(_) | WriteOutcome::Unknown(_) => {
+                    self.undo_step(out, Step::FactsForLock, Op::Facts);
+                }
+            },
+            (Step::Close, Reply::JournalWritten(_)) => self.undone(out),
+            (step, reply) => {
+                out.report(
+                    Report::Defect,
+                    format!("{step:?} does not expect {reply:?}"),
+                );
+            }
+        }
+    }
+
+    fn if_up(&mut self, out: &mut Out, facts: GoingDown, step: Step, op: Op) {
+        match facts {
+            GoingDown::No => self.undo_step(out, step, op),
+            down @ (GoingDown::Yes | GoingDown::Unanswered) => self.go_down(out, down),
+        }
+    }
+
+    /// What must be written to the own Node: our cordon lifted, our marker removed. A Node that is being deleted keeps both.
+    fn clean_node(&self, node: Option<NodeView>) -> Option<NodePatch> {
+        let node = node.filter(|node| !node.deleting && node.marker.is_some())?;
+        let ours = self.turn().is_some_and(|turn| node.cordon_is_ours(turn.id));
+        Some(NodePatch {
+            version: node.version,
+            unschedulable: ours.then_some(false),
+            marker: None,
+        })
+    }
+
+    fn give_up_slot(&mut self, out: &mut Out, view: Option<LockView>) {
+        let keys = view
+            .as_ref()
+            .map(|view| (view.own_keys(&self.host.node), view));
+        match keys {
+            Some((keys, view)) if !keys.is_empty() => {
+                let patch = view.patch(None, &keys);
+                self.undo_step(out, Step::WriteLock, Op::PatchLock(patch));
+            }
+            Some(_) | None => {
+                self.lock = view;
+                self.close(out);
+            }
+        }
+    }
+
+    /// The release is confirmed: the turn is over.
+    fn close(&mut self, out: &mut Out) {
+        self.journal.turn = None;
+        if let Phase::Undoing(undoing) = &mut self.phase {
+            undoing.step = Step::Close;
+        }
+        self.write_journal(out, Patience::Turn);
+    }
+
+    fn undone(&mut self, out: &mut Out) {
+        let Phase::Undoing(undoing) = &self.phase else {
+            return;
+        };
+        match &undoing.outcome {
+            Outcome::Done => out.report(
+                Report::Recovered,
+                "rebooted, healthy, uncordoned; the turn is over",
+            ),
+            Outcome::Again(_) | Outcome::BackOff(_) | Outcome::Latch(_) | Outcome::Stop => {
+                out.report(Report::Undone, "uncordoned, and the turn is given up");
+            }
+        }
+        self.consider(out);
+    }
+}

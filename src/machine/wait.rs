@@ -1,0 +1,289 @@
+//! No turn yet: what the node waits for.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::check::Checking;
+use super::reclaim::Reclaim;
+use super::{Action, Machine, Op, Out, Patience, Phase, Report, Stop, Timer};
+use crate::backoff::Delay;
+use crate::config::Mode;
+use crate::failure::{Failure, FailureKind};
+use crate::journal::Latch;
+use crate::lock::{CONTROL_PLANE, LockView, Verdict};
+
+/// Waiters start within this time of a release, at random. The first write reaches the others through their watch and calls
+/// them off, so even thousands meet in a handful of conflicts.
+const AFTER_RELEASE: Duration = Duration::from_secs(2);
+
+/// A condition that must be open before a turn starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gate {
+    /// The sentinel must be unchanged for a while.
+    Settle,
+    /// `mode = "observe"`.
+    Mode,
+    /// `max-reboots-per-day`.
+    DailyLimit,
+    /// A turn failed a while ago.
+    BackOff,
+    /// The same request was served, aborted, or came to nothing.
+    Latch,
+    /// logind must be willing.
+    Logind,
+    /// Nobody may hold a block inhibitor.
+    Inhibitor,
+    /// The own Node must exist and be this machine.
+    Node,
+    /// Nobody else may have cordoned the node.
+    ForeignCordon,
+    /// `rollboot.io/hold` on the own Node.
+    Hold,
+    /// Every pod must be allowed to go.
+    Pods,
+    /// A slot must be free.
+    Lock,
+    /// Turns are paused.
+    Pause,
+    /// The lock object was deleted and created again.
+    LockRecreated,
+    /// `lock.yaml` is not applied.
+    NotArmed,
+    /// The state folder must be writable.
+    Journal,
+    /// The API server must answer.
+    Api,
+}
+
+/// A closed gate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Blocked {
+    /// Which.
+    pub gate: Gate,
+    /// What blocks, in a few words.
+    pub what: String,
+    /// What an operator can do about it, or the details.
+    pub detail: String,
+}
+
+impl Blocked {
+    pub(super) fn new(gate: Gate, what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            gate,
+            what: what.into(),
+            detail: detail.into(),
+        }
+    }
+
+    /// A failed call, and what it means here.
+    pub(super) fn failed(failure: &Failure) -> Self {
+        let advice = match failure.kind {
+            FailureKind::Forbidden => "is lock.yaml applied? until then this node only observes",
+            FailureKind::Unauthorized => "the kubelet's certificate is not accepted",
+            FailureKind::Policy => "an admission policy refuses; see its message",
+            FailureKind::Local => "on this host",
+            FailureKind::NotFound
+            | FailureKind::Throttled
+            | FailureKind::Invalid
+            | FailureKind::Unavailable
+            | FailureKind::Timeout => "tried again, more and more slowly",
+        };
+        Self::new(Gate::Api, failure.message.clone(), advice)
+    }
+}
+
+/// Waiting for something.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Resting {
+    pub(super) why: Blocked,
+    /// The lock is being watched.
+    pub(super) watching: bool,
+    /// Look at the gates again as soon as the call on its way is answered.
+    pub(super) again: bool,
+    /// The search for holders whose Node is gone.
+    pub(super) reclaim: Reclaim,
+}
+
+impl Machine {
+    /// No turn runs: what now? Called whenever that may have changed, with no call on its way.
+    pub(super) fn consider(&mut self, out: &mut Out) {
+        self.leave_rest(out);
+        if self.stop == Stop::Undo {
+            self.end(out);
+            return;
+        }
+        if self.abort {
+            self.latch_abort(out);
+            return;
+        }
+        if self.present.is_empty() {
+            self.phase = Phase::Idle;
+            return;
+        }
+        let hour = Duration::from_secs(3600);
+        let wait_for_event =
+            |gate, what: &str, detail: &str| Some((Blocked::new(gate, what, detail), None));
+        let today = self.journal.reboots_in_a_day(out.now);
+        let failed = self.journal.failed.as_ref();
+        let left = failed.map_or(0, |failed| {
+            // A clock that was set back must not stretch the wait.
+            let longest = crate::backoff::after_failed_turns(failed.times).as_secs();
+            let left = failed
+                .retry_at
+                .as_second()
+                .saturating_sub(out.now.as_second());
+            u64::try_from(left).unwrap_or(0).min(longest)
+        });
+        let blocked = if self.wanted().is_empty() {
+            let why = self.why_spent();
+            wait_for_event(Gate::Latch, &why, "a new sentinel, or an operator, goes on")
+        } else if !self.settled {
+            wait_for_event(
+                Gate::Settle,
+                "the sentinel is new",
+                "it must be unchanged for `settle`",
+            )
+        } else if self.config.mode == Mode::Observe {
+            wait_for_event(
+                Gate::Mode,
+                "mode = \"observe\"",
+                "a reboot is asked for; nothing is done about it",
+            )
+        } else if left > 0 {
+            let why = failed.map(|failed| failed.why.clone()).unwrap_or_default();
+            let blocked = Blocked::new(
+                Gate::BackOff,
+                why,
+                "backing off, so that other nodes get their turn",
+            );
+            Some((blocked, Some(Delay::exactly(Duration::from_secs(left)))))
+        } else if today >= usize::from(self.config.max_reboots_per_day) {
+            let what = format!("{today} reboots in 24 hours");
+            let blocked = Blocked::new(Gate::DailyLimit, what, "max-reboots-per-day is reached");
+            Some((blocked, Some(Delay::exactly(hour))))
+        } else {
+            None
+        };
+        match blocked {
+            Some((why, retry)) => self.rest(out, why, retry),
+            None => {
+                self.phase = Phase::Checking(Checking::Gates);
+                self.call(out, Op::Gates, Patience::Once);
+            }
+        }
+    }
+
+    /// Looks at everything again, now or when the call on its way is answered.
+    pub(super) fn reconsider(&mut self, out: &mut Out) {
+        if !self.in_flight() {
+            self.consider(out);
+        } else if let Phase::Resting(rest) = &mut self.phase {
+            rest.again = true;
+        }
+    }
+
+    /// Waits for an event, or until `retry` has passed.
+    pub(super) fn rest(&mut self, out: &mut Out, why: Blocked, retry: Option<Delay>) {
+        let report = if why.gate == Gate::Latch {
+            Report::Latched
+        } else {
+            Report::Waiting
+        };
+        out.report(report, format!("{}: {}", why.what, why.detail));
+        if let Some(delay) = retry {
+            out.set(Timer::Attempt, delay);
+        }
+        self.phase = Phase::Resting(Resting {
+            why,
+            watching: false,
+            again: false,
+            reclaim: Reclaim::default(),
+        });
+    }
+
+    /// Waits for the lock object to change.
+    pub(super) fn rest_on_lock(&mut self, out: &mut Out, why: Blocked, view: &LockView) {
+        let full = why.gate == Gate::Lock;
+        self.rest(out, why, None);
+        out.push(Action::WatchLock(view.version.clone()));
+        if full {
+            self.set_reclaim_timer(out);
+        }
+        if let Phase::Resting(rest) = &mut self.phase {
+            rest.watching = true;
+        }
+    }
+
+    pub(super) fn leave_rest(&mut self, out: &mut Out) {
+        if let Phase::Resting(rest) = &self.phase {
+            if rest.watching {
+                out.push(Action::UnwatchLock);
+                out.push(Action::CancelTimer(Timer::Reclaim));
+            }
+            out.push(Action::CancelTimer(Timer::Attempt));
+        }
+        self.call = None;
+    }
+
+    fn latch_abort(&mut self, out: &mut Out) {
+        self.abort = false;
+        out.push(Action::AnswerAbort(
+            Ok("no turn is running any more".into()),
+        ));
+        let requests = self.wanted();
+        self.journal.latch = Some(Latch {
+            why: "an operator aborted the turn".into(),
+            requests,
+        });
+        self.phase = Phase::Latching;
+        self.write_journal(out, Patience::Once);
+    }
+
+    fn why_spent(&self) -> String {
+        let latched = self.journal.latch.as_ref().filter(|latch| {
+            self.present
+                .iter()
+                .any(|request| latch.requests.contains(request))
+        });
+        match latched {
+            Some(latch) => latch.why.clone(),
+            None => "this sentinel has had its reboot and is still there".to_owned(),
+        }
+    }
+
+    pub(super) fn on_lock_seen(&mut self, out: &mut Out, view: Option<LockView>) {
+        let Phase::Resting(rest) = &mut self.phase else {
+            return;
+        };
+        if !rest.watching {
+            return;
+        }
+        let group = self.config.lock.group.clone();
+        let free = view.as_ref().is_none_or(|view| {
+            view.verdict(&group) == Verdict::Free || view.verdict(CONTROL_PLANE) == Verdict::Free
+        });
+        self.lock = view;
+        if free {
+            out.set(Timer::Attempt, Delay::within(AFTER_RELEASE));
+        } else {
+            out.push(Action::CancelTimer(Timer::Attempt));
+        }
+    }
+
+    pub(super) fn on_lock_watch_ended(&mut self, out: &mut Out, failure: Option<&Failure>) {
+        let Phase::Resting(rest) = &mut self.phase else {
+            return;
+        };
+        if rest.watching {
+            // Read again, never resume: a watch from an old version may be silent for ever.
+            let delay = if failure.is_some() {
+                Delay::about(Duration::from_secs(10))
+            } else {
+                Delay::within(AFTER_RELEASE)
+            };
+            out.set(Timer::Attempt, delay);
+        }
+    }
+}
