@@ -13,23 +13,37 @@ use std::time::Duration;
 use rollboot::cluster::{Deadlines, KubeletCluster};
 use rollboot::config::Config;
 
-/// Deadlines that a test can wait for.
-const SHORT: Deadlines = Deadlines {
-    connect: Duration::from_millis(300),
-    request: Duration::from_millis(1000),
+/// Deadlines that a loaded machine keeps, for tests that do not wait for one.
+const PATIENT: Deadlines = Deadlines {
+    connect: Duration::from_secs(20),
+    request: Duration::from_secs(20),
     watch: Duration::from_secs(290),
-    idle: Duration::from_millis(400),
+    idle: Duration::from_secs(20),
+};
+
+/// Deadlines that a test waits for.
+const HASTY: Deadlines = Deadlines {
+    request: Duration::from_millis(500),
+    idle: Duration::from_millis(300),
+    ..PATIENT
 };
 
 /// The cluster at `url` without any credential, as node `node-a`.
 fn cluster_at(folder: &Path, url: &str) -> KubeletCluster {
-    let kubeconfig = write_kubeconfig(folder, url, "{}");
+    cluster_with(folder, url, PATIENT)
+}
+
+fn cluster_with(folder: &Path, url: &str, deadlines: Deadlines) -> KubeletCluster {
+    open(&write_kubeconfig(folder, url, "{}"), deadlines)
+}
+
+fn open(kubeconfig: &Path, deadlines: Deadlines) -> KubeletCluster {
     let config = Config {
         node_name: Some("node-a".to_owned()),
-        kubeconfig: Some(kubeconfig),
+        kubeconfig: Some(kubeconfig.to_owned()),
         ..Config::default()
     };
-    KubeletCluster::with_deadlines(&config, Path::new("/"), SHORT).unwrap()
+    KubeletCluster::with_deadlines(&config, Path::new("/"), deadlines).unwrap()
 }
 
 /// Writes a kubeconfig for `url` with this user; both may be flow-style YAML.

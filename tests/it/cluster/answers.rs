@@ -1,5 +1,8 @@
 //! What is made of each answer, and of none.
 
+use std::path::Path;
+use std::time::Duration;
+
 use rollboot::drain::EvictAnswer;
 use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::lock::{LockPatch, LockView};
@@ -9,7 +12,8 @@ use tokio::net::TcpListener;
 
 use super::server::{Reply, Server};
 use super::wire::{lock_object, pod_ref};
-use super::{cluster_at, credential};
+use super::{HASTY, PATIENT, cluster_at, cluster_with, credential};
+use rollboot::cluster::{Deadlines, KubeletCluster};
 
 fn status(code: u16, reason: &str, message: &str) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code, "reason": reason, "message": message})
@@ -34,18 +38,30 @@ fn policy_403() -> Value {
     cause(status(403, "Forbidden", POLICY), "", "not your slot")
 }
 
+/// Only for silence is it worth not to wait long.
+fn cluster_for(reply: &Reply, folder: &Path, server: &Server) -> KubeletCluster {
+    let deadlines = if matches!(reply, Reply::Silence) {
+        HASTY
+    } else {
+        PATIENT
+    };
+    cluster_with(folder, &server.url, deadlines)
+}
+
 async fn read(reply: Reply) -> Result<Option<LockView>, Failure> {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::plain([reply]).await;
-    let answer = cluster_at(folder.path(), &server.url).read_lock().await;
+    let server = Server::plain([reply.clone()]).await;
+    let answer = cluster_for(&reply, folder.path(), &server)
+        .read_lock()
+        .await;
     assert_eq!(server.asked().len(), 1, "nothing is retried");
     answer
 }
 
 async fn write(reply: Reply) -> WriteOutcome<LockView> {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::plain([reply]).await;
-    let outcome = cluster_at(folder.path(), &server.url)
+    let server = Server::plain([reply.clone()]).await;
+    let outcome = cluster_for(&reply, folder.path(), &server)
         .patch_lock(&lock_patch())
         .await;
     assert_eq!(server.asked().len(), 1, "nothing is retried");
@@ -54,8 +70,8 @@ async fn write(reply: Reply) -> WriteOutcome<LockView> {
 
 async fn evict(reply: Reply) -> EvictAnswer {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::plain([reply]).await;
-    let answer = cluster_at(folder.path(), &server.url)
+    let server = Server::plain([reply.clone()]).await;
+    let answer = cluster_for(&reply, folder.path(), &server)
         .evict(&pod_ref())
         .await;
     assert_eq!(server.asked().len(), 1, "nothing is retried");
@@ -186,7 +202,7 @@ async fn each_kind_of_failure_is_told_apart() {
         ),
         (Reply::HangUp, Unavailable, "cannot read ConfigMap"),
         (Reply::Half, Unavailable, "broke off"),
-        (Reply::Silence, Timeout, "no answer within 1s"),
+        (Reply::Silence, Timeout, "no answer within 500ms"),
     ] {
         let shown = format!("{reply:?}");
         let failure = read(reply).await.unwrap_err();
@@ -314,7 +330,11 @@ async fn a_write_that_never_left_is_refused() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     // It listens, so the kernel completes TCP, but nobody answers the client's hello.
-    let cluster = cluster_at(folder.path(), &format!("https://{address}"));
+    let deadlines = Deadlines {
+        connect: Duration::from_millis(200),
+        ..PATIENT
+    };
+    let cluster = cluster_with(folder.path(), &format!("https://{address}"), deadlines);
     let outcome = cluster.patch_lock(&lock_patch()).await;
     assert!(
         matches!(&outcome, WriteOutcome::Refused(failure) if failure.kind == FailureKind::Unavailable),

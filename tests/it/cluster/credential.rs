@@ -10,7 +10,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rollboot::cluster::{KubeletCluster, NameSource, PLACES, Source};
-use rollboot::config::Config;
 use rollboot::failure::FailureKind;
 use rollboot::ports::Cluster;
 use serde_json::{Value, json};
@@ -21,7 +20,7 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto::ring};
 
 use super::server::{Reply, Server};
 use super::wire::lock_object;
-use super::{SHORT, kubeconfig, write_kubeconfig};
+use super::{HASTY, PATIENT, kubeconfig, open, write_kubeconfig};
 
 /// Signs certificates for a server on loopback and for its clients.
 pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -73,7 +72,7 @@ impl Authority {
         let cluster = format!("{{server: \"{url}\", certificate-authority: ca.pem}}");
         let path = folder.join("kubeconfig");
         fs::write(&path, kubeconfig(&cluster, user)).unwrap();
-        open(&path)
+        open(&path, PATIENT)
     }
 
     fn identity(&self, name: &str) -> Identity {
@@ -92,15 +91,6 @@ impl Authority {
             der: certificate.der().to_vec(),
         }
     }
-}
-
-fn open(kubeconfig: &Path) -> KubeletCluster {
-    let config = Config {
-        node_name: Some("node-a".to_owned()),
-        kubeconfig: Some(kubeconfig.to_owned()),
-        ..Config::default()
-    };
-    KubeletCluster::with_deadlines(&config, Path::new("/"), SHORT).unwrap()
 }
 
 fn lock_replies(count: usize) -> Vec<Reply> {
@@ -221,7 +211,10 @@ async fn after_401_the_credential_is_fetched_anew() {
     script.insert(1, Reply::Json(401, refused));
     let server = Server::plain(script).await;
     let user = plugin(folder.path(), COUNTING);
-    let cluster = open(&write_kubeconfig(folder.path(), &server.url, &user));
+    let cluster = open(
+        &write_kubeconfig(folder.path(), &server.url, &user),
+        PATIENT,
+    );
     for number in 0..4 {
         let answer = cluster.read_lock().await;
         assert_eq!(answer.is_ok(), number != 1, "{answer:?}");
@@ -247,12 +240,12 @@ async fn a_slow_plugin_blocks_nothing_and_is_run_once() {
     let script = "[ -e runs ] && cat token && exit\necho run >>runs\nwhile [ ! -e go ]; do sleep 0.02; done\n\
         printf '{\"kind\":\"ExecCredential\",\"status\":{\"token\":\"late\"}}' | tee token\n";
     let user = plugin(folder.path(), script);
-    let cluster = open(&write_kubeconfig(folder.path(), &server.url, &user));
+    let cluster = open(&write_kubeconfig(folder.path(), &server.url, &user), HASTY);
 
     let begun = Instant::now();
     let ticks = async {
         let mut ticks = 0;
-        while begun.elapsed() < Duration::from_millis(900) {
+        while begun.elapsed() < Duration::from_millis(450) {
             tokio::time::sleep(Duration::from_millis(10)).await;
             ticks += 1;
         }
@@ -263,7 +256,7 @@ async fn a_slow_plugin_blocks_nothing_and_is_run_once() {
         assert_eq!(failure.kind, FailureKind::Timeout, "{failure}");
         assert!(failure.message.contains("credential"), "{failure}");
     }
-    assert!(ticks > 20, "the loop ticked {ticks} times");
+    assert!(ticks > 8, "the loop ticked {ticks} times");
     assert_eq!(runs(folder.path()), 1);
     fs::write(until, "").unwrap();
     cluster.read_lock().await.unwrap();
@@ -277,7 +270,10 @@ async fn a_plugin_that_fails_says_so_and_is_tried_again() {
     let server = Server::plain(lock_replies(1)).await;
     let script = format!("[ -e ok ] || {{ echo no ticket >&2; exit 3; }}\n{COUNTING}");
     let user = plugin(folder.path(), &script);
-    let cluster = open(&write_kubeconfig(folder.path(), &server.url, &user));
+    let cluster = open(
+        &write_kubeconfig(folder.path(), &server.url, &user),
+        PATIENT,
+    );
     let failure = cluster.read_lock().await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Local);
     assert!(failure.message.contains("plugin"), "{failure}");
@@ -291,7 +287,7 @@ async fn a_proxy_in_the_kubeconfig_is_refused_in_so_many_words() {
     let path = folder.path().join("kubeconfig");
     let cluster = "{server: 'http://127.0.0.1:1', proxy-url: 'socks5://proxy:1080'}";
     fs::write(&path, kubeconfig(cluster, "{}")).unwrap();
-    let failure = open(&path).read_lock().await.unwrap_err();
+    let failure = open(&path, PATIENT).read_lock().await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Local);
     for words in ["socks5://proxy:1080", "not supported", "kubeconfig"] {
         assert!(failure.message.contains(words), "{failure}");
@@ -477,7 +473,7 @@ async fn a_kubeconfig_that_makes_no_sense_says_where() {
         ),
     ] {
         fs::write(&path, text).unwrap();
-        let failure = open(&path).read_lock().await.unwrap_err();
+        let failure = open(&path, PATIENT).read_lock().await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Local, "{failure}");
         assert!(failure.message.contains(words), "{failure}");
         assert!(
@@ -493,7 +489,7 @@ async fn a_server_may_have_a_path() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::plain(lock_replies(1)).await;
     let url = format!("{}/k8s/clusters/c-1", server.url);
-    let cluster = open(&write_kubeconfig(folder.path(), &url, "{}"));
+    let cluster = open(&write_kubeconfig(folder.path(), &url, "{}"), PATIENT);
     let _: Value = json!(cluster.read_lock().await.unwrap().unwrap().version);
     assert!(
         server

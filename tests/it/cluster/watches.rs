@@ -2,48 +2,41 @@
 
 use std::time::Duration;
 
+use rollboot::cluster::Deadlines;
 use rollboot::drain::PodView;
 use rollboot::failure::{Failure, FailureKind};
 use rollboot::lock::LockView;
 use rollboot::ports::Cluster;
 use serde_json::{Value, json};
 
-use super::cluster_at;
 use super::server::{Piece, Reply, Server};
 use super::wire::lock_object;
+use super::{HASTY, PATIENT, cluster_at, cluster_with};
 
-fn event(kind: &str, object: Value) -> Piece {
+fn event(kind: &str, object: &Value) -> Piece {
     Piece::Line(json!({"type": kind, "object": object}))
 }
 
 fn bookmark() -> Piece {
     event(
         "BOOKMARK",
-        json!({"kind": "ConfigMap", "metadata": {"resourceVersion": "50"}}),
+        &json!({"kind": "ConfigMap", "metadata": {"resourceVersion": "50"}}),
     )
 }
 
-/// A watch that lasted so long has not failed by ending.
+/// Longer than the shortest watch that has not failed by ending.
 const LONG_ENOUGH: Piece = Piece::Pause(Duration::from_millis(1050));
 
-async fn watch(pieces: Vec<Piece>) -> (Vec<Option<LockView>>, Result<(), Failure>) {
+type Seen = (Vec<Option<LockView>>, Result<(), Failure>);
+
+async fn watch(pieces: Vec<Piece>, deadlines: Deadlines) -> Seen {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::plain([Reply::Stream(pieces)]).await;
     let mut seen = Vec::new();
-    let end = cluster_at(folder.path(), &server.url)
+    let end = cluster_with(folder.path(), &server.url, deadlines)
         .watch_lock("41", |view| seen.push(view))
         .await;
     (seen, end)
-}
-
-fn slow(pieces: Vec<Piece>) -> Vec<Piece> {
-    // The idle deadline of the tests is shorter than the shortest good watch.
-    let mut all = pieces;
-    for _ in 0..4 {
-        all.push(Piece::Pause(Duration::from_millis(300)));
-        all.push(bookmark());
-    }
-    all
 }
 
 #[tokio::test]
@@ -67,17 +60,18 @@ async fn each_state_is_seen_and_a_bookmark_is_none() {
         json!({"type": "MODIFIED", "object": lock_object("44")})
     );
     let (first, second) = text.split_at(40);
-    let (seen, end) = watch(slow(vec![
-        event("ADDED", lock_object("42")),
+    let pieces = vec![
+        event("ADDED", &lock_object("42")),
         bookmark(),
-        event("MODIFIED", lock_object("43")),
+        event("MODIFIED", &lock_object("43")),
         // An event may arrive in pieces, and several in one.
         Piece::Raw(Box::leak(first.to_owned().into_boxed_str())),
         Piece::Raw(Box::leak(format!("{second}{text}").into_boxed_str())),
-        event("DELETED", lock_object("45")),
-        event("ADDED", lock_object("46")),
-    ]))
-    .await;
+        event("DELETED", &lock_object("45")),
+        event("ADDED", &lock_object("46")),
+        LONG_ENOUGH,
+    ];
+    let (seen, end) = watch(pieces, PATIENT).await;
     let versions: Vec<_> = seen
         .iter()
         .map(|view| view.as_ref().map(|view| view.version.as_str()))
@@ -92,12 +86,12 @@ async fn every_other_end_is_a_failure() {
     let expired = json!({"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version: 41 (900)"});
     for (pieces, kind, words) in [
         (
-            vec![event("ERROR", expired)],
+            vec![event("ERROR", &expired)],
             FailureKind::Unavailable,
             "410: too old",
         ),
         (
-            vec![event("PUZZLE", json!({}))],
+            vec![event("PUZZLE", &json!({}))],
             FailureKind::Unavailable,
             "ended the watch",
         ),
@@ -114,19 +108,19 @@ async fn every_other_end_is_a_failure() {
             "<html>",
         ),
         (
-            vec![event("ADDED", json!({"kind": "ConfigMap"}))],
+            vec![event("ADDED", &json!({"kind": "ConfigMap"}))],
             FailureKind::Unavailable,
             "make sense",
         ),
-        (vec![Piece::Hang], FailureKind::Timeout, "silent for 400ms"),
+        (vec![Piece::Hang], FailureKind::Timeout, "silent for 300ms"),
         (
             vec![bookmark(), LONG_ENOUGH, bookmark()],
             FailureKind::Timeout,
-            "silent for 400ms",
+            "silent for 300ms",
         ),
     ] {
         let shown = format!("{pieces:?}");
-        let (seen, end) = watch(pieces).await;
+        let (seen, end) = watch(pieces, HASTY).await;
         assert_eq!(seen, [], "{shown}");
         let failure = end.unwrap_err();
         assert_eq!(failure.kind, kind, "{shown}: {failure}");
@@ -149,7 +143,7 @@ async fn a_watch_that_is_not_granted_says_why() {
         (Reply::HangUp, FailureKind::Unavailable),
     ] {
         let server = Server::plain([reply]).await;
-        let end = cluster_at(folder.path(), &server.url)
+        let end = cluster_with(folder.path(), &server.url, HASTY)
             .watch_lock("41", |_| {})
             .await;
         assert_eq!(end.unwrap_err().kind, kind);
@@ -170,15 +164,16 @@ async fn the_pods_are_seen_whole_at_first_and_after_each_change_that_matters() {
     unimportant["metadata"]["resourceVersion"] = json!("77");
     let server = Server::plain([
         Reply::Json(200, list),
-        Reply::Stream(slow(vec![
-            event("MODIFIED", ending.clone()),
-            event("MODIFIED", unimportant),
-            event("DELETED", ending.clone()),
-            event("DELETED", ending),
+        Reply::Stream(vec![
+            event("MODIFIED", &ending),
+            event("MODIFIED", &unimportant),
+            event("DELETED", &ending),
+            event("DELETED", &ending),
             // The same name, but another pod; the old one's end comes after it.
-            event("ADDED", pod("b", "3")),
-            event("DELETED", pod("b", "2")),
-        ])),
+            event("ADDED", &pod("b", "3")),
+            event("DELETED", &pod("b", "2")),
+            LONG_ENOUGH,
+        ]),
     ])
     .await;
     let mut seen: Vec<Vec<String>> = Vec::new();
@@ -227,13 +222,16 @@ async fn pods_that_cannot_be_listed_are_not_watched() {
 async fn a_watch_that_is_given_up_leaves_the_client_usable() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::plain([
-        Reply::Stream(vec![event("ADDED", lock_object("42")), Piece::Hang]),
+        Reply::Stream(vec![event("ADDED", &lock_object("42")), Piece::Hang]),
         Reply::Json(200, lock_object("43")),
     ])
     .await;
     let cluster = cluster_at(folder.path(), &server.url);
-    let given_up =
-        tokio::time::timeout(Duration::from_millis(200), cluster.watch_lock("41", |_| {})).await;
-    assert!(given_up.is_err());
+    let (tell, told) = tokio::sync::oneshot::channel::<()>();
+    let mut tell = Some(tell);
+    tokio::select! {
+        end = cluster.watch_lock("41", |_| drop(tell.take())) => panic!("{end:?}"),
+        _ = told => {}
+    }
     assert_eq!(cluster.read_lock().await.unwrap().unwrap().version, "43");
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::cluster_at;
 use super::server::{Reply, Server};
 
-const WRITE: &str = "fieldManager=rollboot&fieldValidation=Strict&timeout=800ms";
+const WRITE: &str = "fieldManager=rollboot&fieldValidation=Strict&timeout=16000ms";
 const LOCK: &str = "/api/v1/namespaces/kube-system/configmaps/rollboot";
 
 pub(super) fn lock_object(version: &str) -> Value {
@@ -85,7 +85,7 @@ async fn the_lock_is_read_whole_by_its_name() {
         .unwrap()
         .unwrap();
     let asked = server.only();
-    assert_eq!(asked.line(), format!("GET {LOCK}?timeout=800ms"));
+    assert_eq!(asked.line(), format!("GET {LOCK}?timeout=16000ms"));
     assert_eq!(asked.body, "");
     assert_eq!(asked.headers["accept"], "application/json");
     assert!(asked.headers["user-agent"].starts_with("rollboot/"));
@@ -254,9 +254,9 @@ async fn the_own_node_is_read_and_another_one_only_looked_for() {
     assert_eq!(
         lines,
         [
-            "GET /api/v1/nodes/node-a?timeout=800ms",
-            "GET /api/v1/nodes/node-b?timeout=800ms",
-            "GET /api/v1/nodes/node-b?timeout=800ms",
+            "GET /api/v1/nodes/node-a?timeout=16000ms",
+            "GET /api/v1/nodes/node-b?timeout=16000ms",
+            "GET /api/v1/nodes/node-b?timeout=16000ms",
         ]
     );
     for name in ["", "a/b", "..", "a?b"] {
@@ -376,7 +376,7 @@ async fn pods_are_listed_page_by_page() {
     let names: Vec<_> = pods.iter().map(|pod| pod.pod.to_string()).collect();
     assert_eq!(names, ["shop/a", "shop/b", "shop/c"]);
     assert_eq!(cluster.list_pods().await, Ok(vec![]));
-    let first = "GET /api/v1/pods?fieldSelector=spec.nodeName%3Dnode-a&limit=50&timeout=800ms";
+    let first = "GET /api/v1/pods?fieldSelector=spec.nodeName%3Dnode-a&limit=50&timeout=16000ms";
     let lines: Vec<_> = server
         .asked()
         .iter()
