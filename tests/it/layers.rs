@@ -6,8 +6,8 @@ use std::path::Path;
 /// The layers, bottom to top. A module uses modules of lower layers; of its own layer only the core's modules use each other.
 const LAYERS: [&[&str]; 6] = [
     &[
-        "failure", "lock", "node", "reboot", "request", "shutdown", "journal", "drain", "machine", "backoff",
-        "config", "window",
+        "failure", "lock", "node", "reboot", "request", "shutdown", "journal", "drain", "machine",
+        "backoff", "config", "window",
     ],
     &["ports"],
     &["cluster", "host", "telemetry", "config::load"],
