@@ -9,7 +9,7 @@ mod tasks;
 mod timers;
 
 pub use control::ask_to_abort;
-pub use run::{Options, StartError, run};
+pub use run::{Options, StartError, has_turn, report_start_error, run};
 pub use status::{FILE as STATUS_FILE, Report as StatusReport, SentinelStatus};
 
 use std::rc::Rc;

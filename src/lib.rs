@@ -6,7 +6,10 @@
 //! Dependencies point downwards only; a test reads the imports and says so.
 
 pub mod backoff;
+pub mod cli;
+pub mod cluster;
 pub mod config;
+pub mod daemon;
 pub mod drain;
 pub mod failure;
 pub mod host;

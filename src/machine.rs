@@ -339,13 +339,20 @@ impl Machine {
     }
 
     fn on_abort(&mut self, out: &mut Out) {
+        self.abort = true;
         if self.beyond_undo() {
+            self.refuse_abort(out);
+        } else {
+            self.poke(out);
+        }
+    }
+
+    /// The reboot was asked for, or has happened.
+    fn refuse_abort(&mut self, out: &mut Out) {
+        if std::mem::take(&mut self.abort) {
             let why = "the reboot was asked for already, or has happened: it cannot be undone";
             out.push(Action::AnswerAbort(Err(why.to_owned())));
-            return;
         }
-        self.abort = true;
-        self.poke(out);
     }
 
     /// Something changed that a phase without a turn decides on. A call on its way is waited for.

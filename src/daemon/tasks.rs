@@ -98,8 +98,9 @@ impl<C: Cluster + 'static, H: Host + 'static> Tasks<C, H> {
 
     pub(super) fn ask_stop_reason(&mut self) {
         let host = Rc::clone(&self.host);
-        self.running
-            .push(Box::pin(async move { Event::StopReason(host.stop_reason().await) }));
+        self.running.push(Box::pin(async move {
+            Event::StopReason(host.stop_reason().await)
+        }));
     }
 
     pub(super) fn watch_lock(&mut self, version: String) {
@@ -128,7 +129,9 @@ impl<C: Cluster + 'static, H: Host + 'static> Tasks<C, H> {
 }
 
 impl Watch {
-    fn new<F: Future<Output = Event> + 'static>(start: impl FnOnce(UnboundedSender<Event>) -> F) -> Self {
+    fn new<F: Future<Output = Event> + 'static>(
+        start: impl FnOnce(UnboundedSender<Event>) -> F,
+    ) -> Self {
         let (sender, seen) = unbounded_channel();
         Self {
             seen,

@@ -57,7 +57,13 @@ mod tests {
     async fn a_timer_fires_once_within_its_spread_and_the_earliest_first() {
         let mut timers = Timers::default();
         let spread = Duration::from_secs(2);
-        timers.set(Timer::Attempt, Delay { after: Duration::from_secs(5), spread });
+        timers.set(
+            Timer::Attempt,
+            Delay {
+                after: Duration::from_secs(5),
+                spread,
+            },
+        );
         timers.set(Timer::Poll, Delay::NOW);
         timers.set(Timer::Soak, Delay::exactly(Duration::MAX));
         let now = Instant::now();
@@ -65,7 +71,10 @@ mod tests {
         assert_eq!(timers.pop(now + Duration::from_secs(4)), None);
         let due = timers.next().unwrap() - now;
         assert!((5..=7).contains(&due.as_secs()), "{due:?}");
-        assert_eq!(timers.pop(now + Duration::from_secs(8)), Some(Timer::Attempt));
+        assert_eq!(
+            timers.pop(now + Duration::from_secs(8)),
+            Some(Timer::Attempt)
+        );
         assert_eq!(timers.next(), None);
     }
 }

@@ -67,6 +67,7 @@ impl Machine {
 
     /// An earlier process has asked, or was about to, in this very boot.
     pub(super) fn asked_before(&mut self, out: &mut Out) {
+        self.refuse_abort(out);
         if self.stop == Stop::Undo {
             self.end(out);
             return;

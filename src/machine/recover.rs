@@ -34,6 +34,7 @@ enum Step {
 
 impl Machine {
     pub(super) fn recover(&mut self, out: &mut Out) {
+        self.refuse_abort(out);
         if self.stop == Stop::Undo {
             self.end(out);
             return;

@@ -88,6 +88,25 @@ pub struct Holder {
     pub since: Option<String>,
 }
 
+impl Status {
+    /// What is known before there is a machine: nothing but that there is no cluster to belong to.
+    pub fn without_cluster(node: String, now: Timestamp, why: &str) -> Self {
+        Self {
+            node,
+            phase: Label::Waiting,
+            since: now,
+            reason: format!("waiting for a kubeconfig: {why}"),
+            blocked_by: vec![BlockedBy {
+                gate: Gate::Api,
+                what: "no kubeconfig".into(),
+                detail: why.to_owned(),
+            }],
+            retry_at: None,
+            lock: None,
+        }
+    }
+}
+
 impl Machine {
     /// Where the node stands, in one word.
     pub fn label(&self) -> Label {

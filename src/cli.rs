@@ -1,0 +1,151 @@
+//! The command line: what a person, a unit or a package script calls.
+//!
+//! Exit codes are those of sysexits.h: 0 yes, 1 no, 64 usage, 69 something needed is unavailable, 77 permission, 78 configuration.
+
+mod abort;
+mod run;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Reboots this Kubernetes node when its operating system asks for it and it is its turn.
+#[derive(Debug, Parser)]
+#[command(name = "rollboot", version, about, arg_required_else_help = true)]
+struct Cli {
+    /// Read FILE instead of /etc/rollboot/config.toml; drop-ins still apply.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Prefix of every host path.
+    #[arg(long, global = true, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon (the service does that).
+    Run {
+        /// Log every event and every action.
+        #[arg(long)]
+        verbose: bool,
+    },
+    /// Show where this node stands and what it waits for.
+    Status,
+    /// Undo the turn of this node; refused once the reboot was asked for.
+    Abort,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// Done, or yes.
+    Ok,
+    /// No.
+    No,
+    /// The command line is wrong: `EX_USAGE`.
+    Usage,
+    /// Something that is needed is not there: `EX_UNAVAILABLE`.
+    Unavailable,
+    /// Not allowed: `EX_NOPERM`.
+    Permission,
+    /// The configuration is wrong: `EX_CONFIG`.
+    Configuration,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Ok => 0,
+            Exit::No => 1,
+            Exit::Usage => 64,
+            Exit::Unavailable => 69,
+            Exit::Permission => 77,
+            Exit::Configuration => 78,
+        })
+    }
+}
+
+/// A command that failed: what to say, and how to exit.
+#[derive(Debug)]
+struct Failed {
+    exit: Exit,
+    error: anyhow::Error,
+}
+
+impl Failed {
+    fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            exit,
+            error: error.into(),
+        }
+    }
+}
+
+/// Parses the command line and runs the command.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Ok
+            };
+            // A closed pipe is no reason to fail.
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    match dispatch(cli) {
+        Ok(exit) => exit.into(),
+        Err(failed) => {
+            say_error(&failed.error);
+            failed.exit.into()
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<Exit, Failed> {
+    let Cli {
+        config,
+        root,
+        json,
+        command,
+    } = cli;
+    match command {
+        Command::Run { verbose } => run::run(root, config, verbose),
+        Command::Status => status::status(&root, json),
+        Command::Abort => abort::abort(root, config),
+    }
+}
+
+/// One line for each cause.
+#[expect(
+    clippy::print_stderr,
+    reason = "a command answers the person who called it"
+)]
+fn say_error(error: &anyhow::Error) {
+    let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+    eprintln!("rollboot: {}", causes.join(": "));
+}
+
+/// Prints an answer. A closed pipe is no reason to fail.
+fn say(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// A runtime of one thread, for the commands that wait for something.
+fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failed::new(Exit::Unavailable, error))
+}

@@ -1,0 +1,45 @@
+//! `rollboot run`.
+
+use std::path::PathBuf;
+
+use super::{Exit, Failed, runtime};
+use crate::daemon::{self, Options, StartError};
+use crate::host::ProcessLockError;
+use crate::telemetry;
+
+pub(super) fn run(root: PathBuf, config: Option<PathBuf>, verbose: bool) -> Result<Exit, Failed> {
+    telemetry::init(verbose);
+    let options = Options {
+        root,
+        config,
+        abort: false,
+    };
+    match runtime()?.block_on(daemon::run(options)) {
+        Ok(_) => Ok(Exit::Ok),
+        Err(error) => {
+            // In the journal with its id; standard error is for a person at a terminal.
+            daemon::report_start_error(&error);
+            Err(failed(error))
+        }
+    }
+}
+
+/// The exit code of a daemon that did not start.
+pub(super) fn failed(error: StartError) -> Failed {
+    let exit = match &error {
+        StartError::Config(_) => Exit::Configuration,
+        StartError::Lock(ProcessLockError::Held { .. })
+        | StartError::Journal(_)
+        | StartError::Host(_)
+        | StartError::NoCluster(_) => Exit::Unavailable,
+        StartError::Lock(ProcessLockError::Failed { source, .. })
+        | StartError::System { why: source, .. } => {
+            if source.kind() == std::io::ErrorKind::PermissionDenied {
+                Exit::Permission
+            } else {
+                Exit::Unavailable
+            }
+        }
+    };
+    Failed::new(exit, error)
+}

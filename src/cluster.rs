@@ -1,0 +1,186 @@
+//! The API server, asked with the kubelet's own credential.
+//!
+//! Each method of [`KubeletCluster`] makes one request (a list of many pods: one for each page) under a deadline and says what
+//! came of it. Nothing is retried, nothing is decided, nothing is remembered but the connection.
+
+mod answer;
+mod certificate;
+mod client;
+mod exchange;
+mod files;
+mod kubeconfig;
+mod lock_map;
+mod own_node;
+mod pod;
+mod pods;
+mod root;
+mod text;
+mod watch;
+
+use std::path::Path;
+use std::time::Duration;
+
+pub use kubeconfig::{NameSource, PLACES, Source};
+
+use self::answer::Answer;
+use self::client::Connector;
+use self::exchange::{Lost, Question};
+use crate::config::{Config, Lock};
+use crate::drain::{EvictAnswer, PodRef, PodView};
+use crate::failure::{Failure, WriteOutcome};
+use crate::lock::{LockPatch, LockView};
+use crate::node::{FIELD_MANAGER, NodePatch, NodeView};
+use crate::ports::Cluster;
+
+/// Media type of every patch that is sent.
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// How long is waited for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// For a connection, TLS included.
+    pub connect: Duration,
+    /// For a request, from building the client to the last byte of the answer; for a watch, to the head of the answer.
+    pub request: Duration,
+    /// For a watch as a whole; the server is told to end it then.
+    pub watch: Duration,
+    /// For the next event of a watch. The server sends a bookmark every minute.
+    pub idle: Duration,
+}
+
+impl Deadlines {
+    /// A connection that takes longer than 4 s is given up before the request is: then it is certain that nothing was sent.
+    /// A request has 10 s, a watch 290 s (shorter than the five minutes after which middle boxes like to forget), an event 90 s.
+    pub const DEFAULT: Self = Self {
+        connect: Duration::from_secs(4),
+        request: Duration::from_secs(10),
+        watch: Duration::from_secs(290),
+        idle: Duration::from_secs(90),
+    };
+
+    /// What the server is told of the deadline: a little less, so that it rather says that it gave up than that we do not
+    /// know, and a write that we no longer wait for does not happen much later.
+    fn served(&self) -> String {
+        format!("{}ms", self.request.as_millis() * 4 / 5)
+    }
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// The cluster as a kubelet may see it.
+#[derive(Debug)]
+pub struct KubeletCluster {
+    connector: Connector,
+    source: Source,
+    node: String,
+    name_source: NameSource,
+    lock: Lock,
+    deadlines: Deadlines,
+}
+
+impl KubeletCluster {
+    /// Finds the kubeconfig and the node's name below `root`. Connects to nothing yet.
+    pub fn discover(config: &Config, root: &Path) -> Result<Self, Failure> {
+        Self::with_deadlines(config, root, Deadlines::DEFAULT)
+    }
+
+    /// The same with other deadlines.
+    pub fn with_deadlines(
+        config: &Config,
+        root: &Path,
+        deadlines: Deadlines,
+    ) -> Result<Self, Failure> {
+        let source = Source::find(config.kubeconfig.as_deref(), root)?;
+        let (node, name_source) = source.node_name(config.node_name.as_deref())?;
+        text::name(&config.lock.namespace)?;
+        text::name(&config.lock.name)?;
+        Ok(Self {
+            connector: Connector::new(source.clone(), deadlines.connect),
+            source,
+            node,
+            name_source,
+            lock: config.lock.clone(),
+            deadlines,
+        })
+    }
+
+    /// The own node's name.
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// Where the own node's name was found.
+    pub fn name_source(&self) -> NameSource {
+        self.name_source
+    }
+
+    /// The kubeconfig in use.
+    pub fn kubeconfig(&self) -> &Path {
+        self.source.path()
+    }
+
+    /// What [`Cluster::evict`] would be answered now, without evicting. Budgets are consulted, but several such questions do
+    /// not add up.
+    pub async fn evict_dry_run(&self, pod: &PodRef) -> EvictAnswer {
+        self.post_eviction(pod, true).await
+    }
+
+    async fn ask(&self, question: &Question) -> Result<Answer, Lost> {
+        self.connector.ask(question, self.deadlines.request).await
+    }
+
+    /// The query of every write. An unknown field is an error: a misspelt precondition must not be ignored with a warning.
+    fn write_query(&self) -> String {
+        text::query(&[
+            ("fieldManager", FIELD_MANAGER),
+            ("fieldValidation", "Strict"),
+            ("timeout", &self.deadlines.served()),
+        ])
+    }
+}
+
+impl Cluster for KubeletCluster {
+    async fn read_lock(&self) -> Result<Option<LockView>, Failure> {
+        self.get_lock().await
+    }
+
+    async fn patch_lock(&self, patch: &LockPatch) -> WriteOutcome<LockView> {
+        self.write_lock(patch).await
+    }
+
+    async fn watch_lock(
+        &self,
+        version: &str,
+        seen: impl FnMut(Option<LockView>),
+    ) -> Result<(), Failure> {
+        self.follow_lock(version, seen).await
+    }
+
+    async fn read_node(&self) -> Result<Option<NodeView>, Failure> {
+        self.get_node().await
+    }
+
+    async fn patch_node(&self, patch: &NodePatch) -> WriteOutcome<NodeView> {
+        self.write_node(patch).await
+    }
+
+    async fn peer_exists(&self, node: &str) -> Result<bool, Failure> {
+        self.has_peer(node).await
+    }
+
+    async fn list_pods(&self) -> Result<Vec<PodView>, Failure> {
+        self.get_pods().await.map(|(pods, _version)| pods)
+    }
+
+    async fn watch_pods(&self, seen: impl FnMut(Vec<PodView>)) -> Result<(), Failure> {
+        self.follow_pods(seen).await
+    }
+
+    async fn evict(&self, pod: &PodRef) -> EvictAnswer {
+        self.post_eviction(pod, false).await
+    }
+}

@@ -1,0 +1,292 @@
+//! What an answer of the API server means.
+//!
+//! A definite no needs the server's own words, a `Status` object: only then did an API server look at the request and decide.
+//! Whatever else comes back, from a proxy in between or from a server that broke, leaves open what became of a write.
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use super::exchange::Lost;
+use crate::drain::EvictAnswer;
+use crate::failure::{Failure, FailureKind, WriteOutcome};
+
+/// Seconds to wait after a 429 that names none.
+const PAUSE: u16 = 1;
+/// Characters shown of an answer that is not understood.
+const SHOWN: usize = 120;
+
+/// An answer as it came.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// What was tried, as the beginning of a sentence.
+    pub(super) what: String,
+    /// HTTP status.
+    pub(super) status: u16,
+    /// `Content-Type`.
+    pub(super) media: String,
+    /// `Retry-After`, if it is a number of seconds.
+    pub(super) retry_after: Option<u16>,
+    pub(super) body: Vec<u8>,
+}
+
+/// The server's words about a request. Every field may be missing, or null.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Status {
+    kind: Option<String>,
+    status: Option<String>,
+    reason: Option<String>,
+    message: Option<String>,
+    code: Option<u16>,
+    details: Option<Details>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Details {
+    name: Option<String>,
+    kind: Option<String>,
+    causes: Option<Vec<Cause>>,
+    retry_after_seconds: Option<u16>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Cause {
+    reason: Option<String>,
+    message: Option<String>,
+}
+
+/// An object of ours, and which one it must be.
+pub(super) trait Object: DeserializeOwned {
+    /// Its kind.
+    const KIND: &'static str;
+}
+
+/// The kind alone, read without keeping the rest.
+#[derive(Deserialize)]
+struct Kind {
+    kind: Option<String>,
+}
+
+impl Answer {
+    /// The object asked for, or why it is not there.
+    pub(super) fn object<T: Object>(&self) -> Result<T, Failure> {
+        if !self.is_success() {
+            return Err(self.failure());
+        }
+        let kind = serde_json::from_slice::<Kind>(&self.body)
+            .ok()
+            .and_then(|object| object.kind);
+        if kind.as_deref() != Some(T::KIND) {
+            return Err(self.strange());
+        }
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let why = format!("cannot make sense of the {}: {error}", T::KIND);
+            self.failed(FailureKind::Unavailable, &why)
+        })
+    }
+
+    /// Whether an API server says that this very object does not exist. A 404 of anything else, or about anything else, does
+    /// not say so, and much follows from an absence.
+    pub(super) fn says_absent(&self, kind: &str, name: &str) -> bool {
+        self.status == 404
+            && self.status_object().is_some_and(|status| {
+                status.reason.as_deref() == Some("NotFound")
+                    && status.details.is_some_and(|details| {
+                        details.kind.as_deref() == Some(kind)
+                            && details.name.as_deref() == Some(name)
+                    })
+            })
+    }
+
+    /// What became of a conditional write.
+    pub(super) fn written<T: Object, V: From<T>>(&self) -> WriteOutcome<V> {
+        if self.is_success() {
+            // Applied, in all likelihood, but not in the server's words.
+            return self
+                .object::<T>()
+                .map_or_else(WriteOutcome::Unknown, |it| WriteOutcome::Applied(it.into()));
+        }
+        let failure = self.failure();
+        match (self.status, self.status_object()) {
+            (409, Some(_)) => WriteOutcome::Conflict,
+            // Whoever throttles has not looked at the request; priority and fairness says so in plain text.
+            (429, _) => WriteOutcome::Refused(failure),
+            // The only client error that may come after the request went on its way.
+            (408, _) => WriteOutcome::Unknown(failure),
+            (400..=499, Some(_)) => WriteOutcome::Refused(failure),
+            // 5xx: the write may have reached etcd all the same. Others: nobody who knows has spoken.
+            _ => WriteOutcome::Unknown(failure),
+        }
+    }
+
+    /// What became of an eviction.
+    pub(super) fn evicted(&self) -> EvictAnswer {
+        let status = self.status_object();
+        let failed = || EvictAnswer::Failed(self.failure());
+        let Some(status) = status else {
+            return match self.status {
+                429 => EvictAnswer::Throttled(self.retry_after.unwrap_or(PAUSE)),
+                _ => failed(),
+            };
+        };
+        let message = || status.message.clone().unwrap_or_default();
+        match self.status {
+            200..=299 if status.status.as_deref() == Some("Success") => EvictAnswer::Accepted,
+            404 if status.reason.as_deref() == Some("NotFound") => EvictAnswer::Gone,
+            // Another conflict is about the version of the pod, which the server looks after by itself.
+            409 if message().contains("UID") => EvictAnswer::Gone,
+            403 if status.has_cause("NamespaceTerminating") => EvictAnswer::NamespaceTerminating,
+            403 if message().contains("can only evict pods with spec.nodeName set to itself") => {
+                EvictAnswer::Elsewhere
+            }
+            429 if status.has_cause("DisruptionBudget") => {
+                EvictAnswer::Budget(status.with_causes())
+            }
+            429 => EvictAnswer::Throttled(
+                self.retry_after
+                    .or(status.details.and_then(|it| it.retry_after_seconds))
+                    .unwrap_or(PAUSE),
+            ),
+            // It has neither reason nor details.
+            500 if message().contains("more than one PodDisruptionBudget") => {
+                EvictAnswer::SeveralBudgets(message())
+            }
+            _ => match self.failure() {
+                failure if failure.kind == FailureKind::Invalid => EvictAnswer::Invalid(failure),
+                failure => EvictAnswer::Failed(failure),
+            },
+        }
+    }
+
+    /// Why there is no object, in the server's words.
+    pub(super) fn failure(&self) -> Failure {
+        let Some(status) = self.status_object() else {
+            return match self.status {
+                429 => self.failed(FailureKind::Throttled, &self.shown()),
+                408 | 504 => self.failed(FailureKind::Timeout, &self.shown()),
+                _ => self.strange(),
+            };
+        };
+        let code = self.status;
+        let why = format!("the API server answered {code}: {}", status.with_causes());
+        self.failed(status.failure_kind(code), &why)
+    }
+
+    fn is_success(&self) -> bool {
+        (200..=299).contains(&self.status)
+    }
+
+    fn status_object(&self) -> Option<Status> {
+        serde_json::from_slice::<Status>(&self.body)
+            .ok()
+            .filter(|status| status.kind.as_deref() == Some("Status"))
+    }
+
+    /// An answer that no API server gives.
+    fn strange(&self) -> Failure {
+        let why = format!(
+            "the answer does not look like one of an API server (something in between?): {}",
+            self.shown()
+        );
+        self.failed(FailureKind::Unavailable, &why)
+    }
+
+    fn shown(&self) -> String {
+        let text: String = String::from_utf8_lossy(&self.body)
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .chars()
+            .take(SHOWN)
+            .collect();
+        let media = if self.media.is_empty() {
+            "no media type"
+        } else {
+            &self.media
+        };
+        format!("{} {media} {text:?}", self.status)
+    }
+
+    fn failed(&self, kind: FailureKind, why: &str) -> Failure {
+        Failure::new(kind, format!("{}: {why}", self.what))
+    }
+}
+
+impl Status {
+    /// An ERROR event of a watch.
+    pub(super) fn event_failure(&self, what: &str) -> Failure {
+        let code = self.code.unwrap_or_default();
+        Failure::new(
+            self.failure_kind(code),
+            format!(
+                "{what}: the API server ended the watch with {code}: {}",
+                self.with_causes()
+            ),
+        )
+    }
+
+    fn failure_kind(&self, code: u16) -> FailureKind {
+        match code {
+            401 => FailureKind::Unauthorized,
+            403 | 422 if self.is_policy(code) => FailureKind::Policy,
+            403 => FailureKind::Forbidden,
+            404 => FailureKind::NotFound,
+            408 | 504 => FailureKind::Timeout,
+            429 => FailureKind::Throttled,
+            // 409 and 410 are about a state that has passed, not about the request.
+            409 | 410 => FailureKind::Unavailable,
+            400..=499 => FailureKind::Invalid,
+            _ => FailureKind::Unavailable,
+        }
+    }
+
+    /// Whether admission said no. A policy gives its reason as a cause, which RBAC and NodeRestriction never do; a policy
+    /// without a reason code answers 422 instead; a webhook gives no cause. Both of these say "denied".
+    fn is_policy(&self, code: u16) -> bool {
+        let said = self.message.as_deref().unwrap_or_default();
+        let reasoned = self
+            .causes()
+            .any(|cause| cause.message.as_ref().is_some_and(|text| !text.is_empty()));
+        (code == 403 && reasoned)
+            || said.contains("denied request")
+            || said.contains("denied the request")
+    }
+
+    fn has_cause(&self, reason: &str) -> bool {
+        self.causes()
+            .any(|cause| cause.reason.as_deref() == Some(reason))
+    }
+
+    fn causes(&self) -> impl Iterator<Item = &Cause> {
+        self.details
+            .iter()
+            .flat_map(|details| details.causes.iter().flatten())
+    }
+
+    /// The message, with the causes that it does not already contain: which budget it was stands only there.
+    fn with_causes(&self) -> String {
+        let mut text = self.message.clone().unwrap_or_default();
+        for cause in self.causes().filter_map(|cause| cause.message.as_ref()) {
+            if !text.contains(cause) {
+                if !text.is_empty() {
+                    text.push(' ');
+                }
+                text.push_str(cause);
+            }
+        }
+        text
+    }
+}
+
+impl Lost {
+    /// What is known of a write without an answer.
+    pub(super) fn written<T>(self) -> WriteOutcome<T> {
+        match self {
+            Self::NotSent(failure) => WriteOutcome::Refused(failure),
+            Self::Open(failure) => WriteOutcome::Unknown(failure),
+        }
+    }
+}
+
+/// Present, whatever it is.
+pub(super) type Present = Option<IgnoredAny>;

@@ -1,0 +1,159 @@
+//! The connection to the API server: built when first needed, and anew whenever the credential changes on disk.
+//!
+//! kube reads a client certificate once and keeps it; the kubelet replaces its own every few months, or every few hours.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::{Client, Config};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use super::files::Files;
+use super::kubeconfig::Source;
+use super::text::chain;
+use crate::failure::{Failure, FailureKind};
+
+/// A certificate that a plugin gave is replaced so long before it expires.
+const EARLY: Duration = Duration::from_secs(60);
+
+/// Hands out the client.
+#[derive(Debug)]
+pub(super) struct Connector {
+    source: Source,
+    connect: Duration,
+    state: Mutex<State>,
+}
+
+/// A client, and which one it is.
+#[derive(Clone)]
+pub(super) struct Session {
+    pub(super) client: Client,
+    number: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stage: Stage,
+    built: u64,
+}
+
+#[derive(Default)]
+enum Stage {
+    #[default]
+    Empty,
+    /// Survives the request that began it: a plugin that hangs is run once, not once for each request that gives up on it.
+    Building(JoinHandle<Result<Built, Failure>>),
+    Ready(Built),
+}
+
+struct Built {
+    client: Client,
+    files: Files,
+}
+
+impl Connector {
+    /// Connects with the credential of `source`; a connection that is not up within `connect` is given up.
+    pub(super) fn new(source: Source, connect: Duration) -> Self {
+        Self {
+            source,
+            connect,
+            state: Mutex::default(),
+        }
+    }
+
+    /// The client for one request, made of the credential as it is now. May be dropped at any time.
+    pub(super) async fn session(&self) -> Result<Session, Failure> {
+        let mut state = self.state.lock().await;
+        if let Stage::Ready(built) = &state.stage
+            && !built.is_current()
+        {
+            state.stage = Stage::Empty;
+        }
+        if let Stage::Empty = state.stage {
+            let (source, connect) = (self.source.clone(), self.connect);
+            // A credential plugin is run while the client is built, and waited for by blocking the thread. Threads of the
+            // blocking pool have the runtime entered, which kube needs for the task that it spawns.
+            let task = tokio::task::spawn_blocking(move || build(&source, connect));
+            state.stage = Stage::Building(task);
+            state.built += 1;
+        }
+        if let Stage::Building(task) = &mut state.stage {
+            let built = task.await.unwrap_or_else(|error| {
+                Err(local(format!("building the client ended early: {error}")))
+            });
+            state.stage = Stage::Empty;
+            state.stage = Stage::Ready(built?);
+        }
+        match &state.stage {
+            Stage::Ready(built) => Ok(Session {
+                client: built.client.clone(),
+                number: state.built,
+            }),
+            Stage::Empty | Stage::Building(_) => Err(local("there is no client".to_owned())),
+        }
+    }
+
+    /// Forgets a client that the server does not know, or that broke. The next request builds a new one.
+    pub(super) async fn forget(&self, session: &Session) {
+        let mut state = self.state.lock().await;
+        if state.built == session.number {
+            state.stage = Stage::Empty;
+        }
+    }
+}
+
+impl Built {
+    fn is_current(&self) -> bool {
+        let expired = self.client.valid_until().is_some_and(|end| {
+            Timestamp::now().duration_until(end).as_secs_f64() < EARLY.as_secs_f64()
+        });
+        !expired && self.files.unchanged()
+    }
+}
+
+/// Reads the kubeconfig and builds the client. Blocks.
+fn build(source: &Source, connect: Duration) -> Result<Built, Failure> {
+    // Two providers in one program would make rustls panic; naming ours first makes the choice ours. It may be set already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let fault = |error: &dyn std::error::Error| {
+        local(format!(
+            "cannot use {}: {}",
+            source.path().display(),
+            chain(error)
+        ))
+    };
+    let mut loaded = source.load()?;
+    for cluster in &mut loaded.config.clusters {
+        if let Some(cluster) = &mut cluster.cluster {
+            // kube falls back to HTTPS_PROXY and fails on it. A kubeconfig's own proxy was refused when it was loaded.
+            cluster.proxy_url = Some("http://unused.invalid".to_owned());
+        }
+    }
+    let mut config = Config::try_from(loaded.config).map_err(|error| fault(&error))?;
+    config.proxy_url = None;
+    // Retries are the caller's: kube would hide the answer of a disruption budget and repeat writes.
+    config.default_retry = false;
+    config.connect_timeout = Some(connect);
+    // Each answer is read under a deadline of its own; a watch is silent for longer than any request may be.
+    config.read_timeout = None;
+    let client = Client::try_from(config).map_err(|error| fault(&error))?;
+    Ok(Built {
+        client,
+        files: loaded.files,
+    })
+}
+
+fn local(message: String) -> Failure {
+    Failure::new(FailureKind::Local, message)
+}
+
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "Empty",
+            Self::Building(_) => "Building",
+            Self::Ready(_) => "Ready",
+        })
+    }
+}

@@ -1,0 +1,257 @@
+//! The kubelet's kubeconfig: where it is, what it names, and whose it is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kube::config::{AuthInfo, Cluster, ExecInteractiveMode, Kubeconfig};
+
+use super::files::Files;
+use super::{certificate, root};
+use crate::failure::{Failure, FailureKind};
+
+/// Where distributions keep the kubelet's kubeconfig; the first that exists is taken.
+pub const PLACES: [&str; 5] = [
+    "/etc/kubernetes/kubelet.conf",
+    "/var/lib/rancher/k3s/agent/kubelet.kubeconfig",
+    "/var/lib/rancher/rke2/agent/kubelet.kubeconfig",
+    "/var/snap/microk8s/current/credentials/kubelet.config",
+    "/var/lib/kubelet/kubeconfig",
+];
+
+/// A kubeconfig on this host. It is read anew for each client, because the kubelet may rewrite it at any time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    root: PathBuf,
+    path: PathBuf,
+}
+
+/// What one reading of a kubeconfig found.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    /// Just the current context, its paths as this process sees them.
+    pub(super) config: Kubeconfig,
+    /// Every file that the credential is made of.
+    pub(super) files: Files,
+}
+
+/// Where a node's name was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameSource {
+    /// `node-name` of the configuration.
+    Configured,
+    /// The common name `system:node:NAME` of the kubeconfig's client certificate.
+    Certificate,
+    /// The host's name; the kubelet takes the same unless told otherwise.
+    HostName,
+}
+
+impl Source {
+    /// The configured kubeconfig, else the first of [`PLACES`] that exists below `root`.
+    pub fn find(configured: Option<&Path>, root: &Path) -> Result<Self, Failure> {
+        let candidates: Vec<PathBuf> = match configured {
+            Some(path) => vec![path.to_owned()],
+            None => PLACES.iter().map(PathBuf::from).collect(),
+        };
+        candidates
+            .iter()
+            .find(|path| root::below(root, path).exists())
+            .map(|path| Self {
+                root: root.to_owned(),
+                path: path.clone(),
+            })
+            .ok_or_else(|| {
+                let tried: Vec<_> = candidates
+                    .iter()
+                    .map(|path| root::below(root, path).display().to_string())
+                    .collect();
+                let key = match configured {
+                    Some(_) => " (as configured)",
+                    None => "; the key `kubeconfig` names another place",
+                };
+                local(format!(
+                    "no kubeconfig of the kubelet: there is no {}{key}",
+                    tried.join(", no ")
+                ))
+            })
+    }
+
+    /// The kubeconfig's path on the host.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the kubeconfig and reduces it to its current context. Blocks, though only on local files.
+    pub(super) fn load(&self) -> Result<Loaded, Failure> {
+        let mut files = Files::below(&self.root);
+        let place = files.note(&self.path);
+        let fault = |why: String| local(format!("cannot use {}: {why}", place.display()));
+        let text = fs::read_to_string(&place).map_err(|error| fault(error.to_string()))?;
+        let mut config = Kubeconfig::from_yaml(&text).map_err(|error| fault(error.to_string()))?;
+
+        let context = config
+            .current_context
+            .clone()
+            .ok_or_else(|| fault("it has no current-context".to_owned()))?;
+        config.contexts.retain(|named| named.name == context);
+        let names = config
+            .contexts
+            .first()
+            .and_then(|named| named.context.clone())
+            .ok_or_else(|| fault(format!("it has no context {context:?}")))?;
+        config.clusters.retain(|named| named.name == names.cluster);
+        config
+            .auth_infos
+            .retain(|named| Some(&named.name) == names.user.as_ref());
+
+        let mut paths = Paths {
+            folder: self.path.parent().unwrap_or(Path::new("/")),
+            files,
+        };
+        let cluster = config
+            .clusters
+            .first_mut()
+            .and_then(|named| named.cluster.as_mut())
+            .ok_or_else(|| fault(format!("it has no cluster {:?}", names.cluster)))?;
+        if let Some(proxy) = cluster.proxy_url.take().filter(|url| !url.is_empty()) {
+            return Err(fault(format!(
+                "it asks for the proxy {proxy:?}, and proxies are not supported"
+            )));
+        }
+        paths.of_cluster(cluster);
+        if let Some(user) = config
+            .auth_infos
+            .first_mut()
+            .and_then(|named| named.auth_info.as_mut())
+        {
+            paths.of_user(user);
+        }
+        Ok(Loaded {
+            files: paths.files,
+            config,
+        })
+    }
+
+    /// The node's name and where it was found: the configured one, else that of the client certificate, else the host's.
+    pub fn node_name(&self, configured: Option<&str>) -> Result<(String, NameSource), Failure> {
+        let (name, source) = match configured {
+            Some(name) => (name.to_owned(), NameSource::Configured),
+            None => match self.certified_name()? {
+                Some(name) => (name, NameSource::Certificate),
+                None => (self.host_name()?, NameSource::HostName),
+            },
+        };
+        if is_node_name(&name) {
+            Ok((name, source))
+        } else {
+            Err(local(format!(
+                "{name:?} cannot be the name of a node; the key `node-name` sets it"
+            )))
+        }
+    }
+
+    /// NAME of the client certificate's `system:node:NAME`. `None` for a credential without a certificate, or of somebody else.
+    fn certified_name(&self) -> Result<Option<String>, Failure> {
+        let loaded = self.load()?;
+        let Some(user) = loaded
+            .config
+            .auth_infos
+            .first()
+            .and_then(|named| named.auth_info.as_ref())
+        else {
+            return Ok(None);
+        };
+        let (pem, place) = if let Some(data) = &user.client_certificate_data {
+            let place = format!("client-certificate-data of {}", self.path.display());
+            let pem = STANDARD
+                .decode(data.trim())
+                .map_err(|error| local(format!("cannot read {place}: {error}")))?;
+            (pem, place)
+        } else if let Some(path) = &user.client_certificate {
+            let pem = fs::read(path).map_err(|error| {
+                local(format!(
+                    "cannot read the client certificate {path}: {error}"
+                ))
+            })?;
+            (pem, path.clone())
+        } else {
+            return Ok(None);
+        };
+        let name = certificate::common_name(&pem).map_err(|error| {
+            local(format!(
+                "cannot tell the node's name from {place}: {error}; the key `node-name` sets it"
+            ))
+        })?;
+        Ok(name.strip_prefix("system:node:").map(str::to_owned))
+    }
+
+    /// The kubelet lower-cases and trims the host's name, too.
+    fn host_name(&self) -> Result<String, Failure> {
+        let place = root::below(&self.root, Path::new("/proc/sys/kernel/hostname"));
+        fs::read_to_string(&place)
+            .map(|name| name.trim().to_lowercase())
+            .map_err(|error| {
+                local(format!(
+                    "cannot read the host's name from {}: {error}",
+                    place.display()
+                ))
+            })
+    }
+}
+
+/// Rewrites the paths of a kubeconfig, which may be relative to its folder, and notes the files that they name.
+struct Paths<'a> {
+    folder: &'a Path,
+    files: Files,
+}
+
+impl Paths<'_> {
+    fn of_cluster(&mut self, cluster: &mut Cluster) {
+        if cluster.certificate_authority_data.is_none() {
+            self.note(&mut cluster.certificate_authority);
+        }
+    }
+
+    fn of_user(&mut self, user: &mut AuthInfo) {
+        if user.client_certificate_data.is_none() {
+            self.note(&mut user.client_certificate);
+        }
+        if user.client_key_data.is_none() {
+            self.note(&mut user.client_key);
+        }
+        self.note(&mut user.token_file);
+        if let Some(exec) = &mut user.exec {
+            // A plugin must not wait for a terminal that a daemon has not, nor write to one that an operator looks at.
+            exec.interactive_mode = Some(ExecInteractiveMode::Never);
+            // A bare name is looked up in PATH.
+            if exec.command.as_ref().is_some_and(|it| it.contains('/')) {
+                self.note(&mut exec.command);
+            }
+        }
+    }
+
+    fn note(&mut self, field: &mut Option<String>) {
+        // An empty path is none, as for every Kubernetes client.
+        *field = field.take().filter(|path| !path.is_empty());
+        if let Some(path) = field {
+            let place = self.files.note(&self.folder.join(&path));
+            *path = place.to_string_lossy().into_owned();
+        }
+    }
+}
+
+/// A DNS subdomain, which is what the API server takes as the name of a Node.
+fn is_node_name(name: &str) -> bool {
+    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    name.len() <= 253
+        && edge(name.as_bytes().first())
+        && edge(name.as_bytes().last())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte))
+}
+
+fn local(message: String) -> Failure {
+    Failure::new(FailureKind::Local, message)
+}

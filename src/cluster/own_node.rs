@@ -1,0 +1,243 @@
+//! The own Node: the few fields of it that a turn depends on, and its cordon.
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::answer::{Object, Present};
+use super::exchange::{Lost, Question};
+use super::lock_map::check_precondition;
+use super::text::{name, query};
+use super::{KubeletCluster, MERGE_PATCH};
+use crate::failure::{Failure, WriteOutcome};
+use crate::node::{FIELD_MANAGER, MARKER, NodePatch, NodeView, Readiness};
+
+/// The part of a Node that is read. Images, addresses and most of `managedFields` are skipped without being kept.
+#[derive(Debug, Deserialize)]
+struct Node {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    uid: String,
+    resource_version: String,
+    deletion_timestamp: Present,
+    labels: Option<Labels>,
+    annotations: Option<Annotations>,
+    managed_fields: Option<Vec<Managed>>,
+}
+
+/// The role labels. Distributions that embed etcd give its members a label of their own.
+#[derive(Debug, Default, Deserialize)]
+struct Labels {
+    #[serde(rename = "node-role.kubernetes.io/control-plane")]
+    control_plane: Present,
+    #[serde(rename = "node-role.kubernetes.io/master")]
+    master: Present,
+    #[serde(rename = "node-role.kubernetes.io/etcd")]
+    etcd: Present,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Annotations {
+    #[serde(rename = "rollboot.io/turn")]
+    marker: Option<String>,
+    #[serde(rename = "rollboot.io/hold")]
+    hold: Option<String>,
+}
+
+/// Who owns which fields; of those only `spec.unschedulable`.
+#[derive(Debug, Deserialize)]
+struct Managed {
+    manager: Option<String>,
+    subresource: Option<String>,
+    #[serde(rename = "fieldsV1")]
+    fields: Option<Fields>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Fields {
+    #[serde(rename = "f:spec")]
+    spec: Option<SpecFields>,
+}
+
+#[derive(Debug, Deserialize)]
+struct SpecFields {
+    #[serde(rename = "f:unschedulable")]
+    unschedulable: Present,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Spec {
+    unschedulable: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    conditions: Option<Vec<Condition>>,
+    node_info: Option<NodeInfo>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Condition {
+    r#type: String,
+    status: Option<String>,
+    last_heartbeat_time: Option<String>,
+    message: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct NodeInfo {
+    #[serde(rename = "bootID")]
+    boot_id: Option<String>,
+}
+
+impl Object for Node {
+    const KIND: &'static str = "Node";
+}
+
+impl From<Node> for NodeView {
+    fn from(node: Node) -> Self {
+        let Metadata {
+            uid,
+            resource_version,
+            deletion_timestamp,
+            labels,
+            annotations,
+            managed_fields,
+        } = node.metadata;
+        let labels = labels.unwrap_or_default();
+        let annotations = annotations.unwrap_or_default();
+        Self {
+            uid,
+            version: resource_version,
+            unschedulable: node.spec.unschedulable.unwrap_or_default(),
+            cordon_owned: owns_cordon(&managed_fields.unwrap_or_default()),
+            marker: annotations.marker,
+            hold: annotations.hold,
+            deleting: deletion_timestamp.is_some(),
+            control_plane: [labels.control_plane, labels.master, labels.etcd]
+                .iter()
+                .any(Option::is_some),
+            ready: readiness(node.status.conditions.unwrap_or_default()),
+            boot_id: node
+                .status
+                .node_info
+                .and_then(|info| info.boot_id)
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether we own the cordon and nobody else does: somebody who applied it too, or set it anew, has made it theirs.
+fn owns_cordon(managed: &[Managed]) -> bool {
+    let mut owners = managed
+        .iter()
+        .filter(|entry| {
+            entry
+                .fields
+                .as_ref()
+                .and_then(|fields| fields.spec.as_ref())
+                .is_some_and(|spec| spec.unschedulable.is_some())
+        })
+        .map(|entry| {
+            entry.manager.as_deref() == Some(FIELD_MANAGER)
+                && entry.subresource.as_deref().unwrap_or_default().is_empty()
+        })
+        .peekable();
+    owners.peek().is_some() && owners.all(|ours| ours)
+}
+
+fn readiness(conditions: Vec<Condition>) -> Readiness {
+    conditions
+        .into_iter()
+        .find(|condition| condition.r#type == "Ready")
+        .map_or_else(
+            || Readiness {
+                ready: false,
+                heartbeat: None,
+                message: "the Node has no Ready condition yet".to_owned(),
+            },
+            |condition| Readiness {
+                ready: condition.status.as_deref() == Some("True"),
+                heartbeat: condition
+                    .last_heartbeat_time
+                    .and_then(|time| time.parse::<jiff::Timestamp>().ok())
+                    .map(jiff::Timestamp::as_second),
+                message: condition.message.unwrap_or_default(),
+            },
+        )
+}
+
+impl KubeletCluster {
+    /// Reads the own Node. `None`: the server says that there is none.
+    pub(super) async fn get_node(&self) -> Result<Option<NodeView>, Failure> {
+        let answer = self
+            .ask(&self.node_question(&self.node))
+            .await
+            .map_err(Lost::failure)?;
+        if answer.says_absent("nodes", &self.node) {
+            return Ok(None);
+        }
+        answer.object::<Node>().map(|node| Some(node.into()))
+    }
+
+    /// Whether there is a Node of this name. Only a server's own word that there is none counts as no.
+    pub(super) async fn has_peer(&self, node: &str) -> Result<bool, Failure> {
+        let answer = self
+            .ask(&self.node_question(name(node)?))
+            .await
+            .map_err(Lost::failure)?;
+        if answer.says_absent("nodes", node) {
+            return Ok(false);
+        }
+        answer.object::<Node>().map(|_| true)
+    }
+
+    /// Writes cordon and marker in one request, so that neither is ever there without the other.
+    pub(super) async fn write_node(&self, patch: &NodePatch) -> WriteOutcome<NodeView> {
+        let what = format!("cannot change Node {}", self.node);
+        if let Err(failure) = check_precondition(&what, &patch.version) {
+            return WriteOutcome::Refused(failure);
+        }
+        let NodePatch {
+            version,
+            unschedulable,
+            marker,
+        } = patch;
+        let mut body = json!({"metadata": {
+            "resourceVersion": version,
+            "annotations": {MARKER: marker.as_ref().map(|marker| marker.encode())},
+        }});
+        if let (Some(value), Some(body)) = (unschedulable, body.as_object_mut()) {
+            // A cordon that is lifted leaves no field behind, and so no owner of it.
+            let value = value.then_some(true);
+            body.insert("spec".to_owned(), json!({"unschedulable": value}));
+        }
+        let question = Question {
+            what,
+            method: Method::PATCH,
+            target: format!("/api/v1/nodes/{}{}", self.node, self.write_query()),
+            body: Some((MERGE_PATCH, body.to_string())),
+        };
+        match self.ask(&question).await {
+            Ok(answer) => answer.written::<Node, _>(),
+            Err(lost) => lost.written(),
+        }
+    }
+
+    fn node_question(&self, node: &str) -> Question {
+        Question::get(
+            format!("cannot read Node {node}"),
+            format!("/api/v1/nodes/{node}") + &query(&[("timeout", &self.deadlines.served())]),
+        )
+    }
+}

@@ -1,0 +1,307 @@
+//! The part of a pod that is read. A typed pod is ten times as large, and a node may have hundreds.
+
+use serde::Deserialize;
+
+use super::answer::{Object, Present};
+use crate::drain::{Controller, PodRef, PodView};
+
+/// The taint that a cordon brings.
+const CORDON_TAINT: &str = "node.kubernetes.io/unschedulable";
+
+/// A page of a list. Its pods have no kind of their own.
+#[derive(Debug, Deserialize)]
+pub(super) struct PodList {
+    pub(super) metadata: ListMetadata,
+    pub(super) items: Option<Vec<Pod>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ListMetadata {
+    pub(super) resource_version: String,
+    pub(super) r#continue: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Pod {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    namespace: String,
+    name: String,
+    uid: String,
+    deletion_timestamp: Present,
+    annotations: Option<Annotations>,
+    owner_references: Option<Vec<Owner>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Annotations {
+    #[serde(rename = "kubernetes.io/config.mirror")]
+    mirror: Present,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Owner {
+    api_version: String,
+    kind: String,
+    name: String,
+    uid: String,
+    controller: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Spec {
+    volumes: Option<Vec<Volume>>,
+    tolerations: Option<Vec<Toleration>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Volume {
+    empty_dir: Present,
+}
+
+#[derive(Debug, Deserialize)]
+struct Toleration {
+    key: Option<String>,
+    operator: Option<String>,
+    value: Option<String>,
+    effect: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Status {
+    phase: Option<String>,
+    conditions: Option<Vec<Condition>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Condition {
+    r#type: String,
+    status: Option<String>,
+}
+
+impl Object for PodList {
+    const KIND: &'static str = "PodList";
+}
+
+impl Pod {
+    /// What names this pod and no other.
+    pub(super) fn uid(&self) -> &str {
+        &self.metadata.uid
+    }
+}
+
+impl From<Pod> for PodView {
+    fn from(pod: Pod) -> Self {
+        let Pod {
+            metadata,
+            spec,
+            status,
+        } = pod;
+        Self {
+            pod: PodRef {
+                namespace: metadata.namespace,
+                name: metadata.name,
+                uid: metadata.uid,
+            },
+            controller: metadata
+                .owner_references
+                .into_iter()
+                .flatten()
+                .find(|owner| owner.controller == Some(true))
+                .map(|owner| Controller {
+                    api_version: owner.api_version,
+                    kind: owner.kind,
+                    name: owner.name,
+                    uid: owner.uid,
+                }),
+            mirror: metadata
+                .annotations
+                .is_some_and(|annotations| annotations.mirror.is_some()),
+            finished: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
+            terminating: metadata.deletion_timestamp.is_some(),
+            empty_dir: spec
+                .volumes
+                .iter()
+                .flatten()
+                .any(|volume| volume.empty_dir.is_some()),
+            tolerates_cordon: spec
+                .tolerations
+                .iter()
+                .flatten()
+                .any(Toleration::covers_cordon),
+            ready: status.conditions.iter().flatten().any(|condition| {
+                condition.r#type == "Ready" && condition.status.as_deref() == Some("True")
+            }),
+        }
+    }
+}
+
+impl Toleration {
+    /// As the scheduler matches a toleration with a taint that has no value and the effect NoSchedule.
+    fn covers_cordon(&self) -> bool {
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        let effect = text(&self.effect);
+        let key = text(&self.key);
+        let matches_value = match text(&self.operator).as_str() {
+            "Exists" => true,
+            // Without a key only Exists is allowed, and covers every taint.
+            "" | "Equal" => !key.is_empty() && text(&self.value).is_empty(),
+            _ => false,
+        };
+        (effect.is_empty() || effect == "NoSchedule")
+            && (key.is_empty() || key == CORDON_TAINT)
+            && matches_value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn view(change: impl Fn(&mut Value)) -> PodView {
+        let mut pod = json!({
+            "metadata": {"namespace": "n", "name": "p", "uid": "u"},
+            "spec": {}, "status": {"phase": "Running"},
+        });
+        change(&mut pod);
+        serde_json::from_value::<Pod>(pod).unwrap().into()
+    }
+
+    #[test]
+    fn a_bare_pod_is_nothing_special() {
+        let bare = view(|_| {});
+        assert_eq!(
+            bare,
+            PodView {
+                pod: PodRef {
+                    namespace: "n".into(),
+                    name: "p".into(),
+                    uid: "u".into()
+                },
+                controller: None,
+                mirror: false,
+                finished: false,
+                terminating: false,
+                empty_dir: false,
+                tolerates_cordon: false,
+                ready: false,
+            }
+        );
+        assert_eq!(
+            view(|pod| pod["metadata"]["annotations"] = Value::Null),
+            bare
+        );
+        let volumes =
+            json!([{"name": "a", "hostPath": {"path": "/"}}, {"name": "b", "emptyDir": null}]);
+        assert_eq!(view(|pod| pod["spec"]["volumes"] = volumes.clone()), bare);
+    }
+
+    #[test]
+    fn each_field_is_read_from_its_place() {
+        assert!(
+            view(|pod| pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"))
+                .terminating
+        );
+        assert!(
+            view(|pod| pod["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": ""}))
+                .mirror
+        );
+        assert!(
+            view(|pod| pod["spec"]["volumes"] = json!([{"name": "a", "emptyDir": {}}])).empty_dir
+        );
+        for (phase, finished) in [
+            ("Succeeded", true),
+            ("Failed", true),
+            ("Pending", false),
+            ("Unknown", false),
+        ] {
+            assert_eq!(
+                view(|pod| pod["status"]["phase"] = json!(phase)).finished,
+                finished,
+                "{phase}"
+            );
+        }
+        for (status, ready) in [("True", true), ("False", false), ("Unknown", false)] {
+            let conditions = json!([{"type": "Initialized", "status": "True"}, {"type": "Ready", "status": status}]);
+            assert_eq!(
+                view(|pod| pod["status"]["conditions"] = conditions.clone()).ready,
+                ready,
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_owner_that_controls_is_the_controller() {
+        let owner = |name: &str, controller: Value| json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": "o", "controller": controller});
+        let owners = json!([
+            owner("a", Value::Null),
+            owner("b", json!(false)),
+            owner("c", json!(true))
+        ]);
+        let found = view(|pod| pod["metadata"]["ownerReferences"] = owners.clone()).controller;
+        assert_eq!(found.map(|it| it.name).as_deref(), Some("c"));
+        let owners = json!([owner("a", Value::Null)]);
+        assert_eq!(
+            view(|pod| pod["metadata"]["ownerReferences"] = owners.clone()).controller,
+            None
+        );
+    }
+
+    #[test]
+    fn a_toleration_covers_the_cordon_as_the_scheduler_says() {
+        for (toleration, covers) in [
+            (json!({"operator": "Exists"}), true),
+            (json!({"operator": "Exists", "effect": "NoSchedule"}), true),
+            (json!({"operator": "Exists", "effect": "NoExecute"}), false),
+            (
+                json!({"operator": "Exists", "effect": "PreferNoSchedule"}),
+                false,
+            ),
+            (json!({"key": CORDON_TAINT, "operator": "Exists"}), true),
+            (
+                json!({"key": CORDON_TAINT, "operator": "Exists", "effect": "NoSchedule"}),
+                true,
+            ),
+            (json!({"key": CORDON_TAINT}), true),
+            (
+                json!({"key": CORDON_TAINT, "operator": "Equal", "value": ""}),
+                true,
+            ),
+            (
+                json!({"key": CORDON_TAINT, "operator": "Equal", "value": "x"}),
+                false,
+            ),
+            (
+                json!({"key": CORDON_TAINT, "operator": "Gt", "value": ""}),
+                false,
+            ),
+            (
+                json!({"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"}),
+                false,
+            ),
+            (json!({"key": "other", "operator": "Exists"}), false),
+            (json!({}), false),
+        ] {
+            let tolerations = json!([{"key": "other"}, toleration]);
+            assert_eq!(
+                view(|pod| pod["spec"]["tolerations"] = tolerations.clone()).tolerates_cordon,
+                covers,
+                "{toleration}"
+            );
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Small texts: an error with its causes, a query, a name that may stand in a path.
+
+use crate::failure::{Failure, FailureKind};
+
+/// An error with its causes on one line, each said once: many libraries repeat the cause in their own text.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// The pairs as the query of a URI.
+pub(super) fn query(pairs: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (name, value) in pairs {
+        text.push(if text.is_empty() { '?' } else { '&' });
+        text.push_str(name);
+        text.push('=');
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                text.push(char::from(byte));
+            } else {
+                text.push_str(&format!("%{byte:02X}"));
+            }
+        }
+    }
+    text
+}
+
+/// A name that may stand in a path as it is. Names come from the API server, but also from keys that anybody may write.
+pub(super) fn name(text: &str) -> Result<&str, Failure> {
+    let starts_well = text
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if starts_well && text.bytes().all(allowed) {
+        Ok(text)
+    } else {
+        Err(Failure::new(
+            FailureKind::Invalid,
+            format!("{text:?} is no name of an object"),
+        ))
+    }
+}
+
+/// Whether a resource version is a precondition. The server takes an empty one, and zero however written, as "none", and then
+/// writes unconditionally.
+pub(super) fn is_precondition(version: &str) -> bool {
+    version.bytes().any(|byte| byte != b'0') && !version.contains(char::is_whitespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_escaped() {
+        assert_eq!(query(&[]), "");
+        assert_eq!(
+            query(&[("fieldSelector", "spec.nodeName=a"), ("continue", "e&+/= ")]),
+            "?fieldSelector=spec.nodeName%3Da&continue=e%26%2B%2F%3D%20"
+        );
+    }
+
+    #[test]
+    fn what_would_leave_its_place_in_a_path_is_no_name() {
+        for wrong in ["", ".", "..", "a/b", "a?b", "a#b", "a%2fb", "é", "-a", " a"] {
+            assert!(name(wrong).is_err(), "{wrong:?}");
+        }
+        for right in ["a", "a.b-c", "A.b", "0"] {
+            assert_eq!(name(right).ok(), Some(right));
+        }
+    }
+
+    #[test]
+    fn zero_and_nothing_are_no_preconditions() {
+        for wrong in ["", "0", "00", " ", "0 ", " 0", "5 "] {
+            assert!(!is_precondition(wrong), "{wrong:?}");
+        }
+        for right in ["1", "10", "123456789012345678901234"] {
+            assert!(is_precondition(right), "{right:?}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What the machine reports, as journal entries with the MESSAGE_ID that operators and alerts go by.
+
+use super::ids;
+use crate::machine::Report;
+
+/// Writes one report to the log.
+pub fn report(report: Report, text: &str) {
+    match report {
+        Report::Acquired => tracing::info!(message_id = ids::TURN_ACQUIRED, "{text}"),
+        Report::Cordoned => tracing::info!(message_id = ids::CORDONED, "{text}"),
+        Report::DrainStarted => tracing::info!(message_id = ids::DRAIN_STARTED, "{text}"),
+        Report::Drained => tracing::info!(message_id = ids::DRAIN_FINISHED, "{text}"),
+        Report::Undoing => tracing::warn!(message_id = ids::DRAIN_FAILED, "{text}"),
+        Report::Undone => tracing::info!(message_id = ids::UNDONE, "{text}"),
+        Report::RebootAsked => tracing::info!(message_id = ids::REBOOT_ASKED, "{text}"),
+        Report::RebootDidNotHappen => {
+            tracing::error!(message_id = ids::REBOOT_DID_NOT_HAPPEN, "{text}");
+        }
+        Report::Recovering | Report::GoingDown => tracing::info!("{text}"),
+        Report::NotHealthy => tracing::error!(message_id = ids::NOT_HEALTHY_AFTER_BOOT, "{text}"),
+        Report::Recovered => tracing::info!(message_id = ids::RECOVERED, "{text}"),
+        Report::Waiting => tracing::info!(message_id = ids::WAITING, "{text}"),
+        Report::Latched => tracing::warn!(message_id = ids::LATCHED, "{text}"),
+        Report::Reclaim | Report::Retrying => tracing::warn!("{text}"),
+        Report::Defect => tracing::error!("a defect in this program, please report it: {text}"),
+    }
+}
