@@ -58,6 +58,8 @@ def _enter() -> None:
     _call(_libc.prctl, _PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     # A session of its own: only the parent gets the terminal's signals, and passes them on.
     os.setsid()
+    # The old /proc still shows the pid that those outside know this process by.
+    os.environ["ROLLBOOT_LAB_PID"] = os.readlink("/proc/self")
     _call(_libc.unshare, _CLONE_NEWNS | _CLONE_NEWNET)
     _call(_libc.mount, b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)
     _call(_libc.mount, b"proc", b"/proc", b"proc", 0, None)

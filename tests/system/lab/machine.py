@@ -18,7 +18,7 @@ from pathlib import Path
 
 from .cgroups import Cgroups
 from .journal import Entry, read_journal
-from .network import BRIDGE
+from .network import BRIDGE, unplug
 from .shell import CommandFailed, run
 from .waiting import wait_until
 
@@ -50,7 +50,6 @@ class Machine:
         self._binds = binds
         self._cgroups = Cgroups(f"rollboot-lab-{folder.parent.parent.name}-{name}")
         self._wanted = threading.Event()
-        self._skip_delay = threading.Event()
         self._leader: int | None = None
         self._nspawn: subprocess.Popen[bytes] | None = None
         self._closing = False
@@ -169,17 +168,22 @@ class Machine:
             self._wanted.wait()
             if self._closing:
                 return
-            boot = self._boot()
-            status = self._nspawn.wait() if self._nspawn else None
+            nspawn, boot = self._boot()
+            status = nspawn.wait()
             self._leader, self._nspawn = None, None
-            boot.ended = time.time()
-            boot.how = "reboot" if status == _REBOOT else "off" if status == 0 else f"status {status}"
             self._cgroups.remove()
+            unplug(self.name)
+            if boot is None:
+                time.sleep(0.1)
+                continue
+            boot.ended = time.time()
+            boot.how = "reboot" if status == _REBOOT else "off" if status == 0 else "power cut"
             if boot.how == "off":
                 self._wanted.clear()
             time.sleep(self.boot_delay)
 
-    def _boot(self) -> Boot:
+    def _boot(self) -> tuple[subprocess.Popen[bytes], Boot | None]:
+        """Starts it; there is no boot to count if its systemd never ran."""
         procs = self._cgroups.create()
         join = 'for f in $LAB_CGROUPS; do echo 0 >"$f"; done; unset LAB_CGROUPS; exec "$0" "$@"'
         command = [
@@ -194,21 +198,19 @@ class Machine:
         }
         began = time.time()
         with (self.folder / "console.log").open("ab") as console:
-            self._nspawn = subprocess.Popen(
+            nspawn = self._nspawn = subprocess.Popen(
                 ["/bin/sh", "-c", join, *command], stdin=subprocess.DEVNULL, stdout=console,
                 stderr=subprocess.STDOUT, env=environment, start_new_session=True,
             )
-        leader = self._find_leader(self._nspawn)
-        boot_id = ""
-        if leader is not None:
-            try:
-                boot_id = Path(f"/proc/{leader}/root/proc/sys/kernel/random/boot_id").read_text().strip()
-            except OSError:
-                leader = None
+        leader = self._find_leader(nspawn)
+        try:
+            boot_id = Path(f"/proc/{leader}/root/proc/sys/kernel/random/boot_id").read_text().strip()
+        except OSError:
+            return nspawn, None
         boot = Boot(boot_id, began)
         self.boots.append(boot)
         self._leader = leader
-        return boot
+        return nspawn, boot
 
     def _find_leader(self, nspawn: subprocess.Popen[bytes]) -> int | None:
         """The machine's first process, once its systemd runs."""

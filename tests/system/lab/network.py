@@ -37,3 +37,8 @@ def cut(machine: str) -> None:
 def mend(machine: str) -> None:
     """Puts the machine back on the network."""
     run(["ip", "link", "set", f"vb-{machine}", "up"])
+
+
+def unplug(machine: str) -> None:
+    """Removes what a machine that lost its power left on the bridge."""
+    run(["ip", "link", "delete", f"vb-{machine}"], check=False)
