@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -38,7 +39,8 @@ class OutOfTime(BaseException):
 def select(words: list[str]) -> list[Scenario]:
     """The scenarios whose name contains one of the words; all without words."""
     files = sorted((places.SYSTEM / "scenarios").glob("[0-9]*.py"))
-    return [_load(file) for file in files if not words or any(word in file.stem for word in words)]
+    every = [scenario for file in files for scenario in _load(file)]
+    return [each for each in every if not words or any(word in each.name for word in words)]
 
 
 def run(folder: Path, parts: Parts, scenarios: list[Scenario], keep: bool) -> int:
@@ -99,6 +101,7 @@ class _Bench:
 
 def _one(bench: _Bench, scenario: Scenario, keep: bool) -> bool:
     """Runs one scenario and says how it went; whether it passed."""
+    shutil.rmtree(places.RESULTS / scenario.name, ignore_errors=True)
     _say(f"{scenario.name}: {scenario.sentence}")
     lab: Lab | None = None
     began = time.monotonic()
@@ -133,15 +136,27 @@ def _limited(seconds: int, work: Callable[[], None]) -> None:
         signal.alarm(0)
 
 
-def _load(file: Path) -> Scenario:
+def _load(file: Path) -> list[Scenario]:
+    """The scenarios of a file: its `run`, or one for each of its `CASES`."""
     spec = importlib.util.spec_from_file_location(f"scenario_{file.stem}", file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} is no scenario")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    sentence = " ".join((module.__doc__ or "").strip().split("\n\n")[0].split())
-    return Scenario(file.stem, sentence, getattr(module, "TIMEOUT", _TIMEOUT), module.run)
+    timeout = getattr(module, "TIMEOUT", _TIMEOUT)
+    cases: dict[str, Callable[[Lab], None]] = getattr(module, "CASES", {})
+    if not cases:
+        return [Scenario(file.stem, _sentence(module.__doc__), timeout, module.run)]
+    return [
+        Scenario(f"{file.stem}.{name}", _sentence(case.__doc__ or module.__doc__), timeout, case)
+        for name, case in cases.items()
+    ]
+
+
+def _sentence(text: str | None) -> str:
+    """The first paragraph of a docstring on one line."""
+    return " ".join((text or "").strip().split("\n\n")[0].split())
 
 
 def _prepare_namespaces() -> None:

@@ -55,6 +55,14 @@ class Lab:
         manifest = self.machines[0].run("cat", LOCK_MANIFEST)
         self.plane.kubectl("apply", "-f", "-", stdin=manifest)
 
+    def take_slot_by_hand(self, node: str) -> None:
+        """Makes the lock look as if that node, which may not exist, were in its turn."""
+        self.plane.kubectl("annotate", "configmap", "-n", "kube-system", "rollboot", f"{node}.rollboot.io/default={{}}")
+
+    def release_by_hand(self, node: str) -> None:
+        """Takes that slot away."""
+        self.plane.kubectl("annotate", "configmap", "-n", "kube-system", "rollboot", f"{node}.rollboot.io/default-")
+
     def app(self, name: str = "web", replicas: int = 3, **options: Any) -> App:
         """Runs an application and waits until it is Ready."""
         return App(self.plane, name, replicas, **options).create()
@@ -138,28 +146,45 @@ class Lab:
         """Waits until a pod of the app on that node is being ended."""
         wait_until(f"{machine.name} drains", lambda: app.terminating_on(machine.name), timeout, 0.05)
 
+    def wait_going_down(self, machine: Machine, timeout: float = 60.0) -> None:
+        """Waits until the kubelet says that its host shuts down."""
+        def going_down() -> bool:
+            conditions = self.node(machine)["status"]["conditions"]
+            return any(each["type"] == "Ready" and each["status"] != "True" for each in conditions)
+        wait_until(f"{machine.name} goes down", going_down, timeout, 0.05)
+
+    def wait_drained(self, machine: Machine, app: App, timeout: float = 60.0) -> None:
+        """Waits until the node is cordoned and has no pod of the app any more."""
+        wait_until(
+            f"{machine.name} is drained", lambda: self.cordoned(machine) and not app.pods_on(machine.name), timeout, 0.05,
+        )
+
     # -- judging ------------------------------------------------------------
 
     def judge(
         self, reboots: dict[str, int] | None = None, limit: int = 1, cordoned: Collection[str] = (),
-        spared: Collection[str] = (), promises: bool = True, tidy: bool = True,
+        spared: Collection[str] = (), accidents: bool = False,
     ) -> None:
         """Fails with everything that etcd and the machines' boots say is wrong.
 
-        `reboots` says how often each machine was to reboot (none: never).
+        `reboots` says how often each machine was to boot (none: never); `cordoned`
+        names nodes that somebody else cordoned, `spared` pods that may stay, and
+        `accidents` tells that nodes went down by other means too.
         """
         expected = {machine.name: 0 for machine in self.machines} | (reboots or {})
         history = self.history()
         boots = {machine.name: self.boots(machine) for machine in self.machines}
         violations = invariants.wrong_reboots(history, boots, expected)
-        if promises:
-            violations += invariants.promises_broken(history, limit, cordoned, spared)
-        else:
-            violations += invariants.too_many_holders(history, limit)
-        if tidy:
-            violations += invariants.left_behind(history, cordoned)
+        violations += invariants.promises_broken(history, limit, cordoned, spared, accidents)
+        violations += invariants.left_behind(history, cordoned)
         if violations:
             raise AssertionError("\n".join(violations))
+
+    def expect_turns(self, machine: Machine, count: int) -> None:
+        """Fails unless the node took a slot so often: a turn that goes on keeps its slot."""
+        turns = self.history().turns(machine.name)
+        if turns != count:
+            raise AssertionError(f"{machine.name} took a slot {turns} times, not {count}")
 
     # -- cleaning up --------------------------------------------------------
 
