@@ -205,6 +205,9 @@ class Lab:
         for machine in self.machines:
             self.plane.kubectl("uncordon", machine.name)
             self.plane.kubectl("annotate", "node", machine.name, "rollboot.io/turn-", "rollboot.io/hold-")
+        for machine in self.machines:
+            # A taint that lingers would put the next scenario's pods elsewhere.
+            wait_until(f"{machine.name} has no taint", lambda m=machine: not self.node(m)["spec"].get("taints"))
         self._fresh_namespace()
 
     def _fresh_namespace(self) -> None:
