@@ -4,9 +4,9 @@
 //! `nodes/contract-b.kubeconfig`; `tests/control-plane/up` and `node-kubeconfig` make one. Without it everything here is
 //! skipped, and says so. The tests share one server and take turns; each begins with what it needs and nothing else.
 
-mod frozen;
 mod lock;
 mod node;
+mod outage;
 mod pods;
 
 use std::io::Write;
@@ -30,6 +30,13 @@ const APPLY: &str = "application/apply-patch+yaml";
 
 static TURN: Mutex<()> = Mutex::const_new(());
 
+/// Says so where no test harness captures it: a contract that was not looked at must not pass for one that holds.
+fn skipped(why: &str) {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("contract");
+    let _ = writeln!(std::io::stderr(), "SKIPPED, not passed: {name}: {why}");
+}
+
 /// The real server, as its administrator.
 struct Plane {
     folder: PathBuf,
@@ -38,15 +45,10 @@ struct Plane {
 }
 
 impl Plane {
-    /// `None`: there is none, and that was said where nobody captures it.
+    /// `None`: there is none, and that was said.
     async fn enter() -> Option<Self> {
         let Some(folder) = std::env::var_os(VARIABLE).map(PathBuf::from) else {
-            let thread = std::thread::current();
-            let name = thread.name().unwrap_or("contract");
-            let _ = writeln!(
-                std::io::stderr(),
-                "SKIPPED, not passed: {name}: {VARIABLE} names no real API server"
-            );
+            skipped(&format!("{VARIABLE} names no real API server"));
             return None;
         };
         let turn = TURN.lock().await;
