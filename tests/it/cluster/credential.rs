@@ -286,6 +286,49 @@ async fn a_plugin_that_fails_says_so_and_is_tried_again() {
     assert!(cluster.read_lock().await.is_ok());
 }
 
+/// Messages are shown to everybody.
+#[tokio::test]
+async fn no_message_quotes_a_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kubeconfig");
+    let user = "apiVersion: v1\nusers:\n- name: u\n  user:\n    token:";
+    let broken = [
+        format!("{user} SECRET\n   client-key-data: SECRET\n"),
+        format!("{user} [SECRET]\n    client-key-data: SECRET\n"),
+        format!("{user} SECRET\n    as-groups: SECRET\n"),
+        format!("{user} {{a: SECRET\n"),
+    ];
+    let mut messages = Vec::new();
+    for text in broken {
+        fs::write(&path, text).unwrap();
+        messages.push(open(&path, PATIENT).read_lock().await.unwrap_err().message);
+    }
+    for (script, words) in [
+        (
+            "echo '{\"kind\": \"ExecCredential\", \"status\": {\"token\": [\"SECRET\"]}}'",
+            "parse auth exec output",
+        ),
+        (
+            "echo SECRET\necho no ticket >&2\nexit 3",
+            "exit status: 3: \"no ticket\"",
+        ),
+    ] {
+        let user = plugin(folder.path(), script);
+        let user = user.replace("{exec: {", "{exec: {env: [{name: A, value: SECRET}], ");
+        let path = write_kubeconfig(folder.path(), "http://127.0.0.1:1", &user);
+        let message = open(&path, PATIENT).read_lock().await.unwrap_err().message;
+        assert!(message.contains(words), "{message}");
+        messages.push(message);
+    }
+    for message in messages {
+        assert!(
+            !message.contains("SECRET") && !message.contains('\n'),
+            "{message}"
+        );
+        assert!(message.contains("kubeconfig"), "{message}");
+    }
+}
+
 #[tokio::test]
 async fn a_proxy_in_the_kubeconfig_is_refused_in_so_many_words() {
     let folder = tempfile::tempdir().unwrap();
