@@ -4,11 +4,15 @@ use std::process::Command;
 
 use tokio::time::timeout;
 
-use super::super::scratch::Scratch;
+use super::super::scratch::{Scratch, skipped};
 use super::super::sentinel;
 use super::*;
 
 const PATH: &str = "/run/reboot-required";
+/// The pace of a test.
+const SHORT: Duration = Duration::from_millis(20);
+/// After so long without a hint there will be none.
+const QUIET: Duration = Duration::from_millis(120);
 
 /// A host with a watcher on the sentinel.
 struct Watched {
@@ -22,7 +26,7 @@ impl Watched {
         let scratch = Scratch::new();
         let root = Root::new(scratch.path());
         prepare(&root);
-        let hints = watch(root.clone(), vec![path.into()]);
+        let hints = paced(root.clone(), vec![path.into()], SHORT);
         let mut watched = Self {
             root,
             hints,
@@ -37,12 +41,12 @@ impl Watched {
         timeout(Duration::from_secs(5), self.hints.next())
             .await
             .unwrap_or_else(|_| panic!("no hint of {what}"));
-        while timeout(PACE * 3, self.hints.next()).await.is_ok() {}
+        while timeout(QUIET, self.hints.next()).await.is_ok() {}
         assert_eq!(self.hints.problem(), None, "after {what}");
     }
 
     async fn sees_nothing(&mut self, what: &str) {
-        let hint = timeout(PACE * 4, self.hints.next()).await;
+        let hint = timeout(QUIET, self.hints.next()).await;
         assert!(hint.is_err(), "a hint of {what}");
     }
 
@@ -211,7 +215,7 @@ fn mount(folder: &Path) -> bool {
         .output();
     let done = done.is_ok_and(|output| output.status.success());
     if !done {
-        eprintln!("SKIPPED: this user cannot mount");
+        skipped("this user cannot mount");
     }
     done
 }
@@ -275,6 +279,8 @@ async fn a_mount_under_a_watched_mount() {
 #[tokio::test]
 async fn a_storm_of_writes_makes_few_hints() {
     let mut host = Watched::new(PATH, run_folder).await;
+    host.hints = watch(host.root.clone(), vec![PATH.into()]);
+    host.sees("the start").await;
     let path = host.at(PATH);
     let storm = async {
         for _ in 0..200 {
