@@ -137,7 +137,7 @@ fn build_aside(
 fn build(source: &Source, connect: Duration) -> Result<Built, Failure> {
     // Two providers in one program would make rustls panic; naming ours first makes the choice ours. It may be set already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let fault = |error: &dyn std::error::Error| {
+    let fault = |error: &(dyn std::error::Error + 'static)| {
         local(format!(
             "cannot use {}: {}",
             source.path().display(),

@@ -298,6 +298,11 @@ async fn a_write_that_nobody_knows_of_is_unknown() {
         Reply::Text(302, "text/html", "", ""),
         Reply::Text(200, "text/html", "", HTML),
         Reply::Json(200, json!({"kind": "Status", "status": "Success"})),
+        // A gateway that speaks JSON, too.
+        Reply::Json(
+            403,
+            json!({"message": "no healthy upstream", "reason": "Forbidden"}),
+        ),
         Reply::Text(200, "application/json", "", "{\"kind\":\"ConfigMap\""),
         Reply::HangUp,
         Reply::Half,

@@ -75,6 +75,11 @@ impl Authority {
         open(&path, PATIENT)
     }
 
+    /// Certificate and key of a node's kubelet.
+    pub(super) fn node_pem(&self, name: &str) -> String {
+        self.identity(name).pem
+    }
+
     fn identity(&self, name: &str) -> Identity {
         let mut parameters = CertificateParams::default();
         parameters.distinguished_name = rcgen::DistinguishedName::new();
@@ -98,7 +103,7 @@ fn lock_replies(count: usize) -> Vec<Reply> {
 }
 
 /// Points a link at another file in one step, as the kubelet does.
-fn point(link: &Path, target: &Path) {
+pub(super) fn point(link: &Path, target: &Path) {
     let fresh = link.with_extension("fresh");
     symlink(target, &fresh).unwrap();
     fs::rename(fresh, link).unwrap();
@@ -281,6 +286,49 @@ async fn a_plugin_that_fails_says_so_and_is_tried_again() {
     assert!(cluster.read_lock().await.is_ok());
 }
 
+/// Messages are shown to everybody.
+#[tokio::test]
+async fn no_message_quotes_a_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kubeconfig");
+    let user = "apiVersion: v1\nusers:\n- name: u\n  user:\n    token:";
+    let broken = [
+        format!("{user} SECRET\n   client-key-data: SECRET\n"),
+        format!("{user} [SECRET]\n    client-key-data: SECRET\n"),
+        format!("{user} SECRET\n    as-groups: SECRET\n"),
+        format!("{user} {{a: SECRET\n"),
+    ];
+    let mut messages = Vec::new();
+    for text in broken {
+        fs::write(&path, text).unwrap();
+        messages.push(open(&path, PATIENT).read_lock().await.unwrap_err().message);
+    }
+    for (script, words) in [
+        (
+            "echo '{\"kind\": \"ExecCredential\", \"status\": {\"token\": [\"SECRET\"]}}'",
+            "parse auth exec output",
+        ),
+        (
+            "echo SECRET\necho no ticket >&2\nexit 3",
+            "exit status: 3: \"no ticket\"",
+        ),
+    ] {
+        let user = plugin(folder.path(), script);
+        let user = user.replace("{exec: {", "{exec: {env: [{name: A, value: SECRET}], ");
+        let path = write_kubeconfig(folder.path(), "http://127.0.0.1:1", &user);
+        let message = open(&path, PATIENT).read_lock().await.unwrap_err().message;
+        assert!(message.contains(words), "{message}");
+        messages.push(message);
+    }
+    for message in messages {
+        assert!(
+            !message.contains("SECRET") && !message.contains('\n'),
+            "{message}"
+        );
+        assert!(message.contains("kubeconfig"), "{message}");
+    }
+}
+
 #[tokio::test]
 async fn a_proxy_in_the_kubeconfig_is_refused_in_so_many_words() {
     let folder = tempfile::tempdir().unwrap();
@@ -298,7 +346,7 @@ async fn a_proxy_in_the_kubeconfig_is_refused_in_so_many_words() {
 #[test]
 fn a_proxy_in_the_environment_is_ignored() {
     for proxy in ["http://127.0.0.1:1", "not a url"] {
-        let status = std::process::Command::new(std::env::current_exe().unwrap())
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
                 "cluster::credential::reads_the_lock",
@@ -307,10 +355,13 @@ fn a_proxy_in_the_environment_is_ignored() {
             .env("HTTPS_PROXY", proxy)
             .env("https_proxy", proxy)
             .env("ALL_PROXY", proxy)
-            .stdout(std::process::Stdio::null())
-            .status()
+            .output()
             .unwrap();
-        assert!(status.success(), "with the proxy {proxy:?}");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            said.contains("1 passed"),
+            "with the proxy {proxy:?}: {said}"
+        );
     }
 }
 

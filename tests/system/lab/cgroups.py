@@ -12,6 +12,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from .places import labs
+
+_PREFIX = "rollboot-lab-"
+
 
 @dataclass(frozen=True)
 class Cgroups:
@@ -56,8 +60,14 @@ def _hierarchies() -> list[Path]:
     return [Path(where) for _, where, kind, *_ in mounts if kind in ("cgroup", "cgroup2") and "/sys/fs/cgroup" in where]
 
 
-def remove_all(prefix: str) -> None:
-    """Removes every cgroup whose name begins so: those of a lab that has ended."""
+def cgroups_of(folder: Path) -> str:
+    """The name for what lives in a folder: unique, for labs run side by side."""
+    return _PREFIX + str(folder.relative_to(labs())).replace("/", "-")
+
+
+def remove_all(lab: Path) -> None:
+    """Removes every cgroup of a lab that has ended."""
+    prefix = cgroups_of(lab) + "-"
     names = {folder.name for mount in _hierarchies() for folder in mount.glob(f"{prefix}*") if folder.is_dir()}
     for name in names:
         Cgroups(name).remove()

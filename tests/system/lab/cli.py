@@ -80,7 +80,7 @@ def _remove(folder: Path) -> None:
     """Removes the files of a lab that has ended, however it ended."""
     from .cgroups import remove_all
 
-    remove_all(f"rollboot-lab-{folder.name}-")
+    remove_all(folder)
     for _ in range(20):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cgroups import Cgroups
+from .cgroups import Cgroups, cgroups_of
 from .journal import Entry, read_journal
 from .network import BRIDGE, unplug
 from .shell import CommandFailed, run
@@ -48,7 +48,7 @@ class Machine:
         self.root = folder / "root"
         self._base = base
         self._binds = binds
-        self._cgroups = Cgroups(f"rollboot-lab-{folder.parent.parent.name}-{name}")
+        self._cgroups = Cgroups(cgroups_of(folder))
         self._wanted = threading.Event()
         self._leader: int | None = None
         self._nspawn: subprocess.Popen[bytes] | None = None

@@ -24,7 +24,9 @@ def pods_of(index: int) -> str:
 def create() -> None:
     """Makes the bridge that machines and control plane share."""
     run(["ip", "link", "set", "lo", "up"])
-    run(["ip", "link", "add", BRIDGE, "type", "bridge"])
+    # A fixed MAC: by default a bridge takes one of its ports', so it would change with a reboot, and
+    # the other machines would talk to the old one for half a minute.
+    run(["ip", "link", "add", BRIDGE, "address", "02:00:0a:4d:00:01", "type", "bridge"])
     run(["ip", "address", "add", f"{GATEWAY}/24", "dev", BRIDGE])
     run(["ip", "link", "set", BRIDGE, "up"])
 

@@ -71,7 +71,7 @@ class Rollboot:
             "rm -f /var/lib/dpkg/info/rollboot.prerm; systemctl kill --signal=KILL rollboot.service; systemctl stop rollboot.service; "
             "dpkg --purge --force-all rollboot; "
             "rm -rf /etc/rollboot /var/lib/rollboot /run/rollboot /run/reboot-required /run/reboot-needed; "
-            "rm -rf /etc/systemd/system/rollboot*; systemctl daemon-reload; systemctl reset-failed"
+            "rm -f /etc/systemd/system/rollboot* 2>/dev/null; systemctl daemon-reload; systemctl reset-failed"
         ), timeout=120, check=False)
 
     def status(self) -> dict[str, Any]:
