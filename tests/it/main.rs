@@ -9,4 +9,5 @@
     reason = "a test that cannot go on ends there: that is its failure"
 )]
 
+mod cluster;
 mod layers;
