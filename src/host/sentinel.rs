@@ -104,7 +104,7 @@ fn identify(root: &Root, path: &Path) -> Result<Option<(String, Option<Timestamp
 /// The opened file, if it is the one that was found.
 fn same(open: File, found: &Metadata) -> io::Result<Option<(File, Metadata)>> {
     let now = open.metadata()?;
-    let same = now.dev() == found.dev() && now.ino() == found.ino() && now.is_file();
+    let same = now.dev() == found.dev() && now.ino() == found.ino();
     Ok(same.then_some((open, now)))
 }
 

@@ -71,7 +71,7 @@ impl Watcher {
                 Ok(armed) => {
                     armed
                         .until_the_way_changes(&self, mounts.as_ref(), slow)
-                        .await
+                        .await;
                 }
                 Err(_) => sleep(SLOW).await,
             }

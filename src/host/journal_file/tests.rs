@@ -166,3 +166,11 @@ async fn an_abandoned_write_does_not_land_after_a_later_one() {
         assert_eq!(file.read(), Ok(new));
     }
 }
+
+#[tokio::test]
+async fn a_write_that_fails_leaves_nothing_half_done() {
+    let (_scratch, file) = host();
+    fs::create_dir_all(file.path().join("in the way")).unwrap();
+    assert!(file.write(&Journal::default()).await.is_err());
+    assert_eq!(files(&file), ["journal.json"]);
+}

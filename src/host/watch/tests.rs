@@ -207,38 +207,49 @@ async fn a_queue_that_overflows() {
     host.sees("what comes after it").await;
 }
 
-/// Mounts a tmpfs, or says why the test is skipped.
-fn mount(folder: &Path) -> bool {
-    let done = Command::new("mount")
-        .args(["-t", "tmpfs", "tmpfs"])
-        .arg(folder)
-        .output();
-    let done = done.is_ok_and(|output| output.status.success());
-    if !done {
+/// A tmpfs over a folder, taken off at the latest when the test ends.
+struct Mount(PathBuf);
+
+impl Mount {
+    /// Mounts it, or says why the test is skipped.
+    fn over(folder: &Path) -> Option<Self> {
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "tmpfs"])
+            .arg(folder)
+            .output();
+        if done.is_ok_and(|output| output.status.success()) {
+            return Some(Self(folder.into()));
+        }
         skipped("this user cannot mount");
+        None
     }
-    done
+
+    fn take_off(self, how: &[&str]) {
+        let done = Command::new("umount").args(how).arg(&self.0).status();
+        assert!(done.unwrap().success());
+        std::mem::forget(self);
+    }
 }
 
-fn unmount(folder: &Path, lazily: bool) {
-    let how: &[&str] = if lazily { &["-l"] } else { &[] };
-    let done = Command::new("umount").args(how).arg(folder).status();
-    assert!(done.unwrap().success());
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
 }
 
 #[tokio::test]
 async fn a_mount_over_it_and_its_end() {
     let mut host = Watched::new(PATH, run_folder).await;
-    let folder = host.at("/run");
-    for lazily in [false, true] {
-        if !mount(&folder) {
+    let how: [&[&str]; 2] = [&[], &["-l"]];
+    for how in how {
+        let Some(mount) = Mount::over(&host.at("/run")) else {
             return;
-        }
+        };
         host.sees("the mount").await;
         fs::write(host.at(PATH), "").unwrap();
         host.sees("a file in the mount").await;
         assert_eq!(host.requests(PATH), 1);
-        unmount(&folder, lazily);
+        mount.take_off(how);
         host.sees("the end of the mount").await;
         assert_eq!(host.requests(PATH), 0);
     }
@@ -250,29 +261,26 @@ async fn a_mount_over_it_and_its_end() {
 async fn a_mount_elsewhere_is_not_heard() {
     let mut host = Watched::new(PATH, run_folder).await;
     fs::create_dir(host.at("/elsewhere")).unwrap();
-    let folder = host.at("/elsewhere");
-    if mount(&folder) {
+    if let Some(_mount) = Mount::over(&host.at("/elsewhere")) {
         host.sees_nothing("a mount elsewhere").await;
-        unmount(&folder, false);
     }
 }
 
 #[tokio::test]
-async fn a_mount_under_a_watched_mount() {
+async fn a_mount_over_a_mount() {
     let mut host = Watched::new(PATH, run_folder).await;
-    let folder = host.at("/run");
-    if !mount(&folder) {
+    let Some(first) = Mount::over(&host.at("/run")) else {
         return;
-    }
+    };
     host.sees("the first").await;
-    assert!(mount(&folder));
+    let second = Mount::over(&host.at("/run")).unwrap();
     host.sees("the second").await;
     fs::write(host.at(PATH), "").unwrap();
     host.sees("a file in the second").await;
-    unmount(&folder, false);
+    second.take_off(&[]);
     host.sees("the end of the second").await;
     assert_eq!(host.requests(PATH), 0);
-    unmount(&folder, false);
+    first.take_off(&[]);
     host.sees("the end of the first").await;
 }
 
