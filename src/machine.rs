@@ -8,7 +8,7 @@
 //!              ↖──────────────── undo ←─────────┴────────────┴────────┘
 //! ```
 //!
-//! A phase makes one [`Op`] at a time and goes on when it has an outcome ([`call`] repeats it until then).
+//! A phase makes one [`Op`] at a time and goes on when it has an outcome (`call` repeats it until then).
 
 mod acquire;
 mod asked;
