@@ -96,21 +96,8 @@ class Cluster:
         values = {
             "@ADDRESS@": machine.address, "@GATEWAY@": network.GATEWAY, "@POD_NETWORK@": network.pods_of(number),
         }
-        template = SYSTEM / "machine"
-        for source in sorted(template.rglob("*")):
-            target = machine.root / source.relative_to(template)
-            if source.is_symlink():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.unlink(missing_ok=True)
-                target.symlink_to(os.readlink(source))
-            elif source.is_file():
-                text = source.read_text()
-                for mark, value in values.items():
-                    text = text.replace(mark, value)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(text)
-                target.chmod(source.stat().st_mode & 0o777)
-
+        for template in (SYSTEM / "machine", SYSTEM / f"machine-{self.parts.suites[number - 1]}"):
+            _copy_template(template, machine.root, values)
         identity = f"{self.folder.name}-{machine.name}".encode()
         machine.write("/etc/machine-id", hashlib.md5(identity).hexdigest() + "\n")
         machine.write("/etc/hostname", machine.name + "\n")
@@ -129,3 +116,21 @@ class Cluster:
             self.plane.server, Path("/etc/kubernetes/pki/ca.crt"), current, current,
         ))
         (machine.root / "etc/kubernetes/manifests").mkdir(exist_ok=True)
+
+
+def _copy_template(template: Path, root: Path, values: dict[str, str]) -> None:
+    """Copies files and links into a machine's root, with its own values filled in."""
+    for source in sorted(template.rglob("*")):
+        target = root / source.relative_to(template)
+        if source.is_dir() and not source.is_symlink():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_symlink():
+            target.unlink(missing_ok=True)
+            target.symlink_to(os.readlink(source))
+            continue
+        text = source.read_text()
+        for mark, value in values.items():
+            text = text.replace(mark, value)
+        target.write_text(text)
+        target.chmod(source.stat().st_mode & 0o777)
