@@ -68,10 +68,11 @@ async fn a_frozen_server_leaves_a_write_open_until_it_is_asked_again() {
         let sent = hasty.patch_lock(&patch).await;
         // That connection is given up; a new one gets no further than TCP.
         let unsent = hasty.patch_lock(&patch).await;
+        assert!(hasty.read_lock().await.is_err(), "the read tells");
         (frozen, sent, unsent)
     };
     let (end, (frozen, sent, unsent)) = tokio::join!(watch, freeze);
-    assert_eq!(end.unwrap_err().kind, FailureKind::Timeout);
+    assert_eq!(end, Ok(()), "silence alone is no failure");
     assert!(
         begun.elapsed() < Duration::from_secs(5),
         "{:?}",
@@ -98,27 +99,28 @@ async fn a_frozen_server_leaves_a_write_open_until_it_is_asked_again() {
     assert_eq!(a.patch_lock(&patch).await, WriteOutcome::Conflict);
 }
 
-/// Ends or starts the API server by the means of the folder that made it. `false`: that folder is not there.
-fn control(plane: &Plane, action: &str) -> bool {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/control-plane");
-    if !folder.join("plane").exists() {
-        return false;
-    }
+/// The folder that makes planes.
+const CONTROL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/control-plane");
+
+/// Ends or starts the API server by the means of the folder that made it.
+fn control(plane: &Plane, action: &str) {
     let script = format!(
         "import pathlib, sys; from plane.plane import Plane; Plane.load(pathlib.Path(sys.argv[1])).{action}"
     );
     let status = Command::new("python3")
         .args(["-B", "-c", &script])
         .arg(&plane.folder)
-        .current_dir(folder)
+        .current_dir(CONTROL)
         .status()
         .unwrap();
     assert!(status.success());
-    true
 }
 
 #[tokio::test]
 async fn a_server_that_ends_ends_the_watch_at_once_and_the_old_version_is_gone_with_it() {
+    if !Path::new(CONTROL).join("plane").exists() {
+        return skipped("there is no tests/control-plane");
+    }
     let Some(plane) = Plane::enter().await else {
         return;
     };
@@ -128,18 +130,15 @@ async fn a_server_that_ends_ends_the_watch_at_once_and_the_old_version_is_gone_w
     let patch = view.patch(Some((key, "x".to_owned())), &[]);
     let end = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let done = control(&plane, "stop_part('api', kill=True)");
-        (done, Instant::now())
+        control(&plane, "stop_part('api', kill=True)");
+        Instant::now()
     };
     let watch = async {
         let limit = Duration::from_secs(20);
         let end = tokio::time::timeout(limit, a.watch_lock(&view.version, |_| {})).await;
         (end, Instant::now())
     };
-    let ((ended, noticed), (done, killed)) = tokio::join!(watch, end);
-    if !done {
-        return skipped("there is no tests/control-plane");
-    }
+    let ((ended, noticed), killed) = tokio::join!(watch, end);
     let noticed = noticed.saturating_duration_since(killed);
     assert!(noticed < Duration::from_secs(1), "{noticed:?}");
     let failure = ended.unwrap().unwrap_err();
@@ -153,7 +152,7 @@ async fn a_server_that_ends_ends_the_watch_at_once_and_the_old_version_is_gone_w
     );
     assert!(begun.elapsed() < Duration::from_secs(1));
 
-    assert!(control(&plane, "start_api()"));
+    control(&plane, "start_api()");
     let back = loop {
         // RBAC is not loaded at once: the first answers may be 403.
         match a.read_lock().await {
