@@ -23,6 +23,9 @@ struct Cli {
     /// Prefix of every host path.
     #[arg(long, global = true, value_name = "DIR", default_value = "/")]
     root: PathBuf,
+    /// Kubeconfig of an operator, for `unlock` [default: as kubectl finds it].
+    #[arg(long, global = true, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
     /// Answer in JSON.
     #[arg(long, global = true)]
     json: bool,
@@ -54,9 +57,6 @@ enum Command {
         /// Lift the cordon that rollboot set on it, without asking.
         #[arg(long)]
         uncordon: bool,
-        /// The operator's kubeconfig [default: as kubectl finds it].
-        #[arg(long, value_name = "FILE")]
-        kubeconfig: Option<PathBuf>,
     },
 }
 
@@ -134,6 +134,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failed> {
     let Cli {
         config,
         root,
+        kubeconfig,
         json,
         command,
     } = cli;
@@ -146,7 +147,6 @@ fn dispatch(cli: Cli) -> Result<Exit, Failed> {
             node,
             force,
             uncordon,
-            kubeconfig,
         } => unlock::unlock(
             &root,
             config.as_deref(),
