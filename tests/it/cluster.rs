@@ -1,8 +1,12 @@
 //! The cluster adapters: what they put on the wire, what they make of each answer, and that they follow the credential.
 
 mod answers;
+mod authority;
 mod contract;
 mod credential;
+mod evictions;
+mod kubeconfig;
+mod node;
 mod server;
 mod watches;
 mod wire;

@@ -3,43 +3,43 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rollboot::drain::EvictAnswer;
 use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::lock::{LockPatch, LockView};
 use rollboot::ports::Cluster;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::authority::Authority;
 use super::server::{Reply, Server};
-use super::wire::{lock_object, pod_ref};
-use super::{HASTY, PATIENT, cluster_at, cluster_with, credential};
+use super::wire::lock_object;
+use super::{HASTY, PATIENT, cluster_at, cluster_with};
 use rollboot::cluster::{Deadlines, KubeletCluster};
 
-fn status(code: u16, reason: &str, message: &str) -> Value {
+pub(super) fn status(code: u16, reason: &str, message: &str) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code, "reason": reason, "message": message})
 }
 
-fn cause(mut status: Value, reason: &str, message: &str) -> Value {
+pub(super) fn cause(mut status: Value, reason: &str, message: &str) -> Value {
     status["details"] = json!({"causes": [{"reason": reason, "message": message}]});
     status
 }
 
-fn json_reply(status: Value) -> Reply {
+pub(super) fn json_reply(status: Value) -> Reply {
     let code = u16::try_from(status["code"].as_u64().unwrap()).unwrap();
     Reply::Json(code, status)
 }
 
-const HTML: &str = "<html>\n<head><title>502 Bad Gateway</title></head></html>";
+pub(super) const HTML: &str = "<html>\n<head><title>502 Bad Gateway</title></head></html>";
 const FORBIDDEN: &str = "configmaps \"rollboot\" is forbidden: User \"system:node:a\" cannot get resource \"configmaps\"";
 const POLICY: &str = "configmaps \"rollboot\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: not your slot";
-const THROTTLED: &str = "Too many requests, please try again later.\n";
+pub(super) const THROTTLED: &str = "Too many requests, please try again later.\n";
 
-fn policy_403() -> Value {
+pub(super) fn policy_403() -> Value {
     cause(status(403, "Forbidden", POLICY), "", "not your slot")
 }
 
 /// Only for silence is it worth not to wait long.
-fn cluster_for(reply: &Reply, folder: &Path, server: &Server) -> KubeletCluster {
+pub(super) fn cluster_for(reply: &Reply, folder: &Path, server: &Server) -> KubeletCluster {
     let deadlines = if matches!(reply, Reply::Silence) {
         HASTY
     } else {
@@ -66,16 +66,6 @@ async fn write(reply: Reply) -> WriteOutcome<LockView> {
         .await;
     assert_eq!(server.asked().len(), 1, "nothing is retried");
     outcome
-}
-
-async fn evict(reply: Reply) -> EvictAnswer {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::plain([reply.clone()]).await;
-    let answer = cluster_for(&reply, folder.path(), &server)
-        .evict(&pod_ref())
-        .await;
-    assert_eq!(server.asked().len(), 1, "nothing is retried");
-    answer
 }
 
 fn lock_patch() -> LockPatch {
@@ -361,7 +351,7 @@ async fn a_write_that_never_left_is_refused() {
 #[tokio::test]
 async fn a_server_that_is_not_ours_is_sent_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let (mine, theirs) = (credential::Authority::new(), credential::Authority::new());
+    let (mine, theirs) = (Authority::new(), Authority::new());
     let server = Server::tls(theirs.acceptor(), [Reply::Json(200, lock_object("42"))]).await;
     let cluster = mine.cluster(folder.path(), &server.url, "{}");
     let outcome = cluster.patch_lock(&lock_patch()).await;
@@ -370,125 +360,4 @@ async fn a_server_that_is_not_ours_is_sent_nothing() {
         "{outcome:?}"
     );
     assert_eq!(server.asked(), []);
-}
-
-#[tokio::test]
-async fn each_answer_to_an_eviction_has_its_own_path() {
-    use EvictAnswer::*;
-    let budget = "Cannot evict pod as it would violate the pod's disruption budget.";
-    let needs = "The disruption budget web needs 2 healthy pods and has 2 currently";
-    let blocked = cause(
-        status(429, "TooManyRequests", budget),
-        "DisruptionBudget",
-        needs,
-    );
-    let uid = "Operation cannot be fulfilled on Pod \"web-0\": the UID in the precondition (a) does not match the UID in record (b). The object might have been deleted and then recreated";
-    let elsewhere = "pods \"web-0\" is forbidden: node \"node-a\" can only evict pods with spec.nodeName set to itself";
-    let ending = "unable to create new content in namespace shop because it is being terminated";
-    let several = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
-    let mut throttled = status(429, "TooManyRequests", "storage is (re)initializing");
-    throttled["details"] = json!({"retryAfterSeconds": 3});
-    let several = json!({"kind": "Status", "metadata": {}, "status": "Failure", "message": several, "code": 500});
-    for (reply, wanted) in [
-        (
-            Reply::Json(
-                201,
-                json!({"kind": "Status", "status": "Success", "code": 201}),
-            ),
-            Accepted,
-        ),
-        (
-            json_reply(status(404, "NotFound", "pods \"web-0\" not found")),
-            Gone,
-        ),
-        (json_reply(status(409, "Conflict", uid)), Gone),
-        (json_reply(status(403, "Forbidden", elsewhere)), Elsewhere),
-        (
-            json_reply(cause(
-                status(403, "Forbidden", ending),
-                "NamespaceTerminating",
-                "namespace shop is being terminated",
-            )),
-            NamespaceTerminating,
-        ),
-        (json_reply(blocked), Budget(format!("{budget} {needs}"))),
-        (
-            Reply::Text(429, "text/plain", "Retry-After: 7\r\n", THROTTLED),
-            Throttled(7),
-        ),
-        (Reply::Text(429, "text/plain", "", THROTTLED), Throttled(1)),
-        (json_reply(throttled), Throttled(3)),
-        (
-            json_reply(several.clone()),
-            SeveralBudgets(several["message"].as_str().unwrap().to_owned()),
-        ),
-    ] {
-        let shown = format!("{reply:?}");
-        assert_eq!(evict(reply).await, wanted, "{shown}");
-    }
-    for code in [400, 422] {
-        let answer = evict(json_reply(status(code, "BadRequest", "unknown field"))).await;
-        assert!(
-            matches!(&answer, Invalid(failure) if failure.kind == FailureKind::Invalid),
-            "{answer:?}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn an_eviction_that_failed_otherwise_says_how() {
-    use FailureKind::*;
-    for (reply, kind) in [
-        (
-            json_reply(status(401, "Unauthorized", "Unauthorized")),
-            Unauthorized,
-        ),
-        (
-            json_reply(status(403, "Forbidden", "no such right")),
-            Forbidden,
-        ),
-        (json_reply(policy_403()), Policy),
-        (
-            json_reply(status(
-                409,
-                "Conflict",
-                "the object has been modified; please apply your changes to the latest version",
-            )),
-            Unavailable,
-        ),
-        (
-            json_reply(status(500, "InternalError", "etcdserver: no leader")),
-            Unavailable,
-        ),
-        (
-            json_reply(status(
-                504,
-                "Timeout",
-                "couldn't update PodDisruptionBudget",
-            )),
-            Timeout,
-        ),
-        // A budget's message in a status that is no 500 from the server itself, and a success that is none.
-        (
-            Reply::Text(404, "text/plain", "", "404 page not found\n"),
-            Unavailable,
-        ),
-        (Reply::Text(201, "text/html", "", HTML), Unavailable),
-        (
-            Reply::Json(
-                201,
-                json!({"kind": "Status", "status": "Failure", "message": "x"}),
-            ),
-            Unavailable,
-        ),
-        (Reply::HangUp, Unavailable),
-        (Reply::Silence, Timeout),
-    ] {
-        let shown = format!("{reply:?}");
-        let answer = evict(reply).await;
-        assert!(
-            matches!(&answer, EvictAnswer::Failed(failure) if failure.kind == kind),
-            "{shown}: {answer:?}"
-        );
-    }
 }

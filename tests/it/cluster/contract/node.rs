@@ -12,7 +12,7 @@ use rollboot::node::{Cordon, Marker, NodePatch, NodeView};
 use rollboot::ports::Cluster;
 use serde_json::json;
 
-use super::super::credential::{Authority, point};
+use super::super::authority::{Authority, point};
 use super::{APPLY, MERGE, Plane, applied};
 
 const NODE: &str = "/api/v1/nodes/contract-a";
