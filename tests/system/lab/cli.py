@@ -29,6 +29,7 @@ def main() -> int:
         return 2
     prepare.check_root()
     prepare.install_tools()
+    prepare.raise_limits()
     package = _package(arguments.deb)
     if package is None and not arguments.up:
         print("no package: run packaging/build first, or name one with --deb", file=sys.stderr)

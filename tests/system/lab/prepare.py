@@ -24,6 +24,8 @@ _PACKAGES = (
     "containernetworking-plugins", "procps", "kmod", "util-linux", "ca-certificates",
 )
 
+_INOTIFY_INSTANCES = 1024
+
 _UNWANTED = (
     "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
     "console-getty.service", "getty@.service", "systemd-networkd.service", "systemd-networkd.socket",
@@ -98,3 +100,13 @@ def check_root() -> None:
         raise SystemExit("the system tests start machines: run them as root")
     if "overlay" not in run(["cat", "/proc/filesystems"]):
         raise SystemExit("the system tests need the kernel's overlay file system")
+
+
+def raise_limits() -> None:
+    """Raises the one limit of the kernel that three machines run into.
+
+    All of root's inotify instances count together, those of every machine too.
+    """
+    limit = Path("/proc/sys/fs/inotify/max_user_instances")
+    if int(limit.read_text()) < _INOTIFY_INSTANCES:
+        limit.write_text(str(_INOTIFY_INSTANCES))
