@@ -14,10 +14,10 @@ from lab.scenario import Lab
 from lab.waiting import wait_until
 
 from .figures import Values
-from .process import Sample, sample
+from .process import Process, watch
 
-# After the first reads: by then also what the start needed for a moment is over.
-_CALM = 5.0
+# After the first reads. The thread that wrote the turn journal ends ten seconds after its work: it is of the start too.
+_CALM = 15.0
 
 
 def measure(lab: Lab, seconds: float) -> Values:
@@ -28,29 +28,20 @@ def measure(lab: Lab, seconds: float) -> Values:
     time.sleep(_CALM)
     # A lab counts requests from when it was made.
     quiet = Lab(lab.cluster)
-    before = [sample(machine) for machine in lab.machines]
-    time.sleep(seconds)
-    after = [sample(machine) for machine in lab.machines]
+    rests = watch([Process.of(machine) for machine in lab.machines], seconds)
     requests = [len(quiet.requests(machine)) for machine in lab.machines]
-    if quiet.plane.audit_log.stat().st_size == 0 or [each.pid for each in before] != [each.pid for each in after]:
-        raise RuntimeError("nothing was audited, or a daemon was started anew while it was to be idle")
-    every = before + after
+    memory = [each for rest in rests for each in rest.memory]
     return {
         "idle.api_requests": max(requests),
-        "idle.rss_mb": max(each.rss for each in every),
-        "idle.pss_mb": max(each.pss for each in every),
-        "idle.anon_mb": max(each.anon for each in every),
-        "idle.peak_mb": max(each.peak for each in every),
-        "idle.threads": max(each.threads for each in every),
-        "idle.wakeups_per_min": round(max(_wakeups(*pair) for pair in zip(before, after)), 1),
+        "idle.rss_mb": max(each.rss for each in memory),
+        "idle.pss_mb": max(each.pss for each in memory),
+        "idle.anon_mb": max(each.anon for each in memory),
+        "idle.peak_mb": max(each.peak for each in memory),
+        "idle.threads": max(rest.threads for rest in rests),
+        "idle.wakeups_per_min": round(max(rest.wakeups_per_minute for rest in rests), 1),
     }
 
 
 def _has_looked(lab: Lab, rollboot: Rollboot) -> bool:
     """Its first reads are over, and the audit log can tell: without this a count of 0 would mean nothing."""
     return rollboot.phase() == "idle" and bool(lab.requests(rollboot.machine))
-
-
-def _wakeups(before: Sample, after: Sample) -> float:
-    """Wake-ups a minute of all threads that live at the end."""
-    return (after.wakeups - before.wakeups) * 60 / (after.at - before.at)

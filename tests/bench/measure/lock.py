@@ -9,8 +9,9 @@ counts as ours is everything from the arrival of the attempt's first read (the
 own Node) to the arrival of the write that takes the slot, less the time that
 the server itself needed for the reads in between: parsing, deciding, the turn
 journal with its fsync, and also the way of the messages between the two. What
-is before the first read (logind's gates, a connection that is not up yet) is in
-`lock.sentinel_to_cas_ms`, which begins with the writing of the sentinel.
+is before the first read (the 0.2 s in which hints of inotify are gathered,
+logind's gates, a connection that is not up yet) is in `lock.sentinel_to_cas_ms`,
+which begins with the writing of the sentinel.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from lab.scenario import Lab
 from lab.waiting import wait_until
 
 from .figures import Values
-from .process import sample
+from .process import Process
 
 _TURNS = 15
 _CONFIG = """settle = "0s"
@@ -62,7 +63,7 @@ def measure(lab: Lab) -> Values:
         "lock.cas_worst_ms": round(max(attempt.ours for attempt in attempts), 1),
         "lock.server_ms": _median(attempt.server for attempt in attempts),
         "lock.sentinel_to_cas_ms": _median(attempt.whole for attempt in attempts),
-        "lock.rss_mb": sample(machine).rss,
+        "lock.rss_mb": Process.of(machine).memory().rss,
     }
 
 
