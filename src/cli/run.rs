@@ -14,7 +14,11 @@ pub(super) fn run(root: PathBuf, config: Option<PathBuf>, verbose: bool) -> Resu
         config,
         abort: false,
     };
-    match runtime()?.block_on(daemon::run(options)) {
+    let runtime = runtime()?;
+    let result = runtime.block_on(daemon::run(options));
+    // A name that does not resolve, or a credential plugin that hangs, must not hold up the end.
+    runtime.shutdown_background();
+    match result {
         Ok(_) => Ok(Exit::Ok),
         Err(error) => {
             // In the journal with its id; standard error is for a person at a terminal.
