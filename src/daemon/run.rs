@@ -105,7 +105,9 @@ pub async fn run(options: Options) -> Result<Option<Result<String, String>>, Sta
     let host = Rc::new(LocalHost::new(root, config.sentinels.clone()));
     let journal = read_journal(&host)?;
     notify::ready("starting");
-    let Some((cluster, config)) = find_cluster(&options, &host, config, &mut signals).await? else {
+    let Some((cluster, config)) =
+        find_cluster(&options, &host, config, &mut signals, &mut control).await?
+    else {
         return Ok(None);
     };
     tracing::info!(
@@ -188,6 +190,7 @@ async fn find_cluster(
     host: &LocalHost,
     mut config: Arc<Config>,
     signals: &mut Signals,
+    control: &mut Control,
 ) -> Result<Option<(KubeletCluster, Arc<Config>)>, StartError> {
     let mut said = String::new();
     loop {
@@ -199,8 +202,8 @@ async fn find_cluster(
                     tracing::warn!("waiting for a kubeconfig: {failure}");
                     notify::status(&format!("waiting for a kubeconfig: {failure}"));
                     said.clone_from(&failure.message);
-                    write_waiting_status(host, failure.message);
                 }
+                write_waiting_status(host, failure.message);
             }
         }
         let deadline = Instant::now() + NO_KUBECONFIG;
@@ -215,10 +218,20 @@ async fn find_cluster(
                     }
                     break;
                 }
+                () = control.abort_asked() => control.answer(&abort_without_cluster(host)),
                 _ = watchdog.tick() => notify::watchdog(),
                 () = tokio::time::sleep_until(deadline) => break,
             }
         }
+    }
+}
+
+/// What an operator's abort is answered before there is a cluster to undo anything in.
+fn abort_without_cluster(host: &LocalHost) -> Result<String, String> {
+    match host.journal().read() {
+        Ok(journal) if journal.turn.is_none() => Ok("no turn is running".into()),
+        Ok(_) => Err("a turn is recorded, and without a kubeconfig it cannot be undone".into()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -233,6 +246,7 @@ fn watchdog() -> tokio::time::Interval {
 fn write_waiting_status(host: &LocalHost, problem: String) {
     let node = boot::host_name(host.root()).unwrap_or_default();
     let report = Report {
+        pid: std::process::id(),
         machine: crate::machine::Status::without_cluster(node, Timestamp::now(), &problem),
         sentinels: sentinels(&host.read_sentinels()),
         problems: vec![problem],
@@ -296,7 +310,7 @@ impl Service {
                 Wake::Watchdog => notify::watchdog(),
             }
             for answer in self.daemon.take_abort_answers() {
-                control.answer(&answer).await;
+                control.answer(&answer);
                 self.last_answer = Some(answer);
             }
             self.show();
@@ -352,6 +366,7 @@ impl Service {
             self.said = reason;
         }
         let report = Report {
+            pid: std::process::id(),
             machine: machine.status(),
             sentinels: sentinels(&self.reading),
             problems: self.reading.problems.clone(),

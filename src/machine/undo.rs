@@ -39,7 +39,13 @@ impl Machine {
             Outcome::Stop => Some("the service is being stopped".to_owned()),
         };
         if let Some(why) = why {
-            out.report(Report::Undoing, format!("the turn is being undone: {why}"));
+            let report = match outcome {
+                Outcome::BackOff(_) => Report::TurnFailed,
+                Outcome::Done | Outcome::Again(_) | Outcome::Latch(_) | Outcome::Stop => {
+                    Report::Undoing
+                }
+            };
+            out.report(report, format!("the turn is being undone: {why}"));
         }
         self.note_outcome(out, &outcome);
         out.push(Action::CancelTimer(Timer::Drain));
