@@ -74,7 +74,7 @@ impl Control {
             let Some(Talk { stream, said, .. }) = self.talking.take() else {
                 continue;
             };
-            let mut stream = stream.into_inner();
+            let stream = stream.into_inner();
             if matches!(read, Ok(Ok(_))) && said == b"abort\n" {
                 self.waiting.push(stream);
                 return;
