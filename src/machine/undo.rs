@@ -3,7 +3,7 @@
 use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
 use crate::backoff::after_failed_turns;
 use crate::failure::WriteOutcome;
-use crate::journal::{Asked, Failed, Latch, Outcome, Stage};
+use crate::journal::{Asked, Failed, Outcome, Stage};
 use crate::lock::LockView;
 use crate::node::{NodePatch, NodeView};
 use crate::shutdown::GoingDown;
@@ -107,10 +107,8 @@ impl Machine {
                 });
             }
             Outcome::Latch(why) => {
-                self.journal.latch = Some(Latch {
-                    why: why.clone(),
-                    requests: turn.requests.union(&self.present).cloned().collect(),
-                });
+                let requests = turn.requests.union(&self.present).cloned().collect();
+                self.journal.latch(why, &requests);
             }
             Outcome::Again(_) | Outcome::Stop => {}
         }
