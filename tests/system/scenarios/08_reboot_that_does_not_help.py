@@ -46,7 +46,8 @@ def job_cancelled(lab: Lab) -> None:
     node.run("systemctl", "stop", "lab-brake.service")
     node.run("systemctl", "start", "multi-user.target")
     lab.cluster.wait_ready(node)
-    rollboot.wait_phase("latched", timeout=120)
+    # The process that asked is gone, and with it the connection that could tell: two minutes of clear answers are asked for.
+    rollboot.wait_phase("latched", timeout=240)
     _latched(lab, node)
     _a_new_sentinel_goes_on(lab, node)
 
