@@ -91,10 +91,9 @@ impl World {
                 host.ghost.down_since_facts = true;
             }
             Act::WriteSentinel(at) => {
-                let number = self.hosts[at].sentinel.as_ref();
-                let number = number.and_then(|s| s.identity.parse::<u8>().ok());
-                let new = number.map_or(1, |number| number + 1);
-                self.host(at).sentinel = Some(request(new));
+                let host = self.host(at);
+                host.written += 1;
+                host.sentinel = Some(request(host.written));
                 self.sentinel_changed(at);
             }
             Act::RemoveSentinel(at) => {

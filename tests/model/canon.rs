@@ -111,6 +111,7 @@ impl Host {
         self.boot.hash(canon);
         self.journal.hash(canon);
         self.sentinel.hash(canon);
+        self.written.hash(canon);
         (self.disk_full, self.silent, self.sick).hash(canon);
         (self.shutdown, &self.bus_call, &self.ghost).hash(canon);
         match &self.daemon {

@@ -164,7 +164,10 @@ impl World {
                 can_reboot: "yes".into(),
                 inhibitors: Vec::new(),
             })),
-            Op::Sentinels => Reply::Sentinels(host.sentinel.iter().cloned().collect()),
+            Op::Sentinels => {
+                host.ghost.asked_for = host.sentinel.as_ref().map(|s| s.identity.clone());
+                Reply::Sentinels(host.sentinel.iter().cloned().collect())
+            }
             Op::Units(_) => Reply::Units(Ok(Vec::new())),
             Op::WriteJournal(_) if host.disk_full => {
                 Reply::JournalWritten(Err(failure(FailureKind::Local)))
@@ -195,9 +198,10 @@ impl World {
         match op {
             Op::Reboot => {
                 self.judge_ask(at);
-                self.host(at).bus_call = Some(BusCall {
-                    slot_taken: false,
-                    node_touched: false,
+                let host = self.host(at);
+                host.bus_call = Some(BusCall {
+                    slot_taken: host.ghost.slot_taken,
+                    node_touched: host.ghost.node_touched,
                 });
             }
             Op::PatchLock(patch) if patch.annotations.values().any(Option::is_none) => {

@@ -96,7 +96,7 @@ impl World {
         let down = others
             .filter(|(other, host)| *other != at && host.ghost.down)
             .count();
-        let identity = host.sentinel.as_ref().map(|s| s.identity.clone());
+        let identity = host.ghost.asked_for.clone();
         let twice = identity
             .as_ref()
             .is_some_and(|identity| host.ghost.served.contains(identity));

@@ -92,6 +92,8 @@ pub(crate) struct Host {
     /// Writing it fails.
     pub(crate) disk_full: bool,
     pub(crate) sentinel: Option<Request>,
+    /// How often it was written.
+    pub(crate) written: u8,
     pub(crate) shutdown: Shutdown,
     /// A `Reboot` call that logind has not handled yet.
     pub(crate) bus_call: Option<BusCall>,
@@ -147,6 +149,8 @@ pub(crate) struct Daemon {
 pub(crate) struct Ghost {
     /// Identities of requests that logind handled a reboot for.
     pub(crate) served: Vec<String>,
+    /// The request that the daemon saw when it last looked.
+    pub(crate) asked_for: Option<String>,
     /// logind was asked by us and the node was not seen healthy since.
     pub(crate) down: bool,
     /// The node was not seen healthy since this boot.
@@ -246,6 +250,7 @@ impl World {
                 journal: Journal::default(),
                 disk_full: false,
                 sentinel: (name < world.scenario.asking).then(|| request(0)),
+                written: 0,
                 shutdown: Shutdown::No,
                 bus_call: None,
                 silent: false,
