@@ -3,8 +3,10 @@
 //! Exit codes are those of sysexits.h: 0 yes, 1 no, 64 usage, 69 something needed is unavailable, 77 permission, 78 configuration.
 
 mod abort;
+mod check;
 mod run;
 mod status;
+mod unlock;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,6 +23,9 @@ struct Cli {
     /// Prefix of every host path.
     #[arg(long, global = true, value_name = "DIR", default_value = "/")]
     root: PathBuf,
+    /// Kubeconfig of an operator, for `unlock` [default: as kubectl finds it].
+    #[arg(long, global = true, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
     /// Answer in JSON.
     #[arg(long, global = true)]
     json: bool,
@@ -38,8 +43,21 @@ enum Command {
     },
     /// Show where this node stands and what it waits for.
     Status,
+    /// Look at everything that a reboot of this node depends on. Exit 0: it could reboot; 1: it could not.
+    Check,
     /// Undo the turn of this node; refused once the reboot was asked for.
     Abort,
+    /// Free the slot of NODE, with an operator's kubeconfig.
+    Unlock {
+        /// Whose slot.
+        node: String,
+        /// Also where the Node object exists, so that the node may be alive and in its turn.
+        #[arg(long)]
+        force: bool,
+        /// Lift the cordon that rollboot set on it, without asking.
+        #[arg(long)]
+        uncordon: bool,
+    },
 }
 
 /// How a command ended.
@@ -116,13 +134,29 @@ fn dispatch(cli: Cli) -> Result<Exit, Failed> {
     let Cli {
         config,
         root,
+        kubeconfig,
         json,
         command,
     } = cli;
     match command {
         Command::Run { verbose } => run::run(root, config, verbose),
         Command::Status => status::status(&root, json),
+        Command::Check => check::check(&root, config.as_deref(), json),
         Command::Abort => abort::abort(root, config),
+        Command::Unlock {
+            node,
+            force,
+            uncordon,
+        } => unlock::unlock(
+            &root,
+            config.as_deref(),
+            &unlock::Unlock {
+                node,
+                force,
+                uncordon,
+                kubeconfig,
+            },
+        ),
     }
 }
 

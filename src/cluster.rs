@@ -44,7 +44,8 @@ pub struct Deadlines {
     pub request: Duration,
     /// For a watch as a whole; the server is told to end it then.
     pub watch: Duration,
-    /// For the next event of a watch. The server sends a bookmark every minute.
+    /// For the next event of a watch; after so much silence it is over. A server that has anything to tell sends a bookmark every
+    /// minute.
     pub idle: Duration,
 }
 

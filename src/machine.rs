@@ -8,7 +8,7 @@
 //!              ↖──────────────── undo ←─────────┴────────────┴────────┘
 //! ```
 //!
-//! A phase makes one [`Op`] at a time and goes on when it has an outcome ([`call`] repeats it until then).
+//! A phase makes one [`Op`] at a time and goes on when it has an outcome (`call` repeats it until then).
 
 mod acquire;
 mod asked;
@@ -78,6 +78,8 @@ pub struct Machine {
     tries: u8,
     /// The lock as last read, for the report.
     lock: Option<LockView>,
+    /// What was last reported as waited for, so that it is said once.
+    said: Option<Blocked>,
     /// Holders whose Node was not there, and for how many looks in a row.
     absent: BTreeMap<String, u8>,
 }
@@ -156,6 +158,7 @@ impl Machine {
             expired: false,
             tries: 0,
             lock: None,
+            said: None,
             absent: BTreeMap::new(),
         }
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::{Client, Config};
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, oneshot};
 
 use super::files::Files;
 use super::kubeconfig::Source;
@@ -43,7 +43,7 @@ enum Stage {
     #[default]
     Empty,
     /// Survives the request that began it: a plugin that hangs is run once, not once for each request that gives up on it.
-    Building(JoinHandle<Result<Built, Failure>>),
+    Building(oneshot::Receiver<Result<Built, Failure>>),
     Ready(Built),
 }
 
@@ -72,16 +72,13 @@ impl Connector {
         }
         if let Stage::Empty = state.stage {
             let (source, connect) = (self.source.clone(), self.connect);
-            // A credential plugin is run while the client is built, and waited for by blocking the thread. Threads of the
-            // blocking pool have the runtime entered, which kube needs for the task that it spawns.
-            let task = tokio::task::spawn_blocking(move || build(&source, connect));
-            state.stage = Stage::Building(task);
+            state.stage = Stage::Building(build_aside(source, connect)?);
             state.built += 1;
         }
-        if let Stage::Building(task) = &mut state.stage {
-            let built = task.await.unwrap_or_else(|error| {
-                Err(local(format!("building the client ended early: {error}")))
-            });
+        if let Stage::Building(answer) = &mut state.stage {
+            let built = answer
+                .await
+                .unwrap_or_else(|_| Err(local("building the client ended early".to_owned())));
             state.stage = Stage::Empty;
             state.stage = Stage::Ready(built?);
         }
@@ -112,11 +109,35 @@ impl Built {
     }
 }
 
+/// Builds the client on a thread of its own: a credential plugin is run meanwhile, and waited for by blocking. Not on one of the
+/// runtime's threads for that, because the runtime does not end before they do, and a plugin may hang.
+fn build_aside(
+    source: Source,
+    connect: Duration,
+) -> Result<oneshot::Receiver<Result<Built, Failure>>, Failure> {
+    let runtime = Handle::current();
+    let (tell, answer) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("credential".to_owned())
+        .spawn(move || {
+            // kube spawns a task as it makes a client; that belongs to the runtime.
+            let _entered = runtime.enter();
+            // Nobody listens any more: the daemon is ending.
+            let _ = tell.send(build(&source, connect));
+        })
+        .map_err(|error| {
+            local(format!(
+                "cannot start a thread to build the client: {error}"
+            ))
+        })?;
+    Ok(answer)
+}
+
 /// Reads the kubeconfig and builds the client. Blocks.
 fn build(source: &Source, connect: Duration) -> Result<Built, Failure> {
     // Two providers in one program would make rustls panic; naming ours first makes the choice ours. It may be set already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let fault = |error: &dyn std::error::Error| {
+    let fault = |error: &(dyn std::error::Error + 'static)| {
         local(format!(
             "cannot use {}: {}",
             source.path().display(),

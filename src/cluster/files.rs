@@ -104,4 +104,20 @@ mod tests {
             assert!(!files.unchanged(), "{what}");
         }
     }
+
+    /// The kubelet's link is absolute; below another root it must still be the link that is looked at.
+    #[test]
+    fn a_link_below_another_root_is_followed_anew_each_time() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["one", "two"] {
+            fs::write(root.path().join(name), name).unwrap();
+        }
+        symlink("/one", root.path().join("link")).unwrap();
+        let mut files = Files::below(root.path());
+        assert_eq!(files.note(Path::new("/link")), root.path().join("one"));
+        assert!(files.unchanged());
+        symlink("/two", root.path().join("fresh")).unwrap();
+        fs::rename(root.path().join("fresh"), root.path().join("link")).unwrap();
+        assert!(!files.unchanged());
+    }
 }

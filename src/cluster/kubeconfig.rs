@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use kube::config::{AuthInfo, Cluster, ExecInteractiveMode, Kubeconfig};
 
 use super::files::Files;
+use super::text::chain;
 use super::{certificate, root};
 use crate::failure::{Failure, FailureKind};
 
@@ -88,7 +89,7 @@ impl Source {
         let place = files.note(&self.path);
         let fault = |why: String| local(format!("cannot use {}: {why}", place.display()));
         let text = fs::read_to_string(&place).map_err(|error| fault(error.to_string()))?;
-        let mut config = Kubeconfig::from_yaml(&text).map_err(|error| fault(error.to_string()))?;
+        let mut config = Kubeconfig::from_yaml(&text).map_err(|error| fault(chain(&error)))?;
 
         let context = config
             .current_context

@@ -1,20 +1,53 @@
 //! Small texts: an error with its causes, a query, a name that may stand in a path.
 
+use std::error::Error;
+use std::iter::successors;
+
+use kube::client::AuthError;
+
 use crate::failure::{Failure, FailureKind};
 
 /// An error with its causes on one line, each said once: many libraries repeat the cause in their own text.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.contains(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
+///
+/// This is logged and shown to everybody, so it must not quote what was read: a YAML error shows the lines around its place, and
+/// in a kubeconfig those hold keys and tokens; a credential plugin's error shows its output and its environment. Of each error
+/// only the first line is kept, of a plugin only how it ended and what it wrote for a person to read.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes = || successors(Some(error), |&error| error.source());
+    if let Some(text) = causes().find_map(plugin_failure) {
+        return text;
+    }
+    let mut text = String::new();
+    for cause in causes() {
+        let next = cause.to_string();
+        let next = next.lines().next().unwrap_or_default();
+        if !text.contains(next) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(next);
         }
-        cause = error.source();
     }
     text
+}
+
+fn plugin_failure(error: &(dyn Error + 'static)) -> Option<String> {
+    let Some(AuthError::AuthExecRun { out, .. }) = error.downcast_ref() else {
+        return None;
+    };
+    let said = String::from_utf8_lossy(&out.stderr);
+    let said: String = said
+        .trim()
+        .lines()
+        .next_back()
+        .unwrap_or_default()
+        .chars()
+        .take(200)
+        .collect();
+    Some(format!(
+        "the credential plugin ended with {}: {said:?}",
+        out.status
+    ))
 }
 
 /// The pairs as the query of a URI.

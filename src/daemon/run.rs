@@ -160,7 +160,7 @@ pub fn has_turn(root: &std::path::Path) -> Result<bool, StartError> {
 pub fn report_start_error(error: &StartError) {
     match error {
         StartError::Config(error) => {
-            tracing::error!(message_id = ids::CONFIGURATION_ERROR, "{error}")
+            tracing::error!(message_id = ids::CONFIGURATION_ERROR, "{error}");
         }
         error => tracing::error!("{error}"),
     }

@@ -20,20 +20,22 @@ pub(super) struct ErrorReply {
 impl ErrorReply {
     /// The reply in a failed call; `None`: there was none.
     pub(super) fn of(error: &zbus::Error) -> Option<Self> {
-        match error {
-            zbus::Error::MethodError(name, text, _) => Some(Self {
+        if let zbus::Error::MethodError(name, text, _) = error {
+            return Some(Self {
                 name: name.to_string(),
                 text: text.clone().unwrap_or_default(),
-            }),
-            zbus::Error::FDO(known) => match known.as_ref() {
-                zbus::fdo::Error::ZBus(inner) => Self::of(inner),
-                known => Some(Self {
-                    name: known.name().to_string(),
-                    text: known.description().unwrap_or_default().to_string(),
-                }),
-            },
-            _ => None,
+            });
         }
+        let zbus::Error::FDO(known) = error else {
+            return None;
+        };
+        if let zbus::fdo::Error::ZBus(inner) = known.as_ref() {
+            return Self::of(inner);
+        }
+        Some(Self {
+            name: known.name().to_string(),
+            text: known.description().unwrap_or_default().to_string(),
+        })
     }
 
     /// The part of the name after `org.freedesktop.DBus.Error.`.
@@ -63,15 +65,17 @@ pub(super) fn failure(what: &str, error: &zbus::Error) -> Failure {
             Some("ServiceUnknown" | "NameHasNoOwner" | "Disconnected") => FailureKind::Unavailable,
             _ => FailureKind::Local,
         },
-        None => match error {
-            zbus::Error::InputOutput(io) if io.kind() == io::ErrorKind::TimedOut => {
-                FailureKind::Timeout
-            }
-            zbus::Error::InputOutput(_)
-            | zbus::Error::Connection(..)
-            | zbus::Error::Handshake(_) => FailureKind::Unavailable,
-            _ => FailureKind::Local,
-        },
+        None if matches!(error, zbus::Error::InputOutput(io) if io.kind() == io::ErrorKind::TimedOut) => {
+            FailureKind::Timeout
+        }
+        None if matches!(
+            error,
+            zbus::Error::InputOutput(_) | zbus::Error::Connection(..) | zbus::Error::Handshake(_)
+        ) =>
+        {
+            FailureKind::Unavailable
+        }
+        None => FailureKind::Local,
     };
     Failure::new(kind, format!("{what}: {error}"))
 }

@@ -44,31 +44,41 @@ impl ProcessLock {
     /// Takes the lock, or says who has it. Does not wait.
     pub fn take(root: &Root) -> Result<Self, ProcessLockError> {
         let path = root.join(PATH);
-        let failed = |source| ProcessLockError::Failed {
-            path: path.clone(),
-            source,
-        };
         for _ in 0..TRIES {
-            let mut file = open(&path).map_err(failed)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {
-                    return Err(ProcessLockError::Held {
-                        holder: holder(&mut file),
-                        path,
-                    });
-                }
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-            }
-            // Who cleans up /run takes the file away from under a lock: a lock on a file that has no name keeps nobody out.
-            if is_at(&file, &path) {
-                write(&mut file).map_err(failed)?;
-                return Ok(Self { _file: file });
+            let file = open(&path).map_err(|error| failed(&path, error))?;
+            if let Some(lock) = Self::on(file, &path)? {
+                return Ok(lock);
             }
         }
-        Err(failed(io::Error::other(
-            "it is being replaced all the time",
-        )))
+        let error = io::Error::other("it is being replaced all the time");
+        Err(failed(&path, error))
+    }
+
+    /// Locks the opened file; `None`: it is not the file at `path` any more.
+    fn on(mut file: File, path: &Path) -> Result<Option<Self>, ProcessLockError> {
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(ProcessLockError::Held {
+                    holder: holder(&mut file),
+                    path: path.into(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(path, error)),
+        }
+        // Who cleans up /run takes the file away from under a lock: a lock on a file that has no name keeps nobody out.
+        if !is_at(&file, path) {
+            return Ok(None);
+        }
+        write(&mut file).map_err(|error| failed(path, error))?;
+        Ok(Some(Self { _file: file }))
+    }
+}
+
+fn failed(path: &Path, source: io::Error) -> ProcessLockError {
+    ProcessLockError::Failed {
+        path: path.into(),
+        source,
     }
 }
 
@@ -143,21 +153,19 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_whose_file_is_gone_keeps_nobody_out_and_nobody_takes_it() {
+    fn a_file_that_was_replaced_before_it_was_locked_is_not_the_lock() {
         let scratch = Scratch::new();
         let root = Root::new(scratch.path());
         let path = root.join(PATH);
-        let old = open_and_lock(&path);
+        let gone = open(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        assert!(!is_at(&old, &path));
-        let _lock = ProcessLock::take(&root).unwrap();
+        assert!(ProcessLock::on(gone, &path).unwrap().is_none());
+        let replaced = open(&path).unwrap();
+        fs::rename(&path, root.join("/run/rollboot/old")).unwrap();
+        let lock = ProcessLock::take(&root).unwrap();
+        assert!(ProcessLock::on(replaced, &path).unwrap().is_none());
         assert!(ProcessLock::take(&root).is_err());
-    }
-
-    fn open_and_lock(path: &Path) -> File {
-        let file = open(path).unwrap();
-        file.try_lock().unwrap();
-        file
+        drop(lock);
     }
 
     #[test]

@@ -192,9 +192,12 @@ mod tests {
         symlink("nowhere", root.join("/run/dangling")).unwrap();
         symlink("loop", root.join("/run/loop")).unwrap();
         let socket = std::os::unix::net::UnixListener::bind(root.join("/run/socket")).unwrap();
-        let problem = |path: &str| match resolve(&root, Path::new(path)).end {
-            End::Problem(problem) => problem,
-            other => panic!("{path}: {other:?}"),
+        let problem = |path: &str| {
+            let end = resolve(&root, Path::new(path)).end;
+            let End::Problem(problem) = end else {
+                panic!("{path}: {end:?}");
+            };
+            problem
         };
         assert_eq!(problem("/run/folder"), "is a folder");
         assert_eq!(problem("/run/dangling"), "is a link that leads nowhere");

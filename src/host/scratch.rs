@@ -1,4 +1,4 @@
-//! A folder for one test.
+//! A folder for one test, and the word for a test that cannot run here.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -29,4 +29,13 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// Says aloud that a test shows nothing here.
+#[expect(
+    clippy::print_stderr,
+    reason = "a test that passes by doing nothing must say so"
+)]
+pub(super) fn skipped(why: &str) {
+    eprintln!("SKIPPED: {why}");
 }

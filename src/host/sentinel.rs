@@ -104,7 +104,7 @@ fn identify(root: &Root, path: &Path) -> Result<Option<(String, Option<Timestamp
 /// The opened file, if it is the one that was found.
 fn same(open: File, found: &Metadata) -> io::Result<Option<(File, Metadata)>> {
     let now = open.metadata()?;
-    let same = now.dev() == found.dev() && now.ino() == found.ino() && now.is_file();
+    let same = now.dev() == found.dev() && now.ino() == found.ino();
     Ok(same.then_some((open, now)))
 }
 
@@ -140,7 +140,7 @@ fn packages(root: &Root, sentinel: &Path) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scratch::Scratch;
+    use super::super::scratch::{Scratch, skipped};
     use super::*;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
@@ -236,10 +236,9 @@ mod tests {
     fn an_unreadable_file_is_a_problem_and_no_request() {
         let (_scratch, root) = host();
         fs::write(root.join(PATH), "").unwrap();
-        fs::set_permissions(root.join(PATH), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(root.join(PATH), fs::Permissions::from_mode(0o000)).unwrap();
         if File::open(root.join(PATH)).is_ok() {
-            eprintln!("SKIPPED: this user can read files of mode 0");
-            return;
+            return skipped("this user can read files of mode 000");
         }
         let found = reading(&root);
         assert_eq!(found.requests, Requests::new());

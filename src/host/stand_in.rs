@@ -105,7 +105,7 @@ impl StandIn {
     pub(super) fn error(&self, what: &str, name: &str, text: &str) {
         let (name, text) = (name.to_string(), text.to_string());
         self.answer(what, move |call| {
-            Message::error(call, name.as_str())?.build(&text)
+            Message::error(call, name.as_str()).build(&text)
         });
     }
 

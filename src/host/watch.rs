@@ -29,33 +29,67 @@ const TRIES: usize = 8;
 
 /// Watches what `paths` lead to, wherever they lead, also while parts of them do not exist.
 pub(super) fn watch(root: Root, paths: Vec<PathBuf>) -> Hints {
-    Hints::spawn(|teller| run(root, paths, teller))
+    paced(root, paths, PACE)
 }
 
-async fn run(root: Root, paths: Vec<PathBuf>, teller: Teller) {
-    let (mounts, blind) = match Mounts::open() {
-        Ok(mounts) => (Some(mounts), None),
-        Err(error) => (None, Some(format!("cannot watch mounts: {error}"))),
-    };
-    loop {
-        match Armed::new(&root, &paths) {
-            Ok(mut armed) => {
-                let problem = armed.problem.clone().or_else(|| blind.clone());
-                let slow = problem.is_some();
-                teller.problem(problem);
-                // What happened before the watches were set has made no event.
-                teller.tell();
-                armed
-                    .until_the_way_changes(&root, &paths, &teller, mounts.as_ref(), slow)
-                    .await;
-                sleep(PACE).await;
+fn paced(root: Root, paths: Vec<PathBuf>, pace: Duration) -> Hints {
+    Hints::spawn(|teller| {
+        let watcher = Watcher {
+            root,
+            paths,
+            pace,
+            teller,
+        };
+        watcher.run()
+    })
+}
+
+struct Watcher {
+    root: Root,
+    paths: Vec<PathBuf>,
+    pace: Duration,
+    teller: Teller,
+}
+
+impl Watcher {
+    async fn run(self) {
+        let (mounts, blind) = match Mounts::open() {
+            Ok(mounts) => (Some(mounts), None),
+            Err(error) => (None, Some(format!("cannot watch mounts: {error}"))),
+        };
+        loop {
+            let armed = Armed::new(&self);
+            let problem = match &armed {
+                Ok(armed) => armed.problem.clone().or_else(|| blind.clone()),
+                Err(error) => Some(format!("cannot watch with inotify: {error}")),
+            };
+            let slow = problem.is_some();
+            self.teller.problem(problem);
+            // What happened before the watches were set has made no event.
+            self.teller.tell();
+            match armed {
+                Ok(armed) => {
+                    armed
+                        .until_the_way_changes(&self, mounts.as_ref(), slow)
+                        .await;
+                }
+                Err(_) => sleep(SLOW).await,
             }
-            Err(error) => {
-                teller.problem(Some(format!("cannot watch with inotify: {error}")));
-                teller.tell();
-                sleep(SLOW).await;
+            sleep(self.pace).await;
+        }
+    }
+
+    /// The ways as they are now.
+    fn ways(&self) -> Ways {
+        let mut ways = Ways::default();
+        for path in &self.paths {
+            let way = resolve(&self.root, path);
+            ways.lookups.extend(way.lookups);
+            if let End::File(file, found) = way.end {
+                ways.files.insert((file, (found.dev(), found.ino())));
             }
         }
+        ways
     }
 }
 
@@ -65,20 +99,6 @@ struct Ways {
     lookups: BTreeSet<Lookup>,
     /// The files at the ends, with device and inode.
     files: BTreeSet<(PathBuf, (u64, u64))>,
-}
-
-impl Ways {
-    fn now(root: &Root, paths: &[PathBuf]) -> Self {
-        let mut ways = Self::default();
-        for path in paths {
-            let way = resolve(root, path);
-            ways.lookups.extend(way.lookups);
-            if let End::File(file, found) = way.end {
-                ways.files.insert((file, (found.dev(), found.ino())));
-            }
-        }
-        ways
-    }
 }
 
 /// An inotify instance whose watches cover the ways as they are.
@@ -103,11 +123,11 @@ enum Verdict {
 }
 
 impl Armed {
-    fn new(root: &Root, paths: &[PathBuf]) -> io::Result<Self> {
-        let mut ways = Ways::now(root, paths);
+    fn new(watcher: &Watcher) -> io::Result<Self> {
+        let mut ways = watcher.ways();
         for _ in 0..TRIES {
             let (armed, gone) = Self::on(ways)?;
-            ways = Ways::now(root, paths);
+            ways = watcher.ways();
             // A change between the look and the watch has made no event.
             if !gone && ways == armed.ways {
                 return Ok(armed);
@@ -177,10 +197,8 @@ impl Armed {
     }
 
     async fn until_the_way_changes(
-        &mut self,
-        root: &Root,
-        paths: &[PathBuf],
-        teller: &Teller,
+        mut self,
+        watcher: &Watcher,
         mounts: Option<&Mounts>,
         slow: bool,
     ) {
@@ -188,28 +206,28 @@ impl Armed {
             let verdict = tokio::select! {
                 event = self.events.next() => self.judge_all(event),
                 // Nearly all mounts are none of our business.
-                () = mounted(mounts) => self.compare(Verdict::Nothing, root, paths),
+                () = mounted(mounts) => self.compare(Verdict::Nothing, watcher),
                 () = sleep(SLOW), if slow => Verdict::Rebuild,
             };
             match verdict {
                 Verdict::Nothing => {}
                 Verdict::Rebuild => return,
                 Verdict::Look => {
-                    teller.tell();
+                    watcher.teller.tell();
                     // New permissions can open a way, or make a file watchable.
-                    let changed = self.compare(Verdict::Look, root, paths);
+                    let changed = self.compare(Verdict::Look, watcher);
                     if changed == Verdict::Rebuild || self.problem.is_some() {
                         return;
                     }
                 }
             }
-            sleep(PACE).await;
+            sleep(watcher.pace).await;
         }
     }
 
     /// `same` if the ways are still those that are watched.
-    fn compare(&self, same: Verdict, root: &Root, paths: &[PathBuf]) -> Verdict {
-        if Ways::now(root, paths) == self.ways {
+    fn compare(&self, same: Verdict, watcher: &Watcher) -> Verdict {
+        if watcher.ways() == self.ways {
             same
         } else {
             Verdict::Rebuild

@@ -166,6 +166,7 @@ impl Machine {
             self.turn()
                 .map_or_else(String::new, |turn| turn.id.to_string())
         );
+        self.said = None;
         out.report(Report::Acquired, text);
         let paused = view.pause().map(|reason| format!("paused: {reason}"));
         self.lock = Some(view);

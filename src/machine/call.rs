@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Action, Machine, Op, Out, Phase, Reply, Report, Timer};
 use crate::backoff::{Delay, doubling};
-use crate::failure::{Failure, WriteOutcome};
+use crate::failure::{Failure, FailureKind, WriteOutcome};
 use crate::shutdown::GoingDown;
 
 /// How long a phase is patient with a call that fails.
@@ -126,7 +126,14 @@ impl Machine {
             Some(failure) => {
                 out.set(Timer::Retry, call.wait());
                 if call.tries == 0 || call.tries == MANY {
-                    out.report(Report::Retrying, failure.message.clone());
+                    let lock = matches!(call.op, Op::ReadLock);
+                    let unarmed = lock && failure.kind == FailureKind::Forbidden;
+                    let report = if unarmed {
+                        Report::NotArmed
+                    } else {
+                        Report::Retrying
+                    };
+                    out.report(report, failure.message.clone());
                 }
                 call.tries = call.tries.saturating_add(1).min(MANY);
                 call.state = State::Resting(failure);

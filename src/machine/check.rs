@@ -33,10 +33,10 @@ impl Machine {
     }
 
     /// A call before the lock failed: slower and slower, but never for good.
-    fn rest_on_failure(&mut self, out: &mut Out, failure: &Failure) {
+    fn rest_on_failure(&mut self, out: &mut Out, blocked: Blocked) {
         let wait = doubling(Duration::from_secs(2), Duration::from_secs(60), self.tries);
         self.tries = self.tries.saturating_add(1).min(6);
-        self.rest(out, Blocked::failed(failure), Some(Delay::about(wait)));
+        self.rest(out, blocked, Some(Delay::about(wait)));
     }
 
     pub(super) fn on_checking(&mut self, out: &mut Out, reply: Reply) {
@@ -62,14 +62,16 @@ impl Machine {
             ) => {
                 self.check_lock(out, view, node_uid, group);
             }
-            (_, Reply::Node(Err(failure)) | Reply::Pods(Err(failure)))
-            | (
+            (_, Reply::Node(Err(failure)) | Reply::Pods(Err(failure))) => {
+                self.rest_on_failure(out, Blocked::failed(&failure));
+            }
+            (
                 _,
                 Reply::Lock {
                     result: Err(failure),
                     ..
                 },
-            ) => self.rest_on_failure(out, &failure),
+            ) => self.rest_on_failure(out, Blocked::unarmed(&failure)),
             (step, reply) => {
                 out.report(
                     Report::Defect,

@@ -192,6 +192,12 @@ pub enum Report {
     NotHealthy,
     /// Healthy, uncordoned, slot free.
     Recovered,
+    /// The slot was given up.
+    Released,
+    /// The lock object is another one than before.
+    LockRecreated,
+    /// The lock may not be used: its manifest is not applied.
+    NotArmed,
     /// Waiting, and for what.
     Waiting,
     /// Only an operator or a new sentinel goes on.

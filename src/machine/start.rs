@@ -220,7 +220,9 @@ impl Machine {
                 found
                     .as_ref()
                     .map(|marker| (marker.turn, marker.boot_id.clone()))
-            });
+            })
+            // A marker that nobody can read: replaced by one of ours, of a boot that is not this one, so that it goes with a proof.
+            .or_else(|| node.marker.as_ref().map(|_| (self.stamp, String::new())));
         let Some((turn, boot_id)) = known else {
             self.decide_from_facts(out);
             return;

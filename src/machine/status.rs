@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wait::Blocked;
-use super::{Gate, Machine, Phase};
+use super::{Gate, Machine, Op, Phase};
 use crate::journal::Outcome;
 use crate::lock::{DEFAULT_GROUP, Limits};
 
@@ -112,7 +112,9 @@ impl Machine {
     pub fn label(&self) -> Label {
         match &self.phase {
             Phase::Idle | Phase::Ended => Label::Idle,
-            Phase::Starting(_) => self.turn().map_or(Label::Idle, |_| Label::Recovering),
+            Phase::Starting(_) if self.turn().is_some() => Label::Recovering,
+            Phase::Starting(_) if self.present.is_empty() => Label::Idle,
+            Phase::Starting(_) => Label::Waiting,
             Phase::Resting(rest) => match rest.why.gate {
                 Gate::Latch => Label::Latched,
                 Gate::BackOff => Label::Failed,
@@ -124,6 +126,7 @@ impl Machine {
             Phase::Cordoning(_) => Label::Acquired,
             Phase::Draining(_) => Label::Cordoned,
             Phase::Verifying(_) => Label::Drained,
+            Phase::Down(_) if self.turn().is_none() => Label::Waiting,
             Phase::Asked(_) | Phase::Down(_) => Label::Rebooting,
             Phase::Recovering(_) => Label::Recovering,
             Phase::Undoing(undoing) => match undoing.outcome {
@@ -157,9 +160,19 @@ impl Machine {
 
     /// Everything that `status` shows.
     pub fn status(&self) -> Status {
+        let trouble = self.call.as_ref().and_then(super::call::Call::trouble);
+        let asks_lock = self
+            .call
+            .as_ref()
+            .is_some_and(|call| call.op == Op::ReadLock);
         let blocked = match &self.phase {
-            Phase::Resting(rest) => Some(&rest.why),
-            Phase::Verifying(verifying) => verifying.blocked(),
+            Phase::Resting(rest) => Some(rest.why.clone()),
+            Phase::Verifying(verifying) => verifying.blocked().cloned(),
+            Phase::Starting(_) => trouble.map(if asks_lock {
+                Blocked::unarmed
+            } else {
+                Blocked::failed
+            }),
             _ => None,
         };
         Status {
@@ -167,7 +180,7 @@ impl Machine {
             phase: self.label(),
             since: self.since,
             reason: self.reason(),
-            blocked_by: blocked.into_iter().map(blocked_by).collect(),
+            blocked_by: blocked.iter().map(blocked_by).collect(),
             retry_at: self
                 .journal
                 .failed

@@ -156,6 +156,7 @@ impl Machine {
             }
             (Step::WriteLock, Reply::LockWritten(outcome)) => match outcome {
                 WriteOutcome::Applied(view) => {
+                    out.report(Report::Released, "the slot is free again");
                     self.lock = Some(view);
                     self.close(out);
                 }

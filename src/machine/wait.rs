@@ -77,10 +77,28 @@ impl Blocked {
         }
     }
 
+    /// A failed read of the lock: without `lock.yaml` this node may not even look.
+    pub(super) fn unarmed(failure: &Failure) -> Self {
+        match failure.kind {
+            FailureKind::Forbidden | FailureKind::NotFound => Self::new(
+                Gate::NotArmed,
+                failure.message.clone(),
+                "apply lock.yaml to arm this installation; until then this node only observes",
+            ),
+            FailureKind::Unauthorized
+            | FailureKind::Policy
+            | FailureKind::Throttled
+            | FailureKind::Invalid
+            | FailureKind::Unavailable
+            | FailureKind::Timeout
+            | FailureKind::Local => Self::failed(failure),
+        }
+    }
+
     /// A failed call, and what it means here.
     pub(super) fn failed(failure: &Failure) -> Self {
         let advice = match failure.kind {
-            FailureKind::Forbidden => "is lock.yaml applied? until then this node only observes",
+            FailureKind::Forbidden => "the kubelet's credential may not do this",
             FailureKind::Unauthorized => "the kubelet's certificate is not accepted",
             FailureKind::Policy => "an admission policy refuses; see its message",
             FailureKind::Local => "on this host",
@@ -119,6 +137,7 @@ impl Machine {
             return;
         }
         if self.present.is_empty() {
+            self.said = None;
             self.phase = Phase::Idle;
             return;
         }
@@ -186,12 +205,16 @@ impl Machine {
 
     /// Waits for an event, or until `retry` has passed.
     pub(super) fn rest(&mut self, out: &mut Out, why: Blocked, retry: Option<Delay>) {
-        let report = if why.gate == Gate::Latch {
-            Report::Latched
-        } else {
-            Report::Waiting
-        };
-        out.report(report, format!("{}: {}", why.what, why.detail));
+        if self.said.as_ref() != Some(&why) {
+            let report = match why.gate {
+                Gate::Latch => Report::Latched,
+                Gate::LockRecreated => Report::LockRecreated,
+                Gate::NotArmed => Report::NotArmed,
+                _ => Report::Waiting,
+            };
+            out.report(report, format!("{}: {}", why.what, why.detail));
+            self.said = Some(why.clone());
+        }
         if let Some(delay) = retry {
             out.set(Timer::Attempt, delay);
         }

@@ -9,4 +9,7 @@
     reason = "a test that cannot go on ends there: that is its failure"
 )]
 
+mod cli;
+mod cluster;
+mod daemon;
 mod layers;

@@ -1,4 +1,4 @@
-use super::super::scratch::Scratch;
+use super::super::scratch::{Scratch, skipped};
 use super::*;
 use crate::journal::Latch;
 use crate::request::Requests;
@@ -135,8 +135,7 @@ async fn a_read_only_folder_is_a_failure() {
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o500)).unwrap();
     let probe = File::create(folder.join("probe"));
     if probe.is_ok() {
-        eprintln!("SKIPPED: this user can write to folders of mode 0500");
-        return;
+        return skipped("this user can write to folders of mode 500");
     }
     let failure = file.write(&journal("new")).await.unwrap_err();
     assert!(failure.message.contains("cannot be written"), "{failure}");
@@ -166,4 +165,12 @@ async fn an_abandoned_write_does_not_land_after_a_later_one() {
         file.write(&new).await.unwrap();
         assert_eq!(file.read(), Ok(new));
     }
+}
+
+#[tokio::test]
+async fn a_write_that_fails_leaves_nothing_half_done() {
+    let (_scratch, file) = host();
+    fs::create_dir_all(file.path().join("in the way")).unwrap();
+    assert!(file.write(&Journal::default()).await.is_err());
+    assert_eq!(files(&file), ["journal.json"]);
 }

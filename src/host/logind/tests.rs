@@ -261,7 +261,7 @@ async fn gates_that_are_half_answered_are_a_failure() {
 
 fn signal(path: &str, interface: &str, member: &str) -> Message {
     Message::signal(path, interface, member)
-        .and_then(|signal| signal.build(&true))
+        .build(&true)
         .unwrap()
 }
 
@@ -291,7 +291,8 @@ async fn hints_come_with_the_signal_and_with_nothing_else() {
         "org.freedesktop.DBus",
         "NameOwnerChanged",
     )
-    .and_then(|signal| signal.build(&(SERVICE, ":1.2", "")))
+    .sender("org.freedesktop.DBus")
+    .build(&(SERVICE, ":1.2", ""))
     .unwrap();
     stand_in.signal(changed);
     hears(&hints, "logind's end").await;

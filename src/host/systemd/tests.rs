@@ -6,20 +6,21 @@ use crate::shutdown::GoingDown;
 const OTHER: &str = "/org/freedesktop/systemd1/unit/other_2eservice";
 const OURS: &str = "/org/freedesktop/systemd1/unit/ours_2eservice";
 
-fn job(unit: &str, kind: &str, path: &str) -> JobRow {
-    let path = |path: &str| OwnedObjectPath::try_from(path).unwrap();
-    (
-        7,
-        unit.into(),
-        kind.into(),
-        "waiting".into(),
-        path_of_job(),
-        path(path),
-    )
+fn object(path: &str) -> OwnedObjectPath {
+    OwnedObjectPath::try_from(path).unwrap()
 }
 
-fn path_of_job() -> OwnedObjectPath {
-    OwnedObjectPath::try_from("/org/freedesktop/systemd1/job/7").unwrap()
+fn job(unit: &str, kind: &str, path: &str) -> JobRow {
+    let number = object("/org/freedesktop/systemd1/job/7");
+    let text = str::to_string;
+    (
+        7,
+        text(unit),
+        text(kind),
+        text("waiting"),
+        number,
+        object(path),
+    )
 }
 
 /// A host that runs, where PID 1 knows our unit.
@@ -28,8 +29,7 @@ fn running() -> StandIn {
     stand_in.property("PreparingForShutdown", false);
     stand_in.property("SystemState", "running");
     stand_in.reply("ListJobs", &Vec::<JobRow>::new());
-    let ours = OwnedObjectPath::try_from(OURS).unwrap();
-    stand_in.reply("GetUnitByPID", &ours);
+    stand_in.reply("GetUnitByPID", &object(OURS));
     stand_in
 }
 
@@ -224,8 +224,7 @@ fn unit(stand_in: &StandIn, name: &str, active: &'static str, load: &'static str
         "/org/freedesktop/systemd1/unit/{}",
         name.replace('.', "_2e")
     );
-    let object = OwnedObjectPath::try_from(path.as_str()).unwrap();
-    stand_in.reply(&format!("LoadUnit({name})"), &object);
+    stand_in.reply(&format!("LoadUnit({name})"), &object(&path));
     stand_in.property(&format!("{path}.ActiveState"), active);
     stand_in.property(&format!("{path}.LoadState"), load);
 }

@@ -4,11 +4,15 @@ use std::process::Command;
 
 use tokio::time::timeout;
 
-use super::super::scratch::Scratch;
+use super::super::scratch::{Scratch, skipped};
 use super::super::sentinel;
 use super::*;
 
 const PATH: &str = "/run/reboot-required";
+/// The pace of a test.
+const SHORT: Duration = Duration::from_millis(20);
+/// After so long without a hint there will be none.
+const QUIET: Duration = Duration::from_millis(120);
 
 /// A host with a watcher on the sentinel.
 struct Watched {
@@ -22,7 +26,7 @@ impl Watched {
         let scratch = Scratch::new();
         let root = Root::new(scratch.path());
         prepare(&root);
-        let hints = watch(root.clone(), vec![path.into()]);
+        let hints = paced(root.clone(), vec![path.into()], SHORT);
         let mut watched = Self {
             root,
             hints,
@@ -37,12 +41,12 @@ impl Watched {
         timeout(Duration::from_secs(5), self.hints.next())
             .await
             .unwrap_or_else(|_| panic!("no hint of {what}"));
-        while timeout(PACE * 3, self.hints.next()).await.is_ok() {}
+        while timeout(QUIET, self.hints.next()).await.is_ok() {}
         assert_eq!(self.hints.problem(), None, "after {what}");
     }
 
     async fn sees_nothing(&mut self, what: &str) {
-        let hint = timeout(PACE * 4, self.hints.next()).await;
+        let hint = timeout(QUIET, self.hints.next()).await;
         assert!(hint.is_err(), "a hint of {what}");
     }
 
@@ -203,38 +207,49 @@ async fn a_queue_that_overflows() {
     host.sees("what comes after it").await;
 }
 
-/// Mounts a tmpfs, or says why the test is skipped.
-fn mount(folder: &Path) -> bool {
-    let done = Command::new("mount")
-        .args(["-t", "tmpfs", "tmpfs"])
-        .arg(folder)
-        .output();
-    let done = done.is_ok_and(|output| output.status.success());
-    if !done {
-        eprintln!("SKIPPED: this user cannot mount");
+/// A tmpfs over a folder, taken off at the latest when the test ends.
+struct Mount(PathBuf);
+
+impl Mount {
+    /// Mounts it, or says why the test is skipped.
+    fn over(folder: &Path) -> Option<Self> {
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "tmpfs"])
+            .arg(folder)
+            .output();
+        if done.is_ok_and(|output| output.status.success()) {
+            return Some(Self(folder.into()));
+        }
+        skipped("this user cannot mount");
+        None
     }
-    done
+
+    fn take_off(self, how: &[&str]) {
+        let done = Command::new("umount").args(how).arg(&self.0).status();
+        assert!(done.unwrap().success());
+        std::mem::forget(self);
+    }
 }
 
-fn unmount(folder: &Path, lazily: bool) {
-    let how: &[&str] = if lazily { &["-l"] } else { &[] };
-    let done = Command::new("umount").args(how).arg(folder).status();
-    assert!(done.unwrap().success());
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
 }
 
 #[tokio::test]
 async fn a_mount_over_it_and_its_end() {
     let mut host = Watched::new(PATH, run_folder).await;
-    let folder = host.at("/run");
-    for lazily in [false, true] {
-        if !mount(&folder) {
+    let how: [&[&str]; 2] = [&[], &["-l"]];
+    for how in how {
+        let Some(mount) = Mount::over(&host.at("/run")) else {
             return;
-        }
+        };
         host.sees("the mount").await;
         fs::write(host.at(PATH), "").unwrap();
         host.sees("a file in the mount").await;
         assert_eq!(host.requests(PATH), 1);
-        unmount(&folder, lazily);
+        mount.take_off(how);
         host.sees("the end of the mount").await;
         assert_eq!(host.requests(PATH), 0);
     }
@@ -246,35 +261,34 @@ async fn a_mount_over_it_and_its_end() {
 async fn a_mount_elsewhere_is_not_heard() {
     let mut host = Watched::new(PATH, run_folder).await;
     fs::create_dir(host.at("/elsewhere")).unwrap();
-    let folder = host.at("/elsewhere");
-    if mount(&folder) {
+    if let Some(_mount) = Mount::over(&host.at("/elsewhere")) {
         host.sees_nothing("a mount elsewhere").await;
-        unmount(&folder, false);
     }
 }
 
 #[tokio::test]
-async fn a_mount_under_a_watched_mount() {
+async fn a_mount_over_a_mount() {
     let mut host = Watched::new(PATH, run_folder).await;
-    let folder = host.at("/run");
-    if !mount(&folder) {
+    let Some(first) = Mount::over(&host.at("/run")) else {
         return;
-    }
+    };
     host.sees("the first").await;
-    assert!(mount(&folder));
+    let second = Mount::over(&host.at("/run")).unwrap();
     host.sees("the second").await;
     fs::write(host.at(PATH), "").unwrap();
     host.sees("a file in the second").await;
-    unmount(&folder, false);
+    second.take_off(&[]);
     host.sees("the end of the second").await;
     assert_eq!(host.requests(PATH), 0);
-    unmount(&folder, false);
+    first.take_off(&[]);
     host.sees("the end of the first").await;
 }
 
 #[tokio::test]
 async fn a_storm_of_writes_makes_few_hints() {
     let mut host = Watched::new(PATH, run_folder).await;
+    host.hints = watch(host.root.clone(), vec![PATH.into()]);
+    host.sees("the start").await;
     let path = host.at(PATH);
     let storm = async {
         for _ in 0..200 {

@@ -1,0 +1,1 @@
+"""What `tests/bench/run` measures, one module a group."""

@@ -1,0 +1,52 @@
+"""Owns figures: names, goals, and how they are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# 1 MB is a million bytes here, for files and for memory: the stricter reading of a goal.
+MB = 1_000_000
+
+Values = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a figure is, and the most that it may be; without a goal it only explains another one."""
+
+    meaning: str
+    goal: float | None = None
+    note: str = ""
+
+
+KINDS: dict[str, Kind] = {
+    "size.binary_mb": Kind("the program, stripped, as installed", 7),
+    "size.deb_mb": Kind("the Debian package", 2.6),
+    "start.ready_ms": Kind("from before fork and exec to READY=1, median; the API server never answers", 50),
+    "start.ready_worst_ms": Kind("the slowest of these starts"),
+    "idle.api_requests": Kind("requests to the API server while idle", 0),
+    "idle.rss_mb": Kind("VmRSS, the greater of before and after", 8, "kured 36.5"),
+    "idle.pss_mb": Kind("its fair share of that"),
+    "idle.anon_mb": Kind("the part that is its own: heap, stack, relocated data"),
+    "idle.peak_mb": Kind("VmHWM since its start"),
+    "idle.threads": Kind("threads", 1),
+    "idle.wakeups_per_min": Kind("voluntary context switches of all threads", 10, "kured 26 to 46"),
+    "lock.cas_ms": Kind("reading the Node to the compare-and-swap at the server, less the server's own time, median", 20),
+    "lock.cas_worst_ms": Kind("the slowest of these attempts"),
+    "lock.server_ms": Kind("what was taken off: the server's own time, median"),
+    "lock.sentinel_to_cas_ms": Kind("writing the sentinel to the compare-and-swap at the server, settle 0, median"),
+    "lock.rss_mb": Kind("VmRSS after all these turns"),
+}
+
+
+def tell(values: Values) -> str:
+    """The figures as lines for a person."""
+    lines = []
+    for name, value in values.items():
+        kind = KINDS[name]
+        verdict = ""
+        if kind.goal is not None:
+            verdict = f"goal ≤ {kind.goal:g}: {'met' if value <= kind.goal else 'MISSED'}"
+        about = kind.meaning + (f" ({kind.note})" if kind.note else "")
+        lines.append(f"{name:<24} {value:>8g}  {verdict:<18}  {about}")
+    return "\n".join(lines)

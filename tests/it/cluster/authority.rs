@@ -1,0 +1,98 @@
+//! Certificates for a server on loopback and for its clients, made for one test.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rollboot::cluster::KubeletCluster;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto::ring};
+
+use super::{PATIENT, kubeconfig, open};
+
+/// Signs certificates for a server on loopback and for its clients.
+pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A client's certificate with its key in one PEM text, as the kubelet keeps it.
+pub(super) struct Identity {
+    pub(super) pem: String,
+    pub(super) der: Vec<u8>,
+}
+
+impl Authority {
+    pub(super) fn new() -> Self {
+        let mut parameters = CertificateParams::default();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        Self(CertifiedIssuer::self_signed(parameters, key).unwrap())
+    }
+
+    /// A server that wants a certificate of this authority, or none.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()])
+            .unwrap()
+            .signed_by(&key, &self.0)
+            .unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        let provider = Arc::new(ring::default_provider());
+        let clients =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+                .allow_unauthenticated()
+                .build()
+                .unwrap();
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(clients)
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+            )
+            .unwrap();
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// The cluster at `url` with this user, as node `node-a`.
+    pub(super) fn cluster(&self, folder: &Path, url: &str, user: &str) -> KubeletCluster {
+        fs::write(folder.join("ca.pem"), self.0.pem()).unwrap();
+        let cluster = format!("{{server: \"{url}\", certificate-authority: ca.pem}}");
+        let path = folder.join("kubeconfig");
+        fs::write(&path, kubeconfig(&cluster, user)).unwrap();
+        open(&path, PATIENT)
+    }
+
+    /// Certificate and key of a node's kubelet.
+    pub(super) fn node_pem(&self, name: &str) -> String {
+        self.identity(name).pem
+    }
+
+    pub(super) fn identity(&self, name: &str) -> Identity {
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name = rcgen::DistinguishedName::new();
+        parameters
+            .distinguished_name
+            .push(DnType::OrganizationName, "system:nodes");
+        parameters
+            .distinguished_name
+            .push(DnType::CommonName, format!("system:node:{name}"));
+        let key = KeyPair::generate().unwrap();
+        let certificate = parameters.signed_by(&key, &self.0).unwrap();
+        Identity {
+            pem: certificate.pem() + &key.serialize_pem(),
+            der: certificate.der().to_vec(),
+        }
+    }
+}
+
+/// Points a link at another file in one step, as the kubelet does.
+pub(super) fn point(link: &Path, target: &Path) {
+    let fresh = link.with_extension("fresh");
+    symlink(target, &fresh).unwrap();
+    fs::rename(fresh, link).unwrap();
+}

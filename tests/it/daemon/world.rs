@@ -1,0 +1,263 @@
+//! One node's world in memory: the lock, the Node, its pods, logind and the disk.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use rollboot::drain::{Controller, EvictAnswer, PodRef, PodView};
+use rollboot::failure::{Failure, FailureKind, WriteOutcome};
+use rollboot::journal::Journal;
+use rollboot::lock::{LockPatch, LockView};
+use rollboot::node::{NodePatch, NodeView, Readiness};
+use rollboot::ports::{Cluster, Host, HostGates, RebootAnswer, RebootReply};
+use rollboot::request::{Request, Requests};
+use rollboot::shutdown::{ShutdownFacts, StopReason};
+use tokio::sync::Notify;
+
+pub(crate) struct World {
+    lock: RefCell<LockView>,
+    node: RefCell<NodeView>,
+    pods: RefCell<Vec<PodView>>,
+    pods_changed: Notify,
+    journal: RefCell<Journal>,
+    requests: RefCell<Requests>,
+    evicted: RefCell<Vec<String>>,
+    boots: Cell<u32>,
+    asked: Cell<u32>,
+    lose: Cell<u32>,
+    blocked: Cell<bool>,
+}
+
+impl World {
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            lock: RefCell::new(LockView {
+                uid: "lock".into(),
+                version: "1".into(),
+                annotations: BTreeMap::new(),
+                data: BTreeMap::new(),
+            }),
+            node: RefCell::new(NodeView {
+                uid: "node".into(),
+                version: "1".into(),
+                unschedulable: false,
+                cordon_owned: false,
+                marker: None,
+                hold: None,
+                deleting: false,
+                control_plane: false,
+                boot_id: "boot-0".into(),
+                ready: Readiness {
+                    ready: true,
+                    heartbeat: Some(1),
+                    message: String::new(),
+                },
+            }),
+            pods: RefCell::default(),
+            pods_changed: Notify::new(),
+            journal: RefCell::default(),
+            requests: RefCell::default(),
+            evicted: RefCell::default(),
+            boots: Cell::new(0),
+            asked: Cell::new(0),
+            lose: Cell::new(0),
+            blocked: Cell::new(false),
+        })
+    }
+
+    pub(crate) fn boot_id(&self) -> String {
+        format!("boot-{}", self.boots.get())
+    }
+
+    /// The host goes down and comes back, its kubelet reports, and what was in /run is gone.
+    pub(crate) fn boot(&self) {
+        self.boots.set(self.boots.get() + 1);
+        self.requests.borrow_mut().clear();
+        self.node.borrow_mut().boot_id = self.boot_id();
+    }
+
+    pub(crate) fn touch_sentinel(&self) {
+        self.requests.borrow_mut().insert(Request {
+            path: "/run/reboot-required".into(),
+            identity: format!("written in {}", self.boot_id()),
+        });
+    }
+
+    pub(crate) fn add_pod(&self, name: &str) {
+        self.pods.borrow_mut().push(PodView {
+            pod: PodRef {
+                namespace: "default".into(),
+                name: name.into(),
+                uid: name.into(),
+            },
+            controller: Some(Controller {
+                api_version: "apps/v1".into(),
+                kind: "ReplicaSet".into(),
+                name: "app".into(),
+                uid: "app".into(),
+            }),
+            mirror: false,
+            finished: false,
+            terminating: false,
+            empty_dir: false,
+            tolerates_cordon: false,
+            ready: true,
+        });
+    }
+
+    pub(crate) fn block_evictions(&self) {
+        self.blocked.set(true);
+    }
+
+    pub(crate) fn lose_replies_to_lock_writes(&self, count: u32) {
+        self.lose.set(count);
+    }
+
+    pub(crate) fn requests(&self) -> Requests {
+        self.requests.borrow().clone()
+    }
+
+    pub(crate) fn journal(&self) -> Journal {
+        self.journal.borrow().clone()
+    }
+
+    pub(crate) fn evicted(&self) -> Vec<String> {
+        self.evicted.borrow().clone()
+    }
+
+    pub(crate) fn asked(&self) -> u32 {
+        self.asked.get()
+    }
+
+    pub(crate) fn cordoned(&self) -> bool {
+        self.node.borrow().unschedulable
+    }
+
+    pub(crate) fn holds_slot(&self) -> bool {
+        !self.lock.borrow().own_keys("n1").is_empty()
+    }
+
+    pub(crate) fn lock_versions(&self) -> u32 {
+        self.lock.borrow().version.parse().unwrap()
+    }
+}
+
+fn next(version: &str) -> String {
+    (version.parse::<u32>().unwrap() + 1).to_string()
+}
+
+impl Cluster for World {
+    async fn read_lock(&self) -> Result<Option<LockView>, Failure> {
+        Ok(Some(self.lock.borrow().clone()))
+    }
+
+    async fn patch_lock(&self, patch: &LockPatch) -> WriteOutcome<LockView> {
+        let mut lock = self.lock.borrow_mut();
+        if patch.version != lock.version {
+            return WriteOutcome::Conflict;
+        }
+        for (key, value) in &patch.annotations {
+            match value {
+                Some(value) => lock.annotations.insert(key.clone(), value.clone()),
+                None => lock.annotations.remove(key),
+            };
+        }
+        lock.version = next(&lock.version);
+        if self.lose.get() > 0 {
+            self.lose.set(self.lose.get() - 1);
+            return WriteOutcome::Unknown(Failure::new(FailureKind::Timeout, "no reply"));
+        }
+        WriteOutcome::Applied(lock.clone())
+    }
+
+    async fn watch_lock(&self, _: &str, _: impl FnMut(Option<LockView>)) -> Result<(), Failure> {
+        std::future::pending().await
+    }
+
+    async fn read_node(&self) -> Result<Option<NodeView>, Failure> {
+        Ok(Some(self.node.borrow().clone()))
+    }
+
+    async fn patch_node(&self, patch: &NodePatch) -> WriteOutcome<NodeView> {
+        let mut node = self.node.borrow_mut();
+        if patch.version != node.version {
+            return WriteOutcome::Conflict;
+        }
+        if let Some(unschedulable) = patch.unschedulable {
+            node.unschedulable = unschedulable;
+            node.cordon_owned = unschedulable;
+        }
+        node.marker = patch.marker.as_ref().map(rollboot::node::Marker::encode);
+        node.version = next(&node.version);
+        WriteOutcome::Applied(node.clone())
+    }
+
+    async fn peer_exists(&self, _: &str) -> Result<bool, Failure> {
+        Ok(true)
+    }
+
+    async fn list_pods(&self) -> Result<Vec<PodView>, Failure> {
+        Ok(self.pods.borrow().clone())
+    }
+
+    async fn watch_pods(&self, mut seen: impl FnMut(Vec<PodView>)) -> Result<(), Failure> {
+        loop {
+            let changed = self.pods_changed.notified();
+            seen(self.pods.borrow().clone());
+            changed.await;
+        }
+    }
+
+    async fn evict(&self, pod: &PodRef) -> EvictAnswer {
+        if self.blocked.get() {
+            return EvictAnswer::Budget("no budget".into());
+        }
+        self.evicted.borrow_mut().push(pod.name.clone());
+        self.pods.borrow_mut().retain(|other| other.pod != *pod);
+        self.pods_changed.notify_waiters();
+        EvictAnswer::Accepted
+    }
+}
+
+impl Host for World {
+    async fn shutdown_facts(&self) -> ShutdownFacts {
+        ShutdownFacts {
+            preparing: Some(false),
+            job: Some(false),
+            stopping: Some(false),
+            connection: 1,
+        }
+    }
+
+    async fn stop_reason(&self) -> StopReason {
+        StopReason::Stop
+    }
+
+    async fn gates(&self) -> Result<HostGates, Failure> {
+        Ok(HostGates {
+            can_reboot: "yes".into(),
+            inhibitors: Vec::new(),
+        })
+    }
+
+    async fn reboot(&self) -> RebootAnswer {
+        self.asked.set(self.asked.get() + 1);
+        RebootAnswer {
+            reply: RebootReply::Accepted,
+            connection: 1,
+        }
+    }
+
+    async fn sentinels(&self) -> Requests {
+        self.requests()
+    }
+
+    async fn inactive_units(&self, _: &[String]) -> Result<Vec<String>, Failure> {
+        Ok(Vec::new())
+    }
+
+    async fn write_journal(&self, journal: &Journal) -> Result<(), Failure> {
+        self.journal.replace(journal.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+"""Real machines under a real control plane, and what scenarios need of them."""

@@ -1,0 +1,89 @@
+"""Owns the command line of `run`: reads it, prepares, enters the lab, sums up."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from . import places
+from .isolation import run_isolated
+
+
+def main() -> int:
+    """The whole run; returns the exit status."""
+    from . import prepare, runner
+    from .cluster import Parts
+
+    arguments = _read()
+    scenarios = runner.select(arguments.scenarios)
+    if arguments.list:
+        for scenario in scenarios:
+            print(f"{scenario.name}: {scenario.sentence}")
+        return 0
+    if not scenarios and not arguments.up:
+        print(f"no scenario is called {' or '.join(arguments.scenarios)}; see --list", file=sys.stderr)
+        return 2
+    prepare.check_root()
+    prepare.install_tools()
+    prepare.raise_limits()
+    package = _package(arguments.deb)
+    if package is None and not arguments.up:
+        print("no package: run packaging/build first, or name one with --deb", file=sys.stderr)
+        return 2
+    suites = tuple(arguments.suites.split(","))
+    programs = prepare.binaries()
+    parts = Parts(
+        programs, prepare.images(programs), {suite: prepare.base(suite) for suite in set(suites)}, package, suites,
+    )
+
+    folder = places.labs() / f"{os.getpid()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if arguments.up:
+            scenarios = []
+        return run_isolated(lambda: runner.run(folder, parts, scenarios, arguments.keep or arguments.up))
+    finally:
+        _remove(folder)
+
+
+def _read() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="tests/system/run", description="Real machines, a real control plane, the real package.",
+    )
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="part of a scenario's name")
+    parser.add_argument("--list", action="store_true", help="list the scenarios")
+    parser.add_argument("--keep", action="store_true", help="leave the lab up at the end, until interrupted")
+    parser.add_argument("--up", action="store_true", help="run nothing: a lab to look around in, until interrupted")
+    parser.add_argument("--deb", type=Path, help="the package (default: $ROLLBOOT_DEB, then target/packages/*.deb)")
+    parser.add_argument(
+        "--suites", default="bookworm,bookworm,trixie", help="Debian release of each machine (default: %(default)s)",
+    )
+    return parser.parse_args()
+
+
+def _package(named: Path | None) -> Path | None:
+    """The package under test: as told, or the newest one built."""
+    if named is None and os.environ.get("ROLLBOOT_DEB"):
+        named = Path(os.environ["ROLLBOOT_DEB"])
+    if named is not None:
+        if not named.is_file():
+            raise SystemExit(f"{named} is not a file")
+        return named.resolve()
+    built = sorted(places.PACKAGES.glob("*.deb"), key=lambda path: path.stat().st_mtime)
+    return built[-1] if built else None
+
+
+def _remove(folder: Path) -> None:
+    """Removes the files of a lab that has ended, however it ended."""
+    from .cgroups import remove_all
+
+    remove_all(folder)
+    for _ in range(20):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
