@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use rollboot::machine::{Op, Timer};
+use rollboot::journal::Stage;
+use rollboot::machine::{Label, Op, Timer};
 
 use crate::names::NODES;
-use crate::world::{Shutdown, Stray, TIMERS, World, Write};
+use crate::world::{LATE, Shutdown, Stray, TIMERS, World, Write};
 
 /// Kinds of faults and of deeds of operators that a model may allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +23,7 @@ pub(crate) enum Kind {
     WatchEnds,
     SlowRead,
     Heartbeat,
+    LatePod,
     Unlock,
     Pause,
     Cordon,
@@ -36,9 +38,42 @@ pub(crate) enum Kind {
     DeleteLock,
     Hold,
     Reclaim,
+    BarePod,
 }
 
 impl Kind {
+    /// Everything.
+    pub(crate) const ALL: [Self; 28] = [
+        Self::Lose,
+        Self::Refuse,
+        Self::Crash,
+        Self::Power,
+        Self::Sick,
+        Self::CallOff,
+        Self::Silence,
+        Self::DiskFull,
+        Self::DrainTimeout,
+        Self::WatchEnds,
+        Self::SlowRead,
+        Self::Heartbeat,
+        Self::LatePod,
+        Self::Unlock,
+        Self::Pause,
+        Self::Cordon,
+        Self::Uncordon,
+        Self::Shutdown,
+        Self::DeleteNode,
+        Self::Sentinel,
+        Self::Limits,
+        Self::Stop,
+        Self::Restart,
+        Self::Abort,
+        Self::DeleteLock,
+        Self::Hold,
+        Self::Reclaim,
+        Self::BarePod,
+    ];
+
     /// An operator does it, with his own budget.
     pub(crate) fn is_operator(self) -> bool {
         self as u8 >= Self::Unlock as u8
@@ -61,11 +96,15 @@ pub(crate) enum Act {
     EvictAnswer(usize),
     EvictBlocked(usize),
     PodGone(usize),
+    LatePod(usize),
+    BarePod(usize),
+    BarePodGone(usize),
     CallHandled(usize),
     CallDropped(usize),
     Boot(usize),
     BootSick(usize),
     Kubelet(usize),
+    Register(usize),
     Heal(usize),
     CallOff(usize),
     ForeignCallOff(usize),
@@ -112,6 +151,66 @@ pub(crate) enum Reliance {
 }
 
 impl Act {
+    /// The host that it happens to.
+    pub(crate) fn host(self) -> Option<usize> {
+        match self {
+            Self::Land(_)
+            | Self::Pause
+            | Self::Unpause
+            | Self::Limit(_)
+            | Self::DeleteLock
+            | Self::CreateLock
+            | Self::Resume => None,
+            Self::Fire(at, _) => Some(at),
+            Self::Serve(at)
+            | Self::ServeSlowly(at)
+            | Self::Lose(at)
+            | Self::Refuse(at)
+            | Self::Streak(at)
+            | Self::WatchSees(at)
+            | Self::WatchEnds(at)
+            | Self::PodsSee(at)
+            | Self::EvictAnswer(at)
+            | Self::EvictBlocked(at)
+            | Self::PodGone(at)
+            | Self::LatePod(at)
+            | Self::BarePod(at)
+            | Self::BarePodGone(at)
+            | Self::CallHandled(at)
+            | Self::CallDropped(at)
+            | Self::Boot(at)
+            | Self::BootSick(at)
+            | Self::Kubelet(at)
+            | Self::Register(at)
+            | Self::Heal(at)
+            | Self::CallOff(at)
+            | Self::ForeignCallOff(at)
+            | Self::Crash(at)
+            | Self::Power(at)
+            | Self::Silence(at)
+            | Self::Speak(at)
+            | Self::DiskFull(at)
+            | Self::DiskFree(at)
+            | Self::Heartbeat(at)
+            | Self::Stop(at)
+            | Self::Kill(at)
+            | Self::StartUnit(at)
+            | Self::Restart(at)
+            | Self::Abort(at)
+            | Self::Unlock(at)
+            | Self::Cordon(at)
+            | Self::Uncordon(at)
+            | Self::LiftForeign(at)
+            | Self::Shutdown(at)
+            | Self::DeleteNode(at)
+            | Self::RecreateNode(at)
+            | Self::Hold(at)
+            | Self::Unhold(at)
+            | Self::WriteSentinel(at)
+            | Self::RemoveSentinel(at) => Some(at),
+        }
+    }
+
     pub(crate) fn reliance(self) -> Reliance {
         match self {
             Self::Serve(_)
@@ -127,6 +226,8 @@ impl Act {
             | Self::Speak(_)
             | Self::DiskFree(_) => Reliance::Sure,
             Self::Heal(_)
+            | Self::Register(_)
+            | Self::BarePodGone(_)
             | Self::StartUnit(_)
             | Self::Unpause
             | Self::LiftForeign(_)
@@ -167,6 +268,8 @@ impl Act {
             Self::WriteSentinel(_) | Self::RemoveSentinel(_) => Kind::Sentinel,
             Self::Limit(_) => Kind::Limits,
             Self::DeleteLock => Kind::DeleteLock,
+            Self::BarePod(_) => Kind::BarePod,
+            Self::LatePod(_) => Kind::LatePod,
             _ => return None,
         })
     }
@@ -222,7 +325,11 @@ impl World {
             let wanted = daemon.timers.has(timer)
                 && match timer {
                     Timer::Poll => false,
-                    Timer::Reclaim => self.scenario.allows(Kind::Reclaim),
+                    // Minutes pass: longer than the bus keeps a call.
+                    Timer::Reclaim => {
+                        let asking = (0..self.hosts.len()).any(|host| self.is_about_to_ask(host));
+                        self.scenario.allows(Kind::Reclaim) && !asking
+                    }
                     _ => true,
                 };
             if wanted {
@@ -265,6 +372,15 @@ impl World {
         clear && (!asked || host.bus_call.is_none() || hasty)
     }
 
+    /// The final checks have seen Node and pods, or the call is on the bus: that takes seconds.
+    fn is_about_to_ask(&self, at: usize) -> bool {
+        let host = &self.hosts[at];
+        let machine = host.daemon.as_ref().and_then(|d| d.machine.as_ref());
+        let verified = self.stage(at) == Some(&Stage::Rebooting)
+            && machine.is_some_and(|machine| machine.label() == Label::Drained);
+        verified || host.bus_call.is_some()
+    }
+
     fn of_host(&self, at: usize, add: &mut impl FnMut(Act)) {
         let host = &self.hosts[at];
         if host.bus_call.is_some() {
@@ -291,7 +407,7 @@ impl World {
             add(Act::Kubelet(at));
         }
         if self.nodes[at].is_none() {
-            add(Act::Kubelet(at));
+            add(Act::Register(at));
         }
         if host.sick {
             add(Act::Heal(at));
@@ -325,7 +441,20 @@ impl World {
             add(Act::Heartbeat(at));
             add(Act::DeleteNode(at));
             add(Act::RecreateNode(at));
-            add(if node.hold { Act::Unhold(at) } else { Act::Hold(at) });
+            add(if node.hold {
+                Act::Unhold(at)
+            } else {
+                Act::Hold(at)
+            });
+            let evicts = !self.scenario.pods.is_empty();
+            if node.pods.iter().any(|pod| pod.bare) {
+                add(Act::BarePodGone(at));
+            } else if evicts {
+                add(Act::BarePod(at));
+            }
+            if evicts && !node.pods.iter().any(|pod| pod.uid == LATE) {
+                add(Act::LatePod(at));
+            }
             if node.pods.iter().any(|pod| pod.terminating) {
                 add(Act::PodGone(at));
             }
@@ -344,7 +473,11 @@ impl World {
             add(Act::CreateLock);
             return;
         };
-        add(if self.paused() { Act::Unpause } else { Act::Pause });
+        add(if self.paused() {
+            Act::Unpause
+        } else {
+            Act::Pause
+        });
         let max = self.max();
         for limit in 0..=2 {
             if usize::from(limit) != max {
@@ -354,7 +487,10 @@ impl World {
         add(Act::DeleteLock);
         let resumed = lock.annotations.get(rollboot::lock::RESUMED) == Some(&lock.uid);
         let strange = |at: &std::sync::Arc<crate::world::Host>| {
-            at.journal.lock_uid.as_ref().is_some_and(|uid| *uid != lock.uid)
+            at.journal
+                .lock_uid
+                .as_ref()
+                .is_some_and(|uid| *uid != lock.uid)
         };
         if !resumed && self.hosts.iter().any(strange) {
             add(Act::Resume);
@@ -419,12 +555,16 @@ impl fmt::Display for Act {
             Self::PodsSee(at) => (at, "the watch shows the pods"),
             Self::EvictAnswer(at) => (at, "an eviction is accepted"),
             Self::EvictBlocked(at) => (at, "a budget blocks an eviction"),
+            Self::BarePod(at) => (at, "a pod without controller lands on it"),
+            Self::LatePod(at) => (at, "the scheduler has bound one more pod to it"),
+            Self::BarePodGone(at) => (at, "somebody deletes the pod without controller"),
             Self::PodGone(at) => (at, "a pod has ended"),
             Self::CallHandled(at) => (at, "logind handles a late call: the host will reboot"),
             Self::CallDropped(at) => (at, "the call never reaches logind"),
             Self::Boot(at) => (at, "the host goes down and boots"),
             Self::BootSick(at) => (at, "the host goes down, boots, and is not healthy"),
             Self::Kubelet(at) => (at, "the kubelet reports"),
+            Self::Register(at) => (at, "the kubelet registers a new Node"),
             Self::Heal(at) => (at, "somebody mends the host"),
             Self::CallOff(at) => (at, "the reboot that logind accepted is cancelled"),
             Self::ForeignCallOff(at) => (at, "somebody calls his shutdown off"),

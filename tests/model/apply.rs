@@ -10,7 +10,7 @@ use rollboot::machine::{Event, Timer};
 use crate::actions::Act;
 use crate::daemon::pod_view;
 use crate::names;
-use crate::world::{Owner, Shutdown, World, limits, request};
+use crate::world::{BARE, LATE, Owner, Pod, Shutdown, World, limits, request};
 
 impl World {
     /// The state after a step.
@@ -49,16 +49,23 @@ impl World {
             Act::PodsSee(at) => self.pods_see(at),
             Act::EvictAnswer(at) => self.evicted(at, EvictAnswer::Accepted),
             Act::EvictBlocked(at) => self.evicted(at, EvictAnswer::Budget("b".into())),
+            Act::BarePodGone(at) => {
+                if let Some(node) = &mut self.nodes[at] {
+                    Arc::make_mut(node).pods.retain(|pod| !pod.bare);
+                }
+            }
             Act::PodGone(at) => {
                 if let Some(node) = &mut self.nodes[at] {
                     Arc::make_mut(node).pods.retain(|pod| !pod.terminating);
                 }
             }
+            Act::BarePod(at) => self.bind(at, BARE),
+            Act::LatePod(at) => self.bind(at, LATE),
             Act::CallHandled(at) => self.logind_handles(at),
             Act::CallDropped(at) => self.host(at).bus_call = None,
             Act::Boot(at) | Act::Power(at) => self.boot(at, false),
             Act::BootSick(at) => self.boot(at, true),
-            Act::Kubelet(at) => self.kubelet_reports(at),
+            Act::Kubelet(at) | Act::Register(at) => self.kubelet_reports(at),
             Act::Heal(at) => self.host(at).sick = false,
             Act::CallOff(at) | Act::ForeignCallOff(at) => {
                 let host = self.host(at);
@@ -153,6 +160,16 @@ impl World {
         }
     }
 
+    fn bind(&mut self, at: usize, uid: u8) {
+        if let Some(node) = &mut self.nodes[at] {
+            Arc::make_mut(node).pods.push(Pod {
+                uid,
+                terminating: false,
+                bare: uid == BARE,
+            });
+        }
+    }
+
     fn fire(&mut self, at: usize, timer: Timer) {
         if let Some(daemon) = &mut self.host(at).daemon {
             daemon.timers.clear(timer);
@@ -170,7 +187,10 @@ impl World {
     }
 
     fn pods_see(&mut self, at: usize) {
-        let pods: Vec<_> = self.nodes[at].iter().flat_map(|node| node.pods.clone()).collect();
+        let pods: Vec<_> = self.nodes[at]
+            .iter()
+            .flat_map(|node| node.pods.clone())
+            .collect();
         let views = pods.iter().map(pod_view).collect();
         if let Some(daemon) = &mut self.host(at).daemon {
             daemon.pods_seen = Some(pods);

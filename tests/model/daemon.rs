@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use rollboot::drain::{Controller, PodRef, PodView};
 use rollboot::failure::{Failure, FailureKind};
 use rollboot::journal::Stage;
+use rollboot::lock::TurnId;
 use rollboot::machine::{Action, Event, HostId, Machine, Op, Reply, Report, Timer};
 use rollboot::reboot::HostGates;
-use rollboot::lock::TurnId;
 use rollboot::shutdown::{ShutdownFacts, StopReason};
 
 use crate::names;
@@ -145,11 +145,8 @@ impl World {
 
     /// Answers what only the own host is asked.
     fn answer_at_once(&mut self, at: usize) -> Option<Event> {
-        let next = matches!(
-            self.hosts[at].daemon.as_ref()?.op,
-            Some(Op::DrawId)
-        )
-        .then(|| self.fresh_number(names::ID));
+        let next = matches!(self.hosts[at].daemon.as_ref()?.op, Some(Op::DrawId))
+            .then(|| self.fresh_number(names::ID));
         let pods = self.pod_views(at);
         let mutation = self.scenario.mutation;
         let host = self.host(at);

@@ -94,7 +94,11 @@ pub(crate) fn explore(scenario: &Arc<Scenario>, limit: usize) -> Found {
         number += 1;
     }
     graph.offsets.push(graph.steps.len());
-    let stuck = if incomplete { None } else { graph.stuck(scenario) };
+    let stuck = if incomplete {
+        None
+    } else {
+        graph.stuck(scenario)
+    };
     graph.found(None, stuck, incomplete)
 }
 
@@ -185,12 +189,18 @@ impl Graph {
 
 fn marks(world: &World) -> u8 {
     let calm = world.scenario.faults + world.scenario.operators == 0;
-    let good = if calm { world.is_served() } else { world.is_good() };
+    let good = if calm {
+        world.is_served()
+    } else {
+        world.is_good()
+    };
     // A node that is not healthy keeps its slot, and one without a daemon keeps everything.
-    let excused = world
-        .hosts
-        .iter()
-        .any(|host| host.sick || host.daemon.is_none());
+    let mut hosts = world.hosts.iter().zip(&world.nodes);
+    let excused = hosts.any(|(host, node)| {
+        let turn = host.journal.turn.as_ref();
+        let rebooted = turn.is_some_and(|turn| turn.boot_id != host.boot);
+        host.sick || host.daemon.is_none() || (node.is_none() && rebooted)
+    });
     u8::from(good) * GOOD + u8::from(world.at_rest()) * REST + u8::from(excused) * EXCUSED
 }
 
@@ -204,7 +214,9 @@ impl World {
                 || "no daemon".to_owned(),
                 |machine| format!("{:?} ({})", machine.label(), machine.reason()),
             );
-            let node = self.nodes[at].as_ref().map(|node| (node.cordon, node.marker.is_some()));
+            let node = self.nodes[at]
+                .as_ref()
+                .map(|node| (node.cordon, node.marker.is_some()));
             let _ = writeln!(
                 text,
                 "    {}: {phase}; cordon and marker {node:?}; waits for {:?}; journal {:?}",

@@ -90,9 +90,9 @@ impl World {
     /// Whether the kubelet has something to report.
     pub(crate) fn kubelet_lags(&self, at: usize) -> bool {
         let host = &self.hosts[at];
-        self.nodes[at].as_ref().is_none_or(|node| {
-            node.boot != host.boot || !node.fresh || node.ready == host.sick
-        })
+        self.nodes[at]
+            .as_ref()
+            .is_none_or(|node| node.boot != host.boot || !node.fresh || node.ready == host.sick)
     }
 
     /// The facts are asked until the daemon is sure that no shutdown is pending. Each look alone only counts.

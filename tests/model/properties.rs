@@ -154,6 +154,10 @@ impl World {
         };
         let is_slot = |key: &&String| key.contains(".rollboot.io/");
         let held = lock.annotations.keys().filter(is_slot).count();
+        let own = format!("{}.rollboot.io/", crate::names::NODES[from]);
+        let mut gone = lock.annotations.keys().filter(is_slot);
+        // Another node's slot: a node that was removed from the cluster counts as down no more.
+        self.forced |= gone.any(|key| !key.starts_with(&own) && !after.contains_key(key));
         let mut keys = after.keys().filter(is_slot);
         if let Some(added) = keys.find(|key| !lock.annotations.contains_key(*key)) {
             if held >= self.max() {

@@ -45,6 +45,8 @@ pub(crate) enum Mutation {
     NoJournal,
     /// The journal forgets what was asked for.
     NoHistory,
+    /// A Node that was replaced counts as gone.
+    ReclaimOtherUid,
     /// "It did not happen" is concluded although the call may still be on the bus.
     Hasty,
 }
@@ -103,6 +105,22 @@ impl Scenario {
 
     pub(crate) fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(Arc::make_mut(&mut self.config));
+        self
+    }
+
+    /// The sentinel is not in `/run`.
+    pub(crate) fn persistent(mut self) -> Self {
+        self.persistent = true;
+        self
+    }
+
+    pub(crate) fn slow_settle(mut self) -> Self {
+        self.slow_settle = true;
+        self
+    }
+
+    pub(crate) fn pods(mut self, pods: Vec<Pod>) -> Self {
+        self.pods = pods;
         self
     }
 

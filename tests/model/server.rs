@@ -38,7 +38,11 @@ impl Node {
             boot_id: self.boot.clone(),
             ready: Readiness {
                 ready: self.ready,
-                heartbeat: Some(if self.fresh { BOOT_TIME + 1 } else { BOOT_TIME - 1 }),
+                heartbeat: Some(if self.fresh {
+                    BOOT_TIME + 1
+                } else {
+                    BOOT_TIME - 1
+                }),
                 message: String::new(),
             },
         }
@@ -73,13 +77,22 @@ impl World {
             Op::PatchLock(patch) => Reply::LockWritten(self.land_lock(at, &patch)),
             Op::PatchNode(patch) => Reply::NodeWritten(self.land_node(at, &patch)),
             Op::PeerExists(node) => {
-                let exists = names::index(&node).is_some_and(|node| self.nodes[node].is_some());
+                let exists = names::index(&node).is_some_and(|node| self.peer_exists(node));
                 Reply::Peer(Ok(exists))
             }
             Op::Reboot => return self.logind_answers(at),
             other => unreachable!("{other:?} is answered by the host"),
         };
         self.feed(at, Event::Reply(reply));
+    }
+
+    fn peer_exists(&self, at: usize) -> bool {
+        let Some(node) = &self.nodes[at] else {
+            return false;
+        };
+        let turn = self.hosts[at].journal.turn.as_ref();
+        self.scenario.mutation != Mutation::ReclaimOtherUid
+            || turn.is_none_or(|turn| turn.node_uid == node.uid)
     }
 
     /// The call that a daemon waits for, which it waits for no more.

@@ -3,16 +3,17 @@
 //! A step of a daemon is the production [`Machine::step`]; this file holds only what surrounds it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rollboot::config::Config;
 use rollboot::drain::PodRef;
 use rollboot::journal::Journal;
 use rollboot::lock::{Entry, LockPatch, TurnId};
-use rollboot::machine::{Machine, Op, Timer};
+use rollboot::machine::{Label, Machine, Op, Timer};
 use rollboot::node::NodePatch;
 use rollboot::request::Request;
 
+use crate::canon::Summary;
 use crate::names;
 use crate::properties::Violation;
 use crate::scenario::Scenario;
@@ -74,6 +75,10 @@ pub(crate) enum Owner {
     Foreign,
 }
 
+/// The pod that comes late, and the one that must not be evicted.
+pub(crate) const LATE: u8 = 8;
+pub(crate) const BARE: u8 = 9;
+
 /// A pod on a node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Pod {
@@ -104,6 +109,8 @@ pub(crate) struct Host {
     /// The daemon. `None`: it ended and systemd does not start it by itself, or the host is going down.
     pub(crate) daemon: Option<Daemon>,
     pub(crate) ghost: Ghost,
+    /// Kept from one comparison to the next.
+    pub(crate) summary: OnceLock<Summary>,
 }
 
 /// A shutdown that is under way.
@@ -257,6 +264,7 @@ impl World {
                 sick: false,
                 daemon: None,
                 ghost: Ghost::default(),
+                summary: OnceLock::new(),
             }));
         }
         for host in 0..count {
@@ -300,7 +308,9 @@ impl World {
     }
 
     pub(crate) fn host(&mut self, host: usize) -> &mut Host {
-        Arc::make_mut(&mut self.hosts[host])
+        let host = Arc::make_mut(&mut self.hosts[host]);
+        host.summary = OnceLock::new();
+        host
     }
 
     pub(crate) fn ghost(&mut self, host: usize) -> &mut Ghost {
@@ -358,6 +368,12 @@ impl World {
         };
         let group = read("max.default").unwrap_or(1);
         group.min(read("max.total").unwrap_or(1))
+    }
+
+    /// Where a node stands, by its own word.
+    pub(crate) fn label(&self, at: usize) -> Option<Label> {
+        let daemon = self.hosts[at].daemon.as_ref()?;
+        daemon.machine.as_ref().map(Machine::label)
     }
 
     pub(crate) fn paused(&self) -> bool {
