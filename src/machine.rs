@@ -80,8 +80,8 @@ pub struct Machine {
     lock: Option<LockView>,
     /// What was last reported as waited for, so that it is said once.
     said: Option<Blocked>,
-    /// Holders whose Node was not there, and for how many looks in a row.
-    absent: BTreeMap<String, u8>,
+    /// Holders whose Node was not there.
+    absent: BTreeMap<String, reclaim::Absence>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -110,6 +110,7 @@ impl Machine {
             self.call = Some(call);
             return;
         }
+        let reply = if call.tries > 0 { gone(reply) } else { reply };
         let trouble = match trouble(&reply) {
             None => None,
             Some((failure, true)) => {
@@ -221,6 +222,21 @@ fn answers(op: &Op, reply: &Reply) -> bool {
             | (Op::PeerExists(_), Reply::Peer(_))
             | (Op::ListPods, Reply::Pods(_))
     )
+}
+
+/// A write to an object that is gone, as the server said more than once, will never land, for versions do not come back. Like
+/// after a conflict the phase reads again.
+fn gone(reply: Reply) -> Reply {
+    let not_found = |failure: &Failure| failure.kind == FailureKind::NotFound;
+    match reply {
+        Reply::LockWritten(WriteOutcome::Refused(failure)) if not_found(&failure) => {
+            Reply::LockWritten(WriteOutcome::Conflict)
+        }
+        Reply::NodeWritten(WriteOutcome::Refused(failure)) if not_found(&failure) => {
+            Reply::NodeWritten(WriteOutcome::Conflict)
+        }
+        other => other,
+    }
 }
 
 /// The failure that a reply brings, and whether it leaves the outcome of a write open.

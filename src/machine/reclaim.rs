@@ -16,6 +16,15 @@ const LOOKS: u8 = 4;
 /// Without the permission to look, somebody may grant it one day.
 const NOT_ALLOWED: Duration = Duration::from_secs(3600);
 
+/// For how long a holder's Node has not been there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Absence {
+    /// Its slots, keys and values, as they have stood ever since: a holder that writes anew is alive.
+    slots: Vec<(String, String)>,
+    /// Looks in a row that found no Node.
+    looks: u8,
+}
+
 /// Holders that are still to be looked at in this round.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Reclaim {
@@ -43,7 +52,9 @@ impl Machine {
         }
         let slots = self.lock.as_ref().map(LockView::slots).unwrap_or_default();
         let holders: Vec<_> = slots.into_iter().map(|slot| slot.node).collect();
-        self.absent.retain(|node, _| holders.contains(node));
+        let lock = self.lock.as_ref();
+        self.absent
+            .retain(|node, absence| lock.is_some_and(|view| absence.slots == slots_of(view, node)));
         rest.reclaim.queue = holders;
         self.call(out, Op::ReadNode, Patience::Once);
     }
@@ -63,9 +74,16 @@ impl Machine {
                 let looked_at = rest.reclaim.queue.pop().unwrap_or_default();
                 match result {
                     Ok(false) => {
-                        let looks = self.absent.entry(looked_at.clone()).or_default();
-                        *looks = looks.saturating_add(1).min(LOOKS);
-                        if *looks == LOOKS {
+                        let view = self.lock.as_ref();
+                        let slots = view.map(|view| slots_of(view, &looked_at));
+                        let slots = slots.unwrap_or_default();
+                        let earlier = self.absent.get(&looked_at);
+                        let looks = earlier
+                            .filter(|absence| absence.slots == slots)
+                            .map_or(1, |absence| absence.looks.saturating_add(1));
+                        let absence = Absence { slots, looks };
+                        self.absent.insert(looked_at.clone(), absence);
+                        if looks >= LOOKS {
                             self.leave_rest_for_reclaim(out, looked_at);
                             return;
                         }
@@ -112,8 +130,12 @@ impl Machine {
                 result: Ok(Some(view)),
                 ..
             } => {
+                // The very slots that were looked at: another turn of a node that is back is none of our business.
+                let absence = self.absent.get(&node);
+                let same = absence.is_some_and(|absence| absence.slots == slots_of(&view, &node));
                 let keys = view.own_keys(&node);
-                if keys.is_empty() {
+                if keys.is_empty() || !same {
+                    self.absent.remove(&node);
                     self.consider(out);
                     return;
                 }
@@ -145,4 +167,13 @@ impl Machine {
             _ => self.consider(out),
         }
     }
+}
+
+/// The slots of a node, keys and values. The values are compared and never read.
+fn slots_of(view: &LockView, node: &str) -> Vec<(String, String)> {
+    view.own_keys(node)
+        .into_iter()
+        .filter_map(|key| view.annotations.get_key_value(&key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }

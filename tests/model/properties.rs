@@ -1,0 +1,215 @@
+//! The promises of the design, made precise, and what counts as a good end.
+//!
+//! They are judged by an observer who knows everything, at the moment when a write lands or a call is made. He excuses what
+//! nobody could prevent: an operator who frees a slot or a cordon between the last read and the call, a shutdown that
+//! begins after the facts were asked.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rollboot::journal::Stage;
+use rollboot::lock::{Entry, LockPatch};
+
+use crate::world::{Owner, Shutdown, World};
+
+/// A promise that was broken.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Violation {
+    /// An acquisition took effect while all slots were held.
+    TooMany,
+    /// An acquisition took effect during a pause.
+    AcquiredInPause,
+    /// More nodes are down at our word than may be.
+    TwoDown,
+    /// A reboot was asked for without a slot.
+    NoSlot,
+    /// A reboot was asked for during a pause.
+    AskedInPause,
+    /// A reboot was asked for on a node without cordon.
+    NotCordoned,
+    /// A reboot was asked for before the pods were gone.
+    NotDrained,
+    /// A reboot was asked for before the journal said so.
+    NotJournaled,
+    /// The same request rebooted the node twice.
+    Twice,
+    /// A cordon was lifted that somebody else had set.
+    ForeignCordonLifted,
+    /// A cordon was lifted, or a slot released, while the host was going down.
+    GaveUpGoingDown,
+    /// A slot was released after a boot without proof of health.
+    NoProof,
+    /// The machine was fed what it does not expect.
+    Defect(String),
+    /// The machine made a call while one was on its way.
+    TwoCalls,
+    /// The machine went on for ever by itself.
+    Loop,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl World {
+    /// The machine sends a call to logind.
+    pub(crate) fn judge_ask(&mut self, at: usize) {
+        let host = &self.hosts[at];
+        let turn = host.journal.turn.as_ref();
+        let slot = self.slot_turn(at);
+        let ghost = &host.ghost;
+        let journaled = matches!(self.stage(at), Some(Stage::Rebooting))
+            && host
+                .journal
+                .history
+                .last()
+                .is_some_and(|asked| Some(asked.turn) == turn.map(|turn| turn.id));
+        let violation = if !ghost.slot_taken && (slot.is_none() || slot != turn.map(|t| t.id)) {
+            Violation::NoSlot
+        } else if self.paused() {
+            Violation::AskedInPause
+        } else if !ghost.cordon_seen {
+            Violation::NotCordoned
+        } else if ghost.pods_seen {
+            Violation::NotDrained
+        } else if !journaled {
+            Violation::NotJournaled
+        } else {
+            return;
+        };
+        self.break_promise(violation);
+    }
+
+    /// logind handles a call of ours: the host will go down.
+    pub(crate) fn judge_reboot(&mut self, at: usize) {
+        let host = &self.hosts[at];
+        let call = host.bus_call.as_ref();
+        let slot_taken = call.is_some_and(|call| call.slot_taken);
+        let node_touched = call.is_some_and(|call| call.node_touched);
+        let cordoned = self.nodes[at]
+            .as_ref()
+            .is_some_and(|node| node.cordon.is_some());
+        let slot = self.slot_turn(at).is_some();
+        let others = self.hosts.iter().enumerate();
+        let down = others
+            .filter(|(other, host)| *other != at && host.ghost.down)
+            .count();
+        let identity = host.ghost.asked_for.clone();
+        let twice = identity
+            .as_ref()
+            .is_some_and(|identity| host.ghost.served.contains(identity));
+        if !slot && !slot_taken {
+            self.break_promise(Violation::NoSlot);
+        }
+        if !cordoned && !node_touched {
+            self.break_promise(Violation::NotCordoned);
+        }
+        if down >= self.most && !self.forced {
+            self.break_promise(Violation::TwoDown);
+        }
+        if twice {
+            self.break_promise(Violation::Twice);
+        }
+        let ghost = self.ghost(at);
+        ghost.down = true;
+        ghost.served.extend(identity);
+    }
+
+    /// The machine sends a write that gives up slots. Those of others are judged when they land.
+    pub(crate) fn judge_release(&mut self, at: usize, patch: &LockPatch) {
+        let own = format!("{}.rollboot.io/", crate::names::NODES[at]);
+        let held = self.lock.as_ref().is_some_and(|lock| {
+            let mut keys = patch.annotations.iter();
+            keys.any(|(key, value)| {
+                value.is_none() && key.starts_with(&own) && lock.annotations.contains_key(key)
+            })
+        });
+        if !held {
+            return;
+        }
+        self.judge_uncordon(at);
+        let host = &self.hosts[at];
+        let other_boot = host.ghost.slot_boot.as_ref() != Some(&host.boot);
+        if other_boot && host.ghost.unproven {
+            self.break_promise(Violation::NoProof);
+        }
+    }
+
+    /// The machine sends a write that lifts a cordon, or gives up a slot.
+    pub(crate) fn judge_uncordon(&mut self, at: usize) {
+        let host = &self.hosts[at];
+        let ours = host.shutdown == Shutdown::Ours || host.bus_call.is_some();
+        let foreign = host.shutdown == Shutdown::Foreign && !host.ghost.down_since_facts;
+        if ours || foreign {
+            self.break_promise(Violation::GaveUpGoingDown);
+        }
+    }
+
+    /// A write of the lock by a daemon takes effect.
+    pub(crate) fn judge_lock_change(&mut self, from: usize, after: &BTreeMap<String, String>) {
+        let Some(lock) = self.lock.clone() else {
+            return;
+        };
+        let is_slot = |key: &&String| key.contains(".rollboot.io/");
+        let held = lock.annotations.keys().filter(is_slot).count();
+        let own = format!("{}.rollboot.io/", crate::names::NODES[from]);
+        let mut gone = lock.annotations.keys().filter(is_slot);
+        // Another node's slot: a node that was removed from the cluster counts as down no more.
+        self.forced |= gone.any(|key| !key.starts_with(&own) && !after.contains_key(key));
+        let mut keys = after.keys().filter(is_slot);
+        if let Some(added) = keys.find(|key| !lock.annotations.contains_key(*key)) {
+            if held >= self.max() {
+                self.break_promise(Violation::TooMany);
+            }
+            if self.paused() {
+                self.break_promise(Violation::AcquiredInPause);
+            }
+            let entry = after.get(added).and_then(|value| Entry::parse(value));
+            self.ghost(from).slot_boot = entry.map(|entry| entry.boot_id);
+        }
+    }
+
+    /// A write of a Node by its daemon takes effect.
+    pub(crate) fn judge_node_change(&mut self, at: usize, cordon: Option<Owner>) {
+        let before = self.nodes[at].as_ref().and_then(|node| node.cordon);
+        if before == Some(Owner::Foreign) && cordon.is_none() {
+            self.break_promise(Violation::ForeignCordonLifted);
+        }
+    }
+
+    /// No slot, no cordon or marker of ours, no turn in a journal: nothing is held that nobody needs.
+    pub(crate) fn at_rest(&self) -> bool {
+        self.holders().is_empty()
+            && self.nodes.iter().flatten().all(|node| {
+                node.deleting || (node.cordon != Some(Owner::Us) && node.marker.is_none())
+            })
+            && self.hosts.iter().all(|host| host.journal.turn.is_none())
+    }
+
+    /// At rest, everything up, and every request served or latched.
+    pub(crate) fn is_good(&self) -> bool {
+        self.at_rest()
+            && self.nodes.iter().all(|node| {
+                node.as_ref()
+                    .is_some_and(|node| node.cordon.is_none() && node.ready && node.fresh)
+            })
+            && self.hosts.iter().all(|host| {
+                let spent = host.journal.spent();
+                let wanted = host.sentinel.as_ref().is_some_and(|s| !spent.contains(s));
+                let running = host
+                    .daemon
+                    .as_ref()
+                    .is_some_and(|daemon| daemon.op.is_none());
+                !wanted && running && host.shutdown == Shutdown::No && host.bus_call.is_none()
+            })
+    }
+
+    /// Good, and every request that there was at the beginning got its reboot.
+    pub(crate) fn is_served(&self) -> bool {
+        let asking = self.scenario.asking;
+        let mut hosts = self.hosts.iter().take(asking);
+        self.is_good() && hosts.all(|host| !host.ghost.served.is_empty())
+    }
+}

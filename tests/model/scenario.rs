@@ -1,0 +1,135 @@
+//! What a model explores: how many nodes, which faults and operators, how many of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rollboot::config::{Config, DrainMode, ForeignCordon};
+use rollboot::journal::Journal;
+
+use crate::actions::Kind;
+use crate::world::Pod;
+
+/// One model.
+#[derive(Debug, Clone)]
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) nodes: usize,
+    /// How many of them have a sentinel at the beginning.
+    pub(crate) asking: usize,
+    /// Slots.
+    pub(crate) max: u8,
+    /// How many faults may happen, and which.
+    pub(crate) faults: u8,
+    /// How often operators may do something, and what.
+    pub(crate) operators: u8,
+    pub(crate) may: Vec<Kind>,
+    /// The sentinel survives a boot.
+    pub(crate) persistent: bool,
+    /// The settle time is told from none.
+    pub(crate) slow_settle: bool,
+    /// Every Node has these pods, and drains evict.
+    pub(crate) pods: Vec<Pod>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) mutation: Mutation,
+}
+
+/// Damage at the boundary of the core, to see that the model notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutation {
+    None,
+    /// The server ignores the version of Node writes.
+    NodeUnconditional,
+    /// The server ignores the version of lock writes.
+    LockUnconditional,
+    /// The journal never reaches the disk.
+    NoJournal,
+    /// The journal forgets what was asked for.
+    NoHistory,
+    /// A Node that was replaced counts as gone.
+    ReclaimOtherUid,
+    /// "It did not happen" is concluded although the call may still be on the bus.
+    Hasty,
+}
+
+impl Mutation {
+    /// What reaches the disk.
+    pub(crate) fn on_disk(self, journal: &Journal) -> Option<Journal> {
+        let mut journal = journal.clone();
+        match self {
+            Self::NoJournal => return None,
+            Self::NoHistory => journal.history.clear(),
+            _ => {}
+        }
+        Some(journal)
+    }
+}
+
+impl Scenario {
+    /// Nothing goes wrong.
+    pub(crate) fn calm(name: &'static str, nodes: usize, max: u8) -> Self {
+        let mut config = Config::default();
+        config.max_reboots_per_day = u16::MAX;
+        config.drain.mode = DrainMode::None;
+        config.drain.foreign_cordon = ForeignCordon::Wait;
+        config.drain.quiet = Duration::ZERO;
+        config.sentinels.clear();
+        Self {
+            name,
+            nodes,
+            asking: nodes,
+            max,
+            faults: 0,
+            operators: 0,
+            may: Vec::new(),
+            persistent: false,
+            slow_settle: false,
+            pods: Vec::new(),
+            config: Arc::new(config),
+            mutation: Mutation::None,
+        }
+    }
+
+    /// With up to so many faults of these kinds.
+    pub(crate) fn faults(mut self, faults: u8, kinds: &[Kind]) -> Self {
+        self.faults = faults;
+        self.may.extend(kinds);
+        self
+    }
+
+    /// With up to so many deeds of operators.
+    pub(crate) fn operators(mut self, operators: u8, kinds: &[Kind]) -> Self {
+        self.operators = operators;
+        self.may.extend(kinds);
+        self
+    }
+
+    pub(crate) fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(Arc::make_mut(&mut self.config));
+        self
+    }
+
+    /// The sentinel is not in `/run`.
+    pub(crate) fn persistent(mut self) -> Self {
+        self.persistent = true;
+        self
+    }
+
+    pub(crate) fn slow_settle(mut self) -> Self {
+        self.slow_settle = true;
+        self
+    }
+
+    pub(crate) fn pods(mut self, pods: Vec<Pod>) -> Self {
+        self.pods = pods;
+        self
+    }
+
+    pub(crate) fn mutated(mut self, mutation: Mutation) -> Self {
+        self.mutation = mutation;
+        self
+    }
+
+    pub(crate) fn allows(&self, kind: Kind) -> bool {
+        self.may.contains(&kind)
+    }
+}

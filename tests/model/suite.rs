@@ -1,0 +1,156 @@
+//! The models: which nodes, faults and operators meet. The quick ones are part of every test run, the full ones take minutes.
+
+use std::time::Duration;
+
+use rollboot::config::{DrainMode, ForeignCordon};
+
+use crate::actions::Kind;
+use crate::scenario::Scenario;
+use crate::world::Pod;
+
+/// What networks, power and programs do.
+pub(crate) const FAULTS: [Kind; 5] = [
+    Kind::Lose,
+    Kind::Refuse,
+    Kind::Crash,
+    Kind::Power,
+    Kind::CallOff,
+];
+
+/// What a host does besides.
+const HOST: [Kind; 7] = [
+    Kind::Sick,
+    Kind::Silence,
+    Kind::DiskFull,
+    Kind::DrainTimeout,
+    Kind::WatchEnds,
+    Kind::SlowRead,
+    Kind::Heartbeat,
+];
+
+/// What people do.
+const PEOPLE: [Kind; 8] = [
+    Kind::Unlock,
+    Kind::Pause,
+    Kind::Cordon,
+    Kind::Uncordon,
+    Kind::Shutdown,
+    Kind::DeleteNode,
+    Kind::Sentinel,
+    Kind::Limits,
+];
+
+/// What people do to the service.
+const SERVICE: [Kind; 5] = [
+    Kind::Stop,
+    Kind::Restart,
+    Kind::Abort,
+    Kind::Shutdown,
+    Kind::Hold,
+];
+
+/// What one node does alone, and two together, with few faults.
+pub(crate) fn quick() -> Vec<Scenario> {
+    vec![
+        calm("one node, calm", 1, 1),
+        calm("two nodes, calm", 2, 1),
+        calm("two nodes at once, calm", 2, 2),
+        calm("one node, two faults", 1, 1)
+            .faults(2, &FAULTS)
+            .faults(2, &HOST),
+        calm("one node, one fault, one deed", 1, 1)
+            .faults(1, &FAULTS)
+            .operators(1, &PEOPLE),
+        calm("one node, its service", 1, 1)
+            .faults(1, &FAULTS)
+            .operators(1, &SERVICE),
+        calm("one node, a sentinel that stays", 1, 1)
+            .persistent()
+            .faults(2, &FAULTS)
+            .operators(1, &[Kind::Shutdown]),
+        calm("two nodes, one fault", 2, 1).faults(1, &FAULTS),
+        calm("two nodes, one deed", 2, 1).operators(1, &PEOPLE),
+        reclaim("a node that is gone", 0),
+        lock("another lock", 1, 0),
+        evict("a drain", 1),
+        proceed("a cordon that stays", 1),
+    ]
+}
+
+/// Everything else.
+pub(crate) fn full() -> Vec<Scenario> {
+    vec![
+        calm("three nodes, calm", 3, 1),
+        calm("three nodes, two at once, calm", 3, 2),
+        calm("one node, four faults", 1, 1)
+            .faults(4, &FAULTS)
+            .faults(4, &HOST),
+        calm("one node, two faults, two deeds", 1, 1)
+            .faults(2, &FAULTS)
+            .operators(2, &PEOPLE),
+        calm("one node, its service, two faults", 1, 1)
+            .faults(2, &FAULTS)
+            .operators(2, &SERVICE),
+        calm("two nodes, two faults", 2, 1)
+            .faults(2, &FAULTS)
+            .faults(2, &HOST),
+        calm("two nodes, one fault, one deed", 2, 1)
+            .faults(1, &FAULTS)
+            .operators(1, &PEOPLE),
+        calm("two nodes, their services", 2, 1)
+            .faults(1, &FAULTS)
+            .operators(1, &SERVICE),
+        calm("three nodes, one fault", 3, 1).faults(1, &FAULTS),
+        calm("three nodes, two at once, one fault", 3, 2).faults(1, &FAULTS),
+        reclaim("a node that is gone, one fault", 1),
+        lock("another lock, one fault", 2, 1),
+        evict("a drain, two faults", 2),
+        proceed("a cordon that stays, two faults", 2),
+    ]
+}
+
+fn calm(name: &'static str, nodes: usize, max: u8) -> Scenario {
+    Scenario::calm(name, nodes, max)
+}
+
+/// A holder's Node is deleted, or replaced, while another node waits and may look.
+fn reclaim(name: &'static str, faults: u8) -> Scenario {
+    calm(name, 2, 1)
+        .faults(faults, &[Kind::Lose, Kind::Crash, Kind::Power])
+        .operators(1, &[Kind::DeleteNode, Kind::Reclaim])
+}
+
+/// The lock object is deleted and created again.
+fn lock(name: &'static str, deeds: u8, faults: u8) -> Scenario {
+    calm(name, 2, 1)
+        .faults(faults, &[Kind::Lose, Kind::Crash])
+        .operators(deeds, &[Kind::DeleteLock])
+}
+
+/// One node with two pods.
+fn evict(name: &'static str, faults: u8) -> Scenario {
+    let pod = |uid| Pod {
+        uid,
+        terminating: false,
+        bare: false,
+    };
+    calm(name, 1, 1)
+        .faults(faults, &FAULTS)
+        .faults(faults, &[Kind::DrainTimeout, Kind::SlowRead, Kind::LatePod])
+        .operators(1, &PEOPLE)
+        .operators(1, &[Kind::Stop, Kind::Abort, Kind::BarePod])
+        .pods(vec![pod(1), pod(2)])
+        .configure(|config| config.drain.mode = DrainMode::Evict)
+}
+
+/// A node that somebody else has cordoned reboots all the same, and there is a soak time.
+fn proceed(name: &'static str, faults: u8) -> Scenario {
+    calm(name, 1, 1)
+        .faults(faults, &FAULTS)
+        .operators(1, &PEOPLE)
+        .slow_settle()
+        .configure(|config| {
+            config.drain.foreign_cordon = ForeignCordon::Proceed;
+            config.recovery.soak = Duration::from_secs(60);
+        })
+}
