@@ -4,6 +4,7 @@
 
 mod control;
 mod run;
+mod service;
 mod status;
 mod tasks;
 mod timers;

@@ -8,7 +8,7 @@ use crate::host::ProcessLockError;
 use crate::telemetry;
 
 pub(super) fn run(root: PathBuf, config: Option<PathBuf>, verbose: bool) -> Result<Exit, Failed> {
-    telemetry::init(verbose);
+    let in_journal = telemetry::init(verbose);
     let options = Options {
         root,
         config,
@@ -21,9 +21,14 @@ pub(super) fn run(root: PathBuf, config: Option<PathBuf>, verbose: bool) -> Resu
     match result {
         Ok(_) => Ok(Exit::Ok),
         Err(error) => {
-            // In the journal with its id; standard error is for a person at a terminal.
-            daemon::report_start_error(&error);
-            Err(failed(error))
+            // In the journal with its id, where standard error would say it a second time.
+            if in_journal {
+                daemon::report_start_error(&error);
+            }
+            Err(Failed {
+                told: in_journal,
+                ..failed(error)
+            })
         }
     }
 }

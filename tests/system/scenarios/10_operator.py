@@ -78,7 +78,8 @@ def unlock_gone(lab: Lab) -> None:
 
 def _hand_over_kubeconfig(lab: Lab, machine: Machine) -> None:
     """The administrator's kubeconfig, as an operator would have it."""
-    machine.write(_KUBECONFIG, lab.plane.admin_kubeconfig.read_text())
+    flat = lab.plane.kubectl("config", "view", "--raw", "--flatten")
+    machine.write(_KUBECONFIG, flat)
 
 
 CASES = {"check": check, "abort": abort, "unlock_alive": unlock_alive, "unlock_gone": unlock_gone}
