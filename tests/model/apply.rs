@@ -134,6 +134,7 @@ impl World {
             Act::Unhold(at) => self.change_node(at, |node| node.hold = false),
             Act::DeleteNode(at) => {
                 self.nodes[at] = None;
+                self.ghost(at).removed = true;
                 self.touch_node(at);
             }
             Act::RecreateNode(at) => {

@@ -156,8 +156,10 @@ impl World {
         let held = lock.annotations.keys().filter(is_slot).count();
         let own = format!("{}.rollboot.io/", crate::names::NODES[from]);
         let mut gone = lock.annotations.keys().filter(is_slot);
-        // Another node's slot: a node that was removed from the cluster counts as down no more.
-        self.forced |= gone.any(|key| !key.starts_with(&own) && !after.contains_key(key));
+        let gone = gone.find(|key| !key.starts_with(&own) && !after.contains_key(*key));
+        let victim = gone.and_then(|key| crate::names::index(key.split_once('.')?.0));
+        // A node that was removed from the cluster in its turn counts as down no more, even if it is back by now.
+        self.forced |= victim.is_some_and(|victim| self.hosts[victim].ghost.removed);
         let mut keys = after.keys().filter(is_slot);
         if let Some(added) = keys.find(|key| !lock.annotations.contains_key(*key)) {
             if held >= self.max() {
@@ -167,7 +169,9 @@ impl World {
                 self.break_promise(Violation::AcquiredInPause);
             }
             let entry = after.get(added).and_then(|value| Entry::parse(value));
-            self.ghost(from).slot_boot = entry.map(|entry| entry.boot_id);
+            let ghost = self.ghost(from);
+            ghost.slot_boot = entry.map(|entry| entry.boot_id);
+            ghost.removed = false;
         }
     }
 

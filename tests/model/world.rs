@@ -162,6 +162,8 @@ pub(crate) struct Ghost {
     pub(crate) down: bool,
     /// The node was not seen healthy since this boot.
     pub(crate) unproven: bool,
+    /// Its Node did not exist at a moment of its turn.
+    pub(crate) removed: bool,
     /// Since the daemon last read its Node, somebody uncordoned, re-created or removed it.
     pub(crate) node_touched: bool,
     /// The Node was cordoned, and the one of the turn, when the daemon last read it.
