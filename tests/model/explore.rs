@@ -239,7 +239,7 @@ fn marks(world: &World) -> u8 {
     let mut hosts = world.hosts.iter().zip(&world.nodes);
     let excused = hosts.any(|(host, node)| {
         let turn = host.journal.turn.as_ref();
-        let rebooted = turn.is_some_and(|turn| turn.boot_id != host.boot);
+        let rebooted = turn.is_some_and(|turn| turn.boot_id != host.boot) || world.scenario.garbage;
         host.sick || host.daemon.is_none() || (node.is_none() && rebooted)
     });
     u8::from(good) * GOOD + u8::from(world.at_rest()) * REST + u8::from(excused) * EXCUSED
