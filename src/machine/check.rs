@@ -92,8 +92,8 @@ impl Machine {
             self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN)));
             return;
         };
-        if node.marker.is_some() {
-            // Ours from an earlier turn: it is cleaned up before there is another.
+        if node.marker.is_some() && !node.deleting {
+            // Ours from an earlier turn: it is cleaned up before there is another. On a Node that is being deleted it stays.
             self.restart(out);
             return;
         }

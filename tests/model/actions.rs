@@ -37,13 +37,14 @@ pub(crate) enum Kind {
     Abort,
     DeleteLock,
     Hold,
+    Observe,
     Reclaim,
     BarePod,
 }
 
 impl Kind {
     /// Everything.
-    pub(crate) const ALL: [Self; 28] = [
+    pub(crate) const ALL: [Self; 29] = [
         Self::Lose,
         Self::Refuse,
         Self::Crash,
@@ -70,6 +71,7 @@ impl Kind {
         Self::Abort,
         Self::DeleteLock,
         Self::Hold,
+        Self::Observe,
         Self::Reclaim,
         Self::BarePod,
     ];
@@ -128,9 +130,13 @@ pub(crate) enum Act {
     LiftForeign(usize),
     Shutdown(usize),
     DeleteNode(usize),
+    MarkDeleting(usize),
+    Deleted(usize),
     RecreateNode(usize),
     Hold(usize),
     Unhold(usize),
+    Observe(usize),
+    Act(usize),
     WriteSentinel(usize),
     RemoveSentinel(usize),
     Limit(u8),
@@ -142,6 +148,8 @@ pub(crate) enum Act {
 /// What a step may be relied on for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Reliance {
+    /// The answer to a call that is on its way.
+    Answer,
     /// It happens if it is waited for.
     Sure,
     /// It happens if the operators put things right.
@@ -206,6 +214,10 @@ impl Act {
             | Self::RecreateNode(at)
             | Self::Hold(at)
             | Self::Unhold(at)
+            | Self::Observe(at)
+            | Self::Act(at)
+            | Self::MarkDeleting(at)
+            | Self::Deleted(at)
             | Self::WriteSentinel(at)
             | Self::RemoveSentinel(at) => Some(at),
         }
@@ -213,8 +225,8 @@ impl Act {
 
     pub(crate) fn reliance(self) -> Reliance {
         match self {
-            Self::Serve(_)
-            | Self::Fire(..)
+            Self::Serve(_) => Reliance::Answer,
+            Self::Fire(..)
             | Self::Streak(_)
             | Self::WatchSees(_)
             | Self::PodsSee(_)
@@ -232,6 +244,8 @@ impl Act {
             | Self::Unpause
             | Self::LiftForeign(_)
             | Self::Unhold(_)
+            | Self::Act(_)
+            | Self::Deleted(_)
             | Self::CreateLock
             | Self::Resume => Reliance::Mended,
             Self::Limit(max) if max > 0 => Reliance::Mended,
@@ -263,7 +277,8 @@ impl Act {
             Self::Cordon(_) => Kind::Cordon,
             Self::Uncordon(_) => Kind::Uncordon,
             Self::Shutdown(_) => Kind::Shutdown,
-            Self::DeleteNode(_) | Self::RecreateNode(_) => Kind::DeleteNode,
+            Self::DeleteNode(_) | Self::MarkDeleting(_) | Self::RecreateNode(_) => Kind::DeleteNode,
+            Self::Observe(_) => Kind::Observe,
             Self::Hold(_) => Kind::Hold,
             Self::WriteSentinel(_) | Self::RemoveSentinel(_) => Kind::Sentinel,
             Self::Limit(_) => Kind::Limits,
@@ -439,7 +454,14 @@ impl World {
                 Some(Owner::Foreign) => add(Act::LiftForeign(at)),
             }
             add(Act::Heartbeat(at));
-            add(Act::DeleteNode(at));
+            add(if node.deleting {
+                Act::Deleted(at)
+            } else {
+                Act::DeleteNode(at)
+            });
+            if !node.deleting {
+                add(Act::MarkDeleting(at));
+            }
             add(Act::RecreateNode(at));
             add(if node.hold {
                 Act::Unhold(at)
@@ -459,6 +481,11 @@ impl World {
                 add(Act::PodGone(at));
             }
         }
+        add(if self.hosts[at].observe {
+            Act::Act(at)
+        } else {
+            Act::Observe(at)
+        });
         add(Act::WriteSentinel(at));
         if self.hosts[at].sentinel.is_some() {
             add(Act::RemoveSentinel(at));
@@ -588,6 +615,13 @@ impl fmt::Display for Act {
             Self::DeleteNode(at) => (at, "its Node is deleted"),
             Self::RecreateNode(at) => (at, "its Node is replaced by another"),
             Self::Hold(at) => (at, "an operator holds it"),
+            Self::MarkDeleting(at) => (at, "its Node is being deleted, with finalizers"),
+            Self::Deleted(at) => (
+                at,
+                "the last finalizer of its Node is gone, and so is the Node",
+            ),
+            Self::Observe(at) => (at, "the mode is now \"observe\""),
+            Self::Act(at) => (at, "the mode is \"reboot\" again"),
             Self::Unhold(at) => (at, "an operator lets it go"),
             Self::WriteSentinel(at) => (at, "its sentinel is written anew"),
             Self::RemoveSentinel(at) => (at, "its sentinel is removed"),

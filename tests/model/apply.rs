@@ -10,7 +10,7 @@ use rollboot::machine::{Event, Timer};
 use crate::actions::Act;
 use crate::daemon::pod_view;
 use crate::names;
-use crate::world::{BARE, LATE, Owner, Pod, Shutdown, World, limits, request};
+use crate::world::{BARE, Host, LATE, Owner, Pod, Shutdown, World, limits, request};
 
 impl World {
     /// The state after a step.
@@ -91,7 +91,17 @@ impl World {
             Act::Kill(at) => self.end(at),
             Act::StartUnit(at) => self.start(at),
             Act::Restart(at) => self.restart(at),
-            Act::Abort(at) => self.feed(at, Event::Abort),
+            Act::Abort(at) => {
+                if let Some(daemon) = &mut self.host(at).daemon {
+                    daemon.aborting = true;
+                }
+                self.feed(at, Event::Abort);
+            }
+            Act::Observe(at) | Act::Act(at) => {
+                self.host(at).observe = matches!(act, Act::Observe(_));
+                let config = self.config(at);
+                self.feed(at, Event::Reload(config));
+            }
             Act::Shutdown(at) => {
                 let host = self.host(at);
                 host.shutdown = Shutdown::Foreign;
@@ -132,8 +142,10 @@ impl World {
             }
             Act::Hold(at) => self.change_node(at, |node| node.hold = true),
             Act::Unhold(at) => self.change_node(at, |node| node.hold = false),
-            Act::DeleteNode(at) => {
+            Act::MarkDeleting(at) => self.change_node(at, |node| node.deleting = true),
+            Act::DeleteNode(at) | Act::Deleted(at) => {
                 self.nodes[at] = None;
+                self.ghost(at).removed = true;
                 self.touch_node(at);
             }
             Act::RecreateNode(at) => {
@@ -144,6 +156,9 @@ impl World {
                 self.touch_node(at);
             }
             Act::DeleteLock => {
+                // A node that has never seen the lock cannot know that it was another.
+                let new = |host: &Arc<Host>| host.journal.lock_uid.is_none();
+                self.forced |= self.hosts.iter().any(new);
                 self.lock = None;
                 for at in 0..self.hosts.len() {
                     self.take_slot(at);
@@ -153,9 +168,12 @@ impl World {
                 let lock = self.new_lock(self.scenario.max);
                 self.lock = Some(Arc::new(lock));
             }
-            Act::Resume => self.change_lock(|lock| {
-                lock.annotations.insert(RESUMED.into(), lock.uid.clone());
-            }),
+            Act::Resume => {
+                self.forced = true;
+                self.change_lock(|lock| {
+                    lock.annotations.insert(RESUMED.into(), lock.uid.clone());
+                });
+            }
             other => unreachable!("{other:?}"),
         }
     }
@@ -227,12 +245,12 @@ impl World {
     fn unlock(&mut self, at: usize) {
         let prefix = format!("{}.rollboot.io/", names::NODES[at]);
         self.change_lock(|lock| lock.annotations.retain(|key, _| !key.starts_with(&prefix)));
+        self.forced = true;
         self.take_slot(at);
     }
 
     /// Somebody else than its daemon ended a slot.
     fn take_slot(&mut self, at: usize) {
-        self.forced = true;
         let host = self.host(at);
         host.ghost.slot_taken = true;
         if let Some(call) = &mut host.bus_call {

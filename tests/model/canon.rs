@@ -182,7 +182,7 @@ impl Host {
         self.journal.hash(canon);
         self.sentinel.hash(canon);
         self.written.hash(canon);
-        (self.disk_full, self.silent, self.sick).hash(canon);
+        (self.disk_full, self.silent, self.sick, self.observe).hash(canon);
         (self.shutdown, &self.bus_call, &self.ghost).hash(canon);
         match &self.daemon {
             Some(daemon) => daemon.canon(canon),
@@ -197,6 +197,12 @@ impl Daemon {
         self.op.hash(canon);
         self.timers.bits().hash(canon);
         (&self.lock_watch, self.pods_watch, &self.pods_seen).hash(canon);
-        (&self.evicting, self.stopping, self.restarting).hash(canon);
+        (
+            &self.evicting,
+            self.stopping,
+            self.restarting,
+            self.aborting,
+        )
+            .hash(canon);
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn failure(kind: FailureKind) -> Failure {
 impl World {
     /// systemd starts the daemon, which reads its journal and looks at the sentinels.
     pub(crate) fn start(&mut self, at: usize) {
-        let config = self.config();
+        let config = self.config(at);
         let host = self.host(at);
         let id = HostId {
             node: names::NODES[at].to_owned(),
@@ -58,6 +58,7 @@ impl World {
             evicting: Vec::new(),
             stopping: false,
             restarting: false,
+            aborting: false,
         });
         self.feed(at, Event::Start);
     }
@@ -92,8 +93,10 @@ impl World {
     }
 
     fn carry_out(&mut self, at: usize, action: Action, events: &mut Vec<Event>) {
-        if let Action::Call(op) = &action {
-            self.judge_call(at, op);
+        match &action {
+            Action::Call(op) => self.judge_call(at, op),
+            Action::Evict(_) => self.judge_eviction(at),
+            _ => {}
         }
         let slow_settle = self.scenario.slow_settle;
         let host = self.host(at);
@@ -132,7 +135,8 @@ impl World {
                 events.push(Event::StopReason(reason));
             }
             Action::Report(Report::Defect, text) => self.break_promise(Violation::Defect(text)),
-            Action::Report(..) | Action::AnswerAbort(_) => {}
+            Action::Report(..) => {}
+            Action::AnswerAbort(_) => daemon.aborting = false,
             Action::Exit => self.end(at),
         }
     }

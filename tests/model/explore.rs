@@ -48,6 +48,9 @@ pub(crate) struct Found {
 const GOOD: u8 = 1;
 const REST: u8 = 2;
 const EXCUSED: u8 = 4;
+/// Where a depth-first walk has been.
+const OPEN: u8 = 1;
+const CLOSED: u8 = 2;
 
 #[derive(Default)]
 struct Graph {
@@ -130,16 +133,54 @@ impl Graph {
 
     /// The first state from which an end cannot be reached.
     fn stuck(&self, scenario: &Arc<Scenario>) -> Option<(&'static str, String)> {
-        let good = self.reaching(GOOD, &[Reliance::Sure, Reliance::Mended]);
-        let rest = self.reaching(REST | EXCUSED, &[Reliance::Sure]);
+        let good = self.reaching(GOOD, &[Reliance::Answer, Reliance::Sure, Reliance::Mended]);
+        let rest = self.reaching(REST | EXCUSED, &[Reliance::Answer, Reliance::Sure]);
         let all = 0..self.parents.len();
         let no_good = all.clone().find(|state| !good[*state]);
         let no_rest = all.clone().find(|state| !rest[*state]);
         let what = "a good end, once operators have put things right";
         let story = |(state, what)| (what, self.story(scenario, u32::try_from(state).unwrap()));
+        if let Some(state) = self.round() {
+            return Some(story((state, "wait: it goes round and round by itself")));
+        }
         let no_good = no_good.map(|state| (state, what));
         let no_rest = no_rest.map(|state| (state, "rest, without an operator"));
         no_good.into_iter().chain(no_rest).min().map(story)
+    }
+
+    /// A state that comes back to itself by nothing but answers: a daemon there asks the server again and again without a wait.
+    fn round(&self) -> Option<usize> {
+        let mut seen = vec![0_u8; self.parents.len()];
+        let mut path: Vec<(usize, usize)> = Vec::new();
+        for begin in 0..seen.len() {
+            if seen[begin] != 0 {
+                continue;
+            }
+            seen[begin] = OPEN;
+            path.push((begin, self.offsets[begin]));
+            while let Some((state, step)) = path.last_mut() {
+                if *step == self.offsets[*state + 1] {
+                    seen[*state] = CLOSED;
+                    path.pop();
+                    continue;
+                }
+                let (target, reliance) = self.steps[*step];
+                *step += 1;
+                let target = target as usize;
+                if reliance != Reliance::Answer {
+                    continue;
+                }
+                match seen[target] {
+                    0 => {
+                        seen[target] = OPEN;
+                        path.push((target, self.offsets[target]));
+                    }
+                    OPEN => return Some(target),
+                    _ => {}
+                }
+            }
+        }
+        None
     }
 
     /// From which states one with a mark can be reached by steps to rely on.
@@ -198,7 +239,7 @@ fn marks(world: &World) -> u8 {
     let mut hosts = world.hosts.iter().zip(&world.nodes);
     let excused = hosts.any(|(host, node)| {
         let turn = host.journal.turn.as_ref();
-        let rebooted = turn.is_some_and(|turn| turn.boot_id != host.boot);
+        let rebooted = turn.is_some_and(|turn| turn.boot_id != host.boot) || world.scenario.garbage;
         host.sick || host.daemon.is_none() || (node.is_none() && rebooted)
     });
     u8::from(good) * GOOD + u8::from(world.at_rest()) * REST + u8::from(excused) * EXCUSED

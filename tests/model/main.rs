@@ -7,6 +7,7 @@ mod canon;
 mod daemon;
 mod explore;
 mod host;
+mod mutants;
 mod names;
 mod properties;
 mod scenario;

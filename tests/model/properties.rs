@@ -37,6 +37,10 @@ pub(crate) enum Violation {
     ForeignCordonLifted,
     /// A cordon was lifted, or a slot released, while the host was going down.
     GaveUpGoingDown,
+    /// A pod was evicted from a node without a cordon.
+    EvictedUncordoned,
+    /// A cordon was lifted, or a slot released, while an eviction was on its way.
+    EvictionInFlight,
     /// A slot was released after a boot without proof of health.
     NoProof,
     /// The machine was fed what it does not expect.
@@ -117,9 +121,27 @@ impl World {
         ghost.served.extend(identity);
     }
 
+    /// The machine evicts a pod.
+    pub(crate) fn judge_eviction(&mut self, at: usize) {
+        let ghost = &self.hosts[at].ghost;
+        let node = self.nodes[at].as_ref();
+        let cordoned = node.is_some_and(|node| node.cordon.is_some()) || ghost.node_touched;
+        let held = self.slot_turn(at).is_some() || ghost.slot_taken;
+        if !cordoned {
+            self.break_promise(Violation::EvictedUncordoned);
+        } else if !held {
+            self.break_promise(Violation::NoSlot);
+        }
+    }
+
     /// The machine sends a write that gives up slots. Those of others are judged when they land.
     pub(crate) fn judge_release(&mut self, at: usize, patch: &LockPatch) {
         let own = format!("{}.rollboot.io/", crate::names::NODES[at]);
+        let keeps =
+            |(key, value): (&String, &Option<String>)| value.is_some() && key.starts_with(&own);
+        if patch.annotations.iter().any(keeps) {
+            return;
+        }
         let held = self.lock.as_ref().is_some_and(|lock| {
             let mut keys = patch.annotations.iter();
             keys.any(|(key, value)| {
@@ -142,7 +164,10 @@ impl World {
         let host = &self.hosts[at];
         let ours = host.shutdown == Shutdown::Ours || host.bus_call.is_some();
         let foreign = host.shutdown == Shutdown::Foreign && !host.ghost.down_since_facts;
-        if ours || foreign {
+        let evicts = host.daemon.as_ref();
+        if evicts.is_some_and(|daemon| !daemon.evicting.is_empty()) {
+            self.break_promise(Violation::EvictionInFlight);
+        } else if ours || foreign {
             self.break_promise(Violation::GaveUpGoingDown);
         }
     }
@@ -156,8 +181,10 @@ impl World {
         let held = lock.annotations.keys().filter(is_slot).count();
         let own = format!("{}.rollboot.io/", crate::names::NODES[from]);
         let mut gone = lock.annotations.keys().filter(is_slot);
-        // Another node's slot: a node that was removed from the cluster counts as down no more.
-        self.forced |= gone.any(|key| !key.starts_with(&own) && !after.contains_key(key));
+        let gone = gone.find(|key| !key.starts_with(&own) && !after.contains_key(*key));
+        let victim = gone.and_then(|key| crate::names::index(key.split_once('.')?.0));
+        // A node that was removed from the cluster in its turn counts as down no more, even if it is back by now.
+        self.forced |= victim.is_some_and(|victim| self.hosts[victim].ghost.removed);
         let mut keys = after.keys().filter(is_slot);
         if let Some(added) = keys.find(|key| !lock.annotations.contains_key(*key)) {
             if held >= self.max() {
@@ -167,7 +194,9 @@ impl World {
                 self.break_promise(Violation::AcquiredInPause);
             }
             let entry = after.get(added).and_then(|value| Entry::parse(value));
-            self.ghost(from).slot_boot = entry.map(|entry| entry.boot_id);
+            let ghost = self.ghost(from);
+            ghost.slot_boot = entry.map(|entry| entry.boot_id);
+            ghost.removed = false;
         }
     }
 
@@ -201,8 +230,12 @@ impl World {
                 let running = host
                     .daemon
                     .as_ref()
-                    .is_some_and(|daemon| daemon.op.is_none());
-                !wanted && running && host.shutdown == Shutdown::No && host.bus_call.is_none()
+                    .is_some_and(|d| d.op.is_none() && !d.stopping && !d.aborting);
+                !wanted
+                    && running
+                    && !host.observe
+                    && host.shutdown == Shutdown::No
+                    && host.bus_call.is_none()
             })
     }
 

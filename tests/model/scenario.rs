@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rollboot::config::{Config, DrainMode, ForeignCordon};
+use rollboot::config::{Config, DrainMode, ForeignCordon, Mode};
 use rollboot::journal::Journal;
 
 use crate::actions::Kind;
@@ -29,7 +29,11 @@ pub(crate) struct Scenario {
     pub(crate) slow_settle: bool,
     /// Every Node has these pods, and drains evict.
     pub(crate) pods: Vec<Pod>,
+    /// At the beginning the first node's own slots and marker cannot be read.
+    pub(crate) garbage: bool,
     pub(crate) config: Arc<Config>,
+    /// The same with `mode = "observe"`.
+    pub(crate) observing: Arc<Config>,
     pub(crate) mutation: Mutation,
 }
 
@@ -84,6 +88,11 @@ impl Scenario {
             persistent: false,
             slow_settle: false,
             pods: Vec::new(),
+            garbage: false,
+            observing: Arc::new(Config {
+                mode: Mode::Observe,
+                ..config.clone()
+            }),
             config: Arc::new(config),
             mutation: Mutation::None,
         }
@@ -105,12 +114,21 @@ impl Scenario {
 
     pub(crate) fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(Arc::make_mut(&mut self.config));
+        self.observing = Arc::new(Config {
+            mode: Mode::Observe,
+            ..(*self.config).clone()
+        });
         self
     }
 
     /// The sentinel is not in `/run`.
     pub(crate) fn persistent(mut self) -> Self {
         self.persistent = true;
+        self
+    }
+
+    pub(crate) fn garbage(mut self) -> Self {
+        self.garbage = true;
         self
     }
 

@@ -73,6 +73,14 @@ impl Story {
         panic!("no good end\n{}", self.text());
     }
 
+    /// Answers alone bring the node to a point where it waits for a timer.
+    fn waits(&mut self, at: usize) -> &mut Self {
+        self.goes_on(at, |world| {
+            let daemon = world.hosts[at].daemon.as_ref();
+            daemon.is_some_and(|daemon| daemon.op.is_none())
+        })
+    }
+
     fn next_of(&self, at: usize) -> Option<Act> {
         self.next_but(at, &[])
     }
@@ -82,7 +90,8 @@ impl Story {
         let mut acts = Vec::new();
         self.world.actions(&mut acts);
         let own = acts.into_iter().filter(|act| {
-            let by_itself = act.reliance() == Reliance::Sure && act.kind().is_none();
+            let sure = matches!(act.reliance(), Reliance::Answer | Reliance::Sure);
+            let by_itself = sure && act.kind().is_none();
             act.host() == Some(at) && by_itself && !never.contains(act)
         });
         own.min_by_key(|act| match act {
@@ -259,6 +268,25 @@ fn a_node_that_is_deleted_for_good_does_not_keep_its_slot() {
         .goes_on(A, about_to("(uncordon"))
         .then(Act::DeleteNode(A))
         .goes_on(A, World::at_rest);
+}
+
+#[test]
+fn a_marker_that_stays_on_a_node_that_is_being_deleted_is_left_alone() {
+    let mut story = Story::of(1);
+    story
+        .goes_on(A, label(A, Label::Drained))
+        .then(Act::MarkDeleting(A))
+        .goes_on(A, |world| world.holders().is_empty());
+    story.waits(A);
+}
+
+#[test]
+fn a_marker_that_nobody_can_read_goes() {
+    let mut story = Story::of(1);
+    story
+        .world
+        .change_node(A, |node| node.marker = Some("garbage".into()));
+    story.ends();
 }
 
 #[test]

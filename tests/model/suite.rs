@@ -41,12 +41,13 @@ const PEOPLE: [Kind; 8] = [
 ];
 
 /// What people do to the service.
-const SERVICE: [Kind; 5] = [
+const SERVICE: [Kind; 6] = [
     Kind::Stop,
     Kind::Restart,
     Kind::Abort,
     Kind::Shutdown,
     Kind::Hold,
+    Kind::Observe,
 ];
 
 /// What one node does alone, and two together, with few faults.
@@ -74,6 +75,10 @@ pub(crate) fn quick() -> Vec<Scenario> {
         lock("another lock", 1, 0),
         evict("a drain", 1),
         proceed("a cordon that stays", 1),
+        calm("values that nobody can read", 1, 1)
+            .garbage()
+            .faults(1, &FAULTS)
+            .operators(1, &[Kind::DeleteNode]),
     ]
 }
 

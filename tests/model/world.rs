@@ -106,6 +106,8 @@ pub(crate) struct Host {
     pub(crate) silent: bool,
     /// The kubelet does not become Ready in this boot until somebody mends it.
     pub(crate) sick: bool,
+    /// The configuration says `mode = "observe"`.
+    pub(crate) observe: bool,
     /// The daemon. `None`: it ended and systemd does not start it by itself, or the host is going down.
     pub(crate) daemon: Option<Daemon>,
     pub(crate) ghost: Ghost,
@@ -149,6 +151,8 @@ pub(crate) struct Daemon {
     pub(crate) stopping: bool,
     /// Its SIGTERM is part of a restart.
     pub(crate) restarting: bool,
+    /// An operator waits for the answer to his `abort`.
+    pub(crate) aborting: bool,
 }
 
 /// What an all-knowing observer remembers to judge the promises; no daemon sees it.
@@ -162,6 +166,8 @@ pub(crate) struct Ghost {
     pub(crate) down: bool,
     /// The node was not seen healthy since this boot.
     pub(crate) unproven: bool,
+    /// Its Node did not exist at a moment of its turn.
+    pub(crate) removed: bool,
     /// Since the daemon last read its Node, somebody uncordoned, re-created or removed it.
     pub(crate) node_touched: bool,
     /// The Node was cordoned, and the one of the turn, when the daemon last read it.
@@ -262,15 +268,30 @@ impl World {
                 bus_call: None,
                 silent: false,
                 sick: false,
+                observe: false,
                 daemon: None,
                 ghost: Ghost::default(),
                 summary: OnceLock::new(),
             }));
         }
+        if world.scenario.garbage {
+            world.scatter_garbage();
+        }
         for host in 0..count {
             world.start(host);
         }
         world
+    }
+
+    /// Values that nobody can read stand where the first node's own should, and its journal is lost.
+    fn scatter_garbage(&mut self) {
+        self.change_node(0, |node| node.marker = Some("garbage".into()));
+        self.change_lock(|lock| {
+            for group in ["default", "old"] {
+                let key = rollboot::lock::key(names::NODES[0], group);
+                lock.annotations.insert(key, "garbage".into());
+            }
+        });
     }
 
     /// A name that nothing had before.
@@ -385,8 +406,13 @@ impl World {
         self.bad.get_or_insert(violation);
     }
 
-    pub(crate) fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.scenario.config)
+    /// The configuration of a host as it stands.
+    pub(crate) fn config(&self, at: usize) -> Arc<Config> {
+        if self.hosts[at].observe {
+            Arc::clone(&self.scenario.observing)
+        } else {
+            Arc::clone(&self.scenario.config)
+        }
     }
 }
 
