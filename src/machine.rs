@@ -48,8 +48,6 @@ pub struct HostId {
     pub node: String,
     /// Boot ID of the running kernel.
     pub boot_id: String,
-    /// When it booted, seconds since the epoch by this host's clock.
-    pub boot_time: i64,
 }
 
 /// The whole state of one node.
@@ -74,6 +72,10 @@ pub struct Machine {
     abort: bool,
     /// The drain has taken too long.
     expired: bool,
+    /// The round of last checks has taken too long, or a call in it was repeated.
+    round_is_old: bool,
+    /// The search for stale holders has its timer.
+    reclaim_set: bool,
     /// Attempts in a row that failed of the API, for the wait before the next.
     tries: u8,
     /// The lock as last read, for the report.
@@ -156,6 +158,8 @@ impl Machine {
             stop: Stop::No,
             abort: false,
             expired: false,
+            round_is_old: false,
+            reclaim_set: false,
             tries: 0,
             lock: None,
             said: None,
@@ -200,9 +204,7 @@ impl Machine {
                 self.on_pods(out, crate::drain::DrainEvent::Answer(pod, answer));
             }
             Event::ShutdownHint => {
-                if matches!(self.phase, Phase::Asked(_) | Phase::Down(_)) && !self.in_flight() {
-                    out.set(Timer::Poll, Delay::NOW);
-                }
+                self.on_shutdown_hint(out);
             }
             Event::StopRequested => {
                 if self.stop == Stop::No {
@@ -238,6 +240,7 @@ impl Machine {
             }
             Timer::Evict => self.on_pods(out, crate::drain::DrainEvent::Tick),
             Timer::Check => self.on_check(out),
+            Timer::Round => self.round_is_old = true,
             Timer::Poll => self.on_poll(out),
             Timer::Soak => self.on_soak(out),
         }
@@ -342,11 +345,23 @@ impl Machine {
     }
 
     fn on_abort(&mut self, out: &mut Out) {
+        if matches!(self.phase, Phase::Down(_)) {
+            out.push(Action::AnswerAbort(self.abort_while_down()));
+            return;
+        }
         self.abort = true;
         if self.beyond_undo() {
             self.refuse_abort(out);
         } else {
             self.poke(out);
+        }
+    }
+
+    /// What an operator is told while the host is, or may be, going down.
+    fn abort_while_down(&self) -> Result<String, String> {
+        match self.turn() {
+            None => Ok("no turn is running".into()),
+            Some(_) => Err("this host is going down, or systemd does not say that it is not: nothing is undone".into()),
         }
     }
 
@@ -364,13 +379,13 @@ impl Machine {
             Phase::Idle | Phase::Resting(_) => self.reconsider(out),
             Phase::Draining(_) => self.drain_look(out),
             Phase::Verifying(_) => self.verify_look(out),
+            Phase::Cordoning(_) => self.cordon_look(out),
             // They look at what changed when the call that they wait for has its outcome.
             Phase::Starting(_)
             | Phase::Checking(_)
             | Phase::Latching
             | Phase::Reclaiming(_)
             | Phase::Acquiring(_)
-            | Phase::Cordoning(_)
             | Phase::Asked(_)
             | Phase::Down(_)
             | Phase::Recovering(_)

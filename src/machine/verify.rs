@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::check::host_gate;
 use super::wait::Blocked;
-use super::{Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
+use super::{Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::Delay;
 use crate::config::DrainMode;
 use crate::drain::Drain;
@@ -13,6 +13,8 @@ use crate::node::NodeView;
 
 /// A read of the lock that took longer says nothing about now.
 const FRESH: Duration = Duration::from_secs(5);
+/// What the first look of a round saw counts for so long. Longer, and somebody may have uncordoned the node since.
+const ROUND: Duration = Duration::from_secs(20);
 /// A gate that closed at the last moment is looked at again after this.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -36,6 +38,8 @@ enum Step {
     /// The journal says `rebooting` before logind is asked.
     Journal,
     Lock,
+    /// What was looked at first is too old by now: the record is taken back, and the round begins anew.
+    TakeBack,
 }
 
 impl Verifying {
@@ -65,16 +69,26 @@ impl Machine {
         let Phase::Verifying(verifying) = &self.phase else {
             return;
         };
-        if verifying.step == Step::Quiet
-            && let Some(outcome) = self.why_undo_now()
-        {
-            self.undo_from_verify(out, outcome);
+        if !self.can_drop_call() {
+            return;
+        }
+        let journaled = matches!(verifying.step, Step::Journal | Step::Lock | Step::TakeBack);
+        let why = if journaled {
+            self.no_longer()
+        } else {
+            self.why_undo_now()
+        };
+        if let Some(outcome) = why {
+            self.call = None;
+            out.push(super::Action::CancelTimer(Timer::Check));
+            self.take_back(out, outcome);
         }
     }
 
-    fn undo_from_verify(&mut self, out: &mut Out, outcome: Outcome) {
-        out.push(super::Action::CancelTimer(Timer::Check));
-        self.undo(out, outcome);
+    /// [`Self::why_undo_now`] once the requests count as served.
+    fn no_longer(&self) -> Option<Outcome> {
+        let late = || Outcome::BackOff("not done within drain.timeout".into());
+        self.called_off().or_else(|| self.expired.then(late))
     }
 
     /// It has been quiet for long enough, or a closed gate is looked at again.
@@ -83,22 +97,33 @@ impl Machine {
             return;
         };
         if verifying.step == Step::Quiet {
+            self.round_is_old = false;
+            out.set(Timer::Round, Delay::exactly(ROUND));
             self.verifying(out, Step::Sentinels, Op::Sentinels);
         }
     }
 
     fn verifying(&mut self, out: &mut Out, step: Step, op: Op) {
         if let Phase::Verifying(verifying) = &mut self.phase {
-            verifying.step = step;
+            verifying.step = step.clone();
         }
-        self.call(out, op, Patience::Turn);
+        // Whatever logind cannot say now is asked again in the next round.
+        let patience = if step == Step::Gates {
+            Patience::Once
+        } else {
+            Patience::Turn
+        };
+        self.call(out, op, patience);
     }
 
     fn closed(&mut self, out: &mut Out, blocked: Blocked) {
-        out.report(
-            Report::Waiting,
-            format!("{}: {}", blocked.what, blocked.detail),
-        );
+        if self.said.as_ref() != Some(&blocked) {
+            out.report(
+                Report::Waiting,
+                format!("{}: {}", blocked.what, blocked.detail),
+            );
+            self.said = Some(blocked.clone());
+        }
         if let Phase::Verifying(verifying) = &mut self.phase {
             verifying.step = Step::Quiet;
             verifying.blocked = Some(blocked);
@@ -120,7 +145,8 @@ impl Machine {
             Step::Sentinels | Step::Node | Step::Pods | Step::Gates
         ) && let Some(outcome) = self.why_undo_now()
         {
-            self.undo_from_verify(out, outcome);
+            out.push(super::Action::CancelTimer(Timer::Check));
+            self.undo(out, outcome);
             return;
         }
         match (step, reply) {
@@ -129,7 +155,7 @@ impl Machine {
                     self.verifying(out, Step::Node, Op::ReadNode);
                 } else {
                     let blocked = Blocked::new(
-                        super::Gate::Settle,
+                        Gate::Settle,
                         "the sentinel is being written to",
                         "it must be unchanged for `settle`",
                     );
@@ -159,16 +185,23 @@ impl Machine {
                 self.verifying(out, Step::Lock, Op::ReadLock);
             }
             (Step::Lock, Reply::Lock { result, took }) => {
-                let late = || Outcome::BackOff("not done within drain.timeout".into());
                 let no = self
                     .look_at_lock(result.unwrap_or_default())
-                    .or_else(|| self.called_off())
-                    .or_else(|| self.expired.then(late));
+                    .or_else(|| self.no_longer());
+                let old = took > FRESH || self.round_is_old || self.stop == Stop::Asking;
                 match no {
                     Some(outcome) => self.take_back(out, outcome),
-                    None if took > FRESH => self.verifying(out, Step::Lock, Op::ReadLock),
+                    None if old => self.look_anew(out),
                     None => self.ask(out),
                 }
+            }
+            (Step::TakeBack, Reply::JournalWritten(_)) => {
+                let blocked = Blocked::new(
+                    Gate::Api,
+                    "the last look took too long",
+                    "everything is looked at again",
+                );
+                self.closed(out, blocked);
             }
             (step, reply) => {
                 out.report(
@@ -222,11 +255,27 @@ impl Machine {
         self.write_journal(out, Patience::Turn);
     }
 
+    /// Too much may have happened since the round began, or PID 1 has not said yet why the service is being stopped.
+    fn look_anew(&mut self, out: &mut Out) {
+        self.forget_the_ask();
+        if let Phase::Verifying(verifying) = &mut self.phase {
+            verifying.step = Step::TakeBack;
+        }
+        self.write_journal(out, Patience::Turn);
+    }
+
+    fn forget_the_ask(&mut self) {
+        let id = self.turn().map(|turn| turn.id);
+        if let Some(turn) = &mut self.journal.turn {
+            turn.stage = Stage::Active;
+        }
+        self.journal.history.pop_if(|asked| Some(asked.turn) == id);
+    }
+
     /// logind was not asked, or definitely refused: the record that it was is taken back with the very write that announces the
     /// undo, so before anything is undone.
     pub(super) fn take_back(&mut self, out: &mut Out, outcome: Outcome) {
-        let id = self.turn().map(|turn| turn.id);
-        self.journal.history.pop_if(|asked| Some(asked.turn) == id);
+        self.forget_the_ask();
         self.undo(out, outcome);
     }
 }

@@ -233,6 +233,10 @@ impl Host for World {
         StopReason::Stop
     }
 
+    async fn boot_time(&self) -> Result<i64, Failure> {
+        Ok(0)
+    }
+
     async fn gates(&self) -> Result<HostGates, Failure> {
         Ok(HostGates {
             can_reboot: "yes".into(),
