@@ -94,6 +94,8 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 struct Failed {
     exit: Exit,
+    /// It was said already.
+    told: bool,
     error: anyhow::Error,
 }
 
@@ -101,6 +103,7 @@ impl Failed {
     fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
         Self {
             exit,
+            told: false,
             error: error.into(),
         }
     }
@@ -124,7 +127,9 @@ pub fn main() -> ExitCode {
     match dispatch(cli) {
         Ok(exit) => exit.into(),
         Err(failed) => {
-            say_error(&failed.error);
+            if !failed.told {
+                say_error(&failed.error);
+            }
             failed.exit.into()
         }
     }

@@ -1,9 +1,10 @@
 //! The one loop: events go into the machine, its actions are carried out, their results come back as events.
 //!
-//! Nothing is decided here. One thread; whatever takes time is a future in [`Tasks`], a timer, or a watch.
+//! Nothing is decided here. One thread; whatever takes time is a future in `tasks`, a timer, or a watch.
 
 mod control;
 mod run;
+mod service;
 mod status;
 mod tasks;
 mod timers;

@@ -139,6 +139,19 @@ impl Journal {
             .count()
     }
 
+    /// Latches requests. What is latched stays latched: the reason is the newest one's.
+    pub fn latch(&mut self, why: &str, requests: &Requests) {
+        let earlier = self.latch.take().map(|latch| latch.requests);
+        self.latch = Some(Latch {
+            why: why.to_owned(),
+            requests: earlier
+                .unwrap_or_default()
+                .union(requests)
+                .cloned()
+                .collect(),
+        });
+    }
+
     /// Adds a reboot to the history, which forgets the oldest.
     pub fn remember(&mut self, asked: Asked) {
         self.history.push(asked);

@@ -9,7 +9,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Sends the log to the journal where there is one, else to standard error. `verbose` adds every event and action of the machine.
-pub fn init(verbose: bool) {
+///
+/// Returns whether it is the journal.
+pub fn init(verbose: bool) -> bool {
     let level = if verbose {
         LevelFilter::DEBUG
     } else {
@@ -39,12 +41,14 @@ pub fn init(verbose: bool) {
                     ..PriorityMappings::new()
                 });
             registry.with(layer).init();
+            true
         }
         None => {
             let layer = tracing_subscriber::fmt::layer()
                 .with_writer(std::io::stderr)
                 .with_target(false);
             registry.with(layer).init();
+            false
         }
     }
 }

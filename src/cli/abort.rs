@@ -49,7 +49,7 @@ async fn alone(
     if !daemon::has_turn(&root).map_err(super::run::failed)? {
         return Ok(None);
     }
-    telemetry::init(false);
+    let _in_journal = telemetry::init(false);
     let options = Options {
         root,
         config,

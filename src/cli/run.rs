@@ -8,18 +8,27 @@ use crate::host::ProcessLockError;
 use crate::telemetry;
 
 pub(super) fn run(root: PathBuf, config: Option<PathBuf>, verbose: bool) -> Result<Exit, Failed> {
-    telemetry::init(verbose);
+    let in_journal = telemetry::init(verbose);
     let options = Options {
         root,
         config,
         abort: false,
     };
-    match runtime()?.block_on(daemon::run(options)) {
+    let runtime = runtime()?;
+    let result = runtime.block_on(daemon::run(options));
+    // A name that does not resolve, or a credential plugin that hangs, must not hold up the end.
+    runtime.shutdown_background();
+    match result {
         Ok(_) => Ok(Exit::Ok),
         Err(error) => {
-            // In the journal with its id; standard error is for a person at a terminal.
-            daemon::report_start_error(&error);
-            Err(failed(error))
+            // In the journal with its id, where standard error would say it a second time.
+            if in_journal {
+                daemon::report_start_error(&error);
+            }
+            Err(Failed {
+                told: in_journal,
+                ..failed(error)
+            })
         }
     }
 }

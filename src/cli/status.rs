@@ -33,7 +33,15 @@ pub(super) fn status(root: &Path, json: bool) -> Result<Exit, Failed> {
     } else {
         say(&render(&report));
     }
-    Ok(Exit::Ok)
+    if Root::new(root)
+        .join(format!("/proc/{}", report.pid))
+        .exists()
+    {
+        Ok(Exit::Ok)
+    } else {
+        let why = "the daemon is not running, this is its last word: systemctl status rollboot";
+        Err(Failed::new(Exit::Unavailable, anyhow::anyhow!(why)))
+    }
 }
 
 /// The status for a person: one fact a line, what blocks with what to do about it.

@@ -6,28 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 
 use super::Daemon;
 use super::control::{Control, socket};
-use super::status::{FILE, Report, SentinelStatus, StatusFile};
+use super::service::{Service, Signals, reload, sentinels, watchdog};
+use super::status::{FILE, Report, StatusFile};
 use crate::cluster::KubeletCluster;
 use crate::config::Config;
 use crate::config::load::{ConfigError, load};
 use crate::failure::Failure;
-use crate::host::{
-    Hints, JournalError, LocalHost, ProcessLock, ProcessLockError, Root, SentinelReading, boot,
-    notify,
-};
+use crate::host::{JournalError, LocalHost, ProcessLock, ProcessLockError, Root, boot, notify};
 use crate::journal::Journal;
 use crate::machine::{Event, HostId, Machine};
 use crate::telemetry::ids;
 
 /// How often a kubeconfig is looked for that is not there yet.
 const NO_KUBECONFIG: Duration = Duration::from_secs(15);
-/// A watchdog interval where nobody watches.
-const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the command line says.
 #[derive(Debug, Clone)]
@@ -68,23 +64,6 @@ pub enum StartError {
     NoCluster(Failure),
 }
 
-/// Signals, from before READY on.
-struct Signals {
-    term: Signal,
-    int: Signal,
-    hup: Signal,
-}
-
-enum Wake {
-    Turned,
-    Stop,
-    Reload,
-    Sentinel,
-    Shutdown,
-    Abort,
-    Watchdog,
-}
-
 /// Runs until PID 1 or the machine ends it. Returns the last answer to an abort, if there was one.
 ///
 /// # Errors
@@ -105,7 +84,9 @@ pub async fn run(options: Options) -> Result<Option<Result<String, String>>, Sta
     let host = Rc::new(LocalHost::new(root, config.sentinels.clone()));
     let journal = read_journal(&host)?;
     notify::ready("starting");
-    let Some((cluster, config)) = find_cluster(&options, &host, config, &mut signals).await? else {
+    let Some((cluster, config)) =
+        find_cluster(&options, &host, config, &mut signals, &mut control).await?
+    else {
         return Ok(None);
     };
     tracing::info!(
@@ -134,6 +115,7 @@ pub async fn run(options: Options) -> Result<Option<Result<String, String>>, Sta
         host,
         reading,
         status: StatusFile::default(),
+        watch_problem: None,
         said: String::new(),
         options,
         last_answer: None,
@@ -188,6 +170,7 @@ async fn find_cluster(
     host: &LocalHost,
     mut config: Arc<Config>,
     signals: &mut Signals,
+    control: &mut Control,
 ) -> Result<Option<(KubeletCluster, Arc<Config>)>, StartError> {
     let mut said = String::new();
     loop {
@@ -199,8 +182,8 @@ async fn find_cluster(
                     tracing::warn!("waiting for a kubeconfig: {failure}");
                     notify::status(&format!("waiting for a kubeconfig: {failure}"));
                     said.clone_from(&failure.message);
-                    write_waiting_status(host, failure.message);
                 }
+                write_waiting_status(host, failure.message);
             }
         }
         let deadline = Instant::now() + NO_KUBECONFIG;
@@ -215,6 +198,7 @@ async fn find_cluster(
                     }
                     break;
                 }
+                () = control.abort_asked() => control.answer(&abort_without_cluster(host)),
                 _ = watchdog.tick() => notify::watchdog(),
                 () = tokio::time::sleep_until(deadline) => break,
             }
@@ -222,17 +206,20 @@ async fn find_cluster(
     }
 }
 
-fn watchdog() -> tokio::time::Interval {
-    let period = notify::watchdog_interval().unwrap_or(NEVER);
-    let mut ticks = interval_at(Instant::now() + period, period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
+/// What an operator's abort is answered before there is a cluster to undo anything in.
+fn abort_without_cluster(host: &LocalHost) -> Result<String, String> {
+    match host.journal().read() {
+        Ok(journal) if journal.turn.is_none() => Ok("no turn is running".into()),
+        Ok(_) => Err("a turn is recorded, and without a kubeconfig it cannot be undone".into()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// `status` must say something before there is a machine.
 fn write_waiting_status(host: &LocalHost, problem: String) {
     let node = boot::host_name(host.root()).unwrap_or_default();
     let report = Report {
+        pid: std::process::id(),
         machine: crate::machine::Status::without_cluster(node, Timestamp::now(), &problem),
         sentinels: sentinels(&host.read_sentinels()),
         problems: vec![problem],
@@ -241,140 +228,4 @@ fn write_waiting_status(host: &LocalHost, problem: String) {
     if let Err(error) = written {
         tracing::warn!(%error, "the status file cannot be written");
     }
-}
-
-/// Reads the configuration again. A wrong one changes nothing and is told.
-fn reload(options: &Options) -> Option<Arc<Config>> {
-    match load(&options.root, options.config.as_deref()) {
-        Ok(config) => Some(Arc::new(config)),
-        Err(error) => {
-            tracing::error!(
-                message_id = ids::CONFIGURATION_ERROR,
-                "the configuration stays as it was: {error}"
-            );
-            None
-        }
-    }
-}
-
-/// The daemon with everything around it.
-struct Service {
-    daemon: Daemon<KubeletCluster, LocalHost>,
-    host: Rc<LocalHost>,
-    sentinel_hints: Hints,
-    shutdown_hints: Hints,
-    reading: SentinelReading,
-    status: StatusFile,
-    /// The last status line.
-    said: String,
-    options: Options,
-    last_answer: Option<Result<String, String>>,
-}
-
-impl Service {
-    async fn serve(&mut self, signals: &mut Signals, control: &mut Control) {
-        let mut watchdog = watchdog();
-        while !self.daemon.ended() {
-            let wake = tokio::select! {
-                biased;
-                _ = signals.term.recv() => Wake::Stop,
-                _ = signals.int.recv() => Wake::Stop,
-                _ = signals.hup.recv() => Wake::Reload,
-                () = self.daemon.turn() => Wake::Turned,
-                () = self.sentinel_hints.next() => Wake::Sentinel,
-                () = self.shutdown_hints.next() => Wake::Shutdown,
-                () = control.abort_asked() => Wake::Abort,
-                _ = watchdog.tick() => Wake::Watchdog,
-            };
-            match wake {
-                Wake::Turned => {}
-                Wake::Stop => self.daemon.feed(Event::StopRequested),
-                Wake::Reload => self.reload(),
-                Wake::Sentinel => self.look(),
-                Wake::Shutdown => self.daemon.feed(Event::ShutdownHint),
-                Wake::Abort => self.daemon.feed(Event::Abort),
-                Wake::Watchdog => notify::watchdog(),
-            }
-            for answer in self.daemon.take_abort_answers() {
-                control.answer(&answer).await;
-                self.last_answer = Some(answer);
-            }
-            self.show();
-            if self.options.abort && self.last_answer.is_some() {
-                return;
-            }
-        }
-        notify::stopping(&self.daemon.machine().reason());
-    }
-
-    fn look(&mut self) {
-        let reading = self.host.read_sentinels();
-        for problem in &reading.problems {
-            if !self.reading.problems.contains(problem) {
-                tracing::warn!("{problem}");
-            }
-        }
-        let requests = reading.requests.clone();
-        self.reading = reading;
-        self.daemon.feed(Event::Sentinels(requests));
-    }
-
-    fn reload(&mut self) {
-        notify::reloading();
-        if let Some(new) = reload(&self.options) {
-            let old = self.daemon.machine().config();
-            let fixed = |config: &Config| {
-                (
-                    config.kubeconfig.clone(),
-                    config.node_name.clone(),
-                    config.lock.namespace.clone(),
-                    config.lock.name.clone(),
-                    config.sentinels.clone(),
-                )
-            };
-            if fixed(old) != fixed(&new) {
-                tracing::warn!(
-                    "sentinels, kubeconfig, node-name, lock.namespace and lock.name take effect at the next start"
-                );
-            }
-            tracing::info!("the configuration was read again");
-            self.daemon.reload(new);
-        }
-        notify::ready(&self.said);
-    }
-
-    /// Brings the status file and the status line up to date.
-    fn show(&mut self) {
-        let machine = self.daemon.machine();
-        let reason = machine.reason();
-        if reason != self.said {
-            notify::status(&reason);
-            self.said = reason;
-        }
-        let report = Report {
-            machine: machine.status(),
-            sentinels: sentinels(&self.reading),
-            problems: self.reading.problems.clone(),
-        };
-        let path = self.host.root().join(FILE);
-        if let Err(error) = self.status.write(&path, &report) {
-            tracing::debug!(%error, "the status file cannot be written");
-        }
-    }
-}
-
-fn sentinels(reading: &SentinelReading) -> Vec<SentinelStatus> {
-    reading
-        .sentinels
-        .iter()
-        .map(|sentinel| SentinelStatus {
-            path: sentinel.path.clone(),
-            present: reading
-                .requests
-                .iter()
-                .any(|request| request.path == sentinel.path),
-            since: sentinel.since,
-            packages: sentinel.packages.clone(),
-        })
-        .collect()
 }

@@ -15,6 +15,8 @@ pub const FILE: &str = "/run/rollboot/status.json";
 /// The content of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
+    /// The process that wrote it: without it, this is its last word.
+    pub pid: u32,
     /// What the machine knows.
     #[serde(flatten)]
     pub machine: Status,

@@ -29,6 +29,29 @@ pub(super) struct Asked {
     clear: Streak,
 }
 
+impl Asked {
+    pub(super) fn describe(&self) -> String {
+        let (clear, enough) = (self.clear.length, self.enough());
+        if clear == 0 {
+            "logind was asked to reboot".to_owned()
+        } else {
+            format!(
+                "logind was asked to reboot and no shutdown is pending: given up after {} more looks, ten seconds apart",
+                enough.saturating_sub(clear)
+            )
+        }
+    }
+
+    /// How many clear answers in a row are enough to conclude that no reboot comes.
+    fn enough(&self) -> u8 {
+        if self.replied == Some(self.clear.connection) {
+            CLEAR
+        } else {
+            CLEAR_WITHOUT_REPLY
+        }
+    }
+}
+
 /// Waiting for a shutdown that somebody else started.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Down {
@@ -111,12 +134,7 @@ impl Machine {
             },
             Reply::Facts(facts) => {
                 asked.clear.add(&facts);
-                let enough = if asked.replied == Some(facts.connection) {
-                    CLEAR
-                } else {
-                    CLEAR_WITHOUT_REPLY
-                };
-                if asked.clear.length >= enough {
+                if asked.clear.length >= asked.enough() {
                     out.report(
                         Report::RebootDidNotHappen,
                         "logind was asked to reboot, and nothing came of it: see journalctl -u systemd-logind",

@@ -129,12 +129,14 @@ impl Machine {
                 if call.tries == 0 || call.tries == MANY {
                     let lock = matches!(call.op, Op::ReadLock);
                     let unarmed = lock && failure.kind == FailureKind::Forbidden;
-                    let report = if unarmed {
-                        Report::NotArmed
+                    if unarmed {
+                        let text = format!(
+                            "not armed, this node only observes until lock.yaml is applied: {failure}"
+                        );
+                        out.report(Report::NotArmed, text);
                     } else {
-                        Report::Retrying
-                    };
-                    out.report(report, failure.message.clone());
+                        out.report(Report::Retrying, failure.message.clone());
+                    }
                 }
                 call.tries = call.tries.saturating_add(1).min(MANY);
                 call.state = State::Resting(failure);

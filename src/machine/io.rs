@@ -178,7 +178,9 @@ pub enum Report {
     DrainStarted,
     /// Nothing evictable is left.
     Drained,
-    /// A turn failed and is being undone.
+    /// A turn failed and is being undone, and there is a pause before the next.
+    TurnFailed,
+    /// A turn is being undone for another reason.
     Undoing,
     /// The node is uncordoned and the slot is free, without a reboot.
     Undone,

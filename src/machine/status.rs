@@ -222,7 +222,7 @@ impl Machine {
                 Some(blocked) => format!("drained; {}: {}", blocked.what, blocked.detail),
                 None => "drained; last checks before the reboot".to_owned(),
             },
-            Phase::Asked(_) => "logind was asked to reboot".to_owned(),
+            Phase::Asked(asked) => asked.describe(),
             Phase::Down(_) => "this host is going down, or may be".to_owned(),
             Phase::Recovering(recovering) => format!(
                 "rebooted; proof of health is missing: {}",

@@ -3,7 +3,7 @@
 use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
 use crate::backoff::after_failed_turns;
 use crate::failure::WriteOutcome;
-use crate::journal::{Asked, Failed, Latch, Outcome, Stage};
+use crate::journal::{Asked, Failed, Outcome, Stage};
 use crate::lock::LockView;
 use crate::node::{NodePatch, NodeView};
 use crate::shutdown::GoingDown;
@@ -39,7 +39,13 @@ impl Machine {
             Outcome::Stop => Some("the service is being stopped".to_owned()),
         };
         if let Some(why) = why {
-            out.report(Report::Undoing, format!("the turn is being undone: {why}"));
+            let report = match outcome {
+                Outcome::BackOff(_) => Report::TurnFailed,
+                Outcome::Done | Outcome::Again(_) | Outcome::Latch(_) | Outcome::Stop => {
+                    Report::Undoing
+                }
+            };
+            out.report(report, format!("the turn is being undone: {why}"));
         }
         self.note_outcome(out, &outcome);
         out.push(Action::CancelTimer(Timer::Drain));
@@ -101,10 +107,8 @@ impl Machine {
                 });
             }
             Outcome::Latch(why) => {
-                self.journal.latch = Some(Latch {
-                    why: why.clone(),
-                    requests: turn.requests.union(&self.present).cloned().collect(),
-                });
+                let requests = turn.requests.union(&self.present).cloned().collect();
+                self.journal.latch(why, &requests);
             }
             Outcome::Again(_) | Outcome::Stop => {}
         }

@@ -10,7 +10,6 @@ use super::{Action, Machine, Op, Out, Patience, Phase, Report, Stop, Timer};
 use crate::backoff::Delay;
 use crate::config::Mode;
 use crate::failure::{Failure, FailureKind};
-use crate::journal::Latch;
 use crate::lock::{CONTROL_PLANE, LockView, Verdict};
 
 /// Waiters start within this time of a release, at random. The first write reaches the others through their watch and calls
@@ -255,11 +254,8 @@ impl Machine {
         out.push(Action::AnswerAbort(
             Ok("no turn is running any more".into()),
         ));
-        let requests = self.wanted();
-        self.journal.latch = Some(Latch {
-            why: "an operator aborted the turn".into(),
-            requests,
-        });
+        self.journal
+            .latch("an operator aborted the turn", &self.present);
         self.phase = Phase::Latching;
         self.write_journal(out, Patience::Once);
     }

@@ -10,7 +10,8 @@ pub fn report(report: Report, text: &str) {
         Report::Cordoned => tracing::info!(message_id = ids::CORDONED, "{text}"),
         Report::DrainStarted => tracing::info!(message_id = ids::DRAIN_STARTED, "{text}"),
         Report::Drained => tracing::info!(message_id = ids::DRAIN_FINISHED, "{text}"),
-        Report::Undoing => tracing::warn!(message_id = ids::DRAIN_FAILED, "{text}"),
+        Report::TurnFailed => tracing::warn!(message_id = ids::TURN_FAILED, "{text}"),
+        Report::Undoing => tracing::warn!("{text}"),
         Report::Undone => tracing::info!(message_id = ids::UNDONE, "{text}"),
         Report::RebootAsked => tracing::info!(message_id = ids::REBOOT_ASKED, "{text}"),
         Report::RebootDidNotHappen => {

@@ -10,8 +10,8 @@ pub const CORDONED: &str = "cb7f240e1d7647509ed907fa5deb71d0";
 pub const DRAIN_STARTED: &str = "dbc7fbd371f0468d80536dbd90ac11da";
 /// Nothing is left to evict.
 pub const DRAIN_FINISHED: &str = "8fe941ed6a2b49ca9735f04c1a4d157f";
-/// The drain was refused, or was not done in time.
-pub const DRAIN_FAILED: &str = "350c6a675e344612bfbce64939834781";
+/// A turn failed: a drain that was refused or not done in time, a slot that was taken away, a logind that would not.
+pub const TURN_FAILED: &str = "350c6a675e344612bfbce64939834781";
 /// A turn was undone before the reboot.
 pub const UNDONE: &str = "43068f98db11485f8f660350cdd57300";
 /// logind was asked to reboot.
@@ -41,7 +41,7 @@ pub const ALL: [(&str, &str); 16] = [
     ("CORDONED", CORDONED),
     ("DRAIN_STARTED", DRAIN_STARTED),
     ("DRAIN_FINISHED", DRAIN_FINISHED),
-    ("DRAIN_FAILED", DRAIN_FAILED),
+    ("TURN_FAILED", TURN_FAILED),
     ("UNDONE", UNDONE),
     ("REBOOT_ASKED", REBOOT_ASKED),
     ("REBOOT_DID_NOT_HAPPEN", REBOOT_DID_NOT_HAPPEN),

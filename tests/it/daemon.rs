@@ -96,6 +96,25 @@ async fn a_stop_in_the_middle_of_a_drain_undoes_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_abort_in_the_middle_of_a_drain_latches_its_sentinel() {
+    let world = World::new();
+    world.add_pod("stuck");
+    world.block_evictions();
+    world.touch_sentinel();
+    let mut daemon = start(&world);
+    until_label(&mut daemon, Label::Cordoned).await;
+    daemon.feed(Event::Abort);
+    until_label(&mut daemon, Label::Latched).await;
+    assert!(!world.cordoned() && !world.holds_slot());
+    assert_eq!(daemon.take_abort_answers().len(), 1);
+    // Nothing is on its way any more, and a restart changes nothing.
+    drop(daemon);
+    let mut daemon = start(&world);
+    until_label(&mut daemon, Label::Latched).await;
+    assert!(!world.holds_slot());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_drain_that_never_ends_is_given_up_and_tried_again_later() {
     let world = World::new();
     world.add_pod("stuck");

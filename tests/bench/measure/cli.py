@@ -43,12 +43,16 @@ def main() -> int:
 
 def _read() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/bench/run", description="Measures the real package.")
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *_GROUPS], help=f"any of {', '.join(_GROUPS)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(_GROUPS)} (default: all)")
     parser.add_argument("--json", action="store_true", help="print nothing but one JSON object")
     parser.add_argument("--idle", type=float, default=300, metavar="SECONDS", help="how long to be idle (default: 300)")
     parser.add_argument("--deb", type=Path, help="the package (default: $ROLLBOOT_DEB, then target/packages/*.deb)")
     parser.add_argument("--suites", default="trixie", help="Debian release of each machine (default: %(default)s)")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(_GROUPS)
+    if unknown:
+        parser.error(f"no group is called {' or '.join(sorted(unknown))}; there are {', '.join(_GROUPS)}")
+    return arguments
 
 
 def _measure(names: list[str], package: Path, arguments: argparse.Namespace) -> tuple[Values, bool]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import time
 
-from lab.rollboot import Rollboot
 from lab.scenario import Lab
-from lab.waiting import wait_until
 
+from . import armed
 from .figures import Values
 from .process import Process, watch
 
@@ -22,9 +21,7 @@ _CALM = 15.0
 
 def measure(lab: Lab, seconds: float) -> Values:
     """The worst of the lab's machines, each idle at the same time."""
-    installed = lab.install(config="")
-    for each in installed:
-        wait_until(f"rollboot on {each.machine.name} has looked at the cluster", lambda e=each: _has_looked(lab, e))
+    armed.install(lab, "")
     time.sleep(_CALM)
     # A lab counts requests from when it was made.
     quiet = Lab(lab.cluster)
@@ -40,8 +37,3 @@ def measure(lab: Lab, seconds: float) -> Values:
         "idle.threads": max(rest.threads for rest in rests),
         "idle.wakeups_per_min": round(max(rest.wakeups_per_minute for rest in rests), 1),
     }
-
-
-def _has_looked(lab: Lab, rollboot: Rollboot) -> bool:
-    """Its first reads are over, and the audit log can tell: without this a count of 0 would mean nothing."""
-    return rollboot.phase() == "idle" and bool(lab.requests(rollboot.machine))

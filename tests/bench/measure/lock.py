@@ -27,6 +27,7 @@ from lab.rollboot import Rollboot
 from lab.scenario import Lab
 from lab.waiting import wait_until
 
+from . import armed
 from .figures import Values
 from .process import Process
 
@@ -50,13 +51,7 @@ def measure(lab: Lab) -> Values:
     """Takes the slot and gives it back, many times, on the first machine."""
     machine = lab.machines[0]
     lab.app("held", replicas=1, node=machine.name).budget(max_unavailable=0)
-    rollboot = Rollboot(machine)
-    if rollboot.status():
-        rollboot.configure(_CONFIG)
-        lab.arm()
-    else:
-        lab.install(_CONFIG)
-    rollboot.wait_phase("idle")
+    armed.install(lab, _CONFIG)
     attempts = [_attempt(lab, machine) for _ in range(_TURNS)]
     return {
         "lock.cas_ms": _median(attempt.ours for attempt in attempts),

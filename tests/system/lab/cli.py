@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import shutil
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 from . import places
 from .isolation import run_isolated
@@ -42,12 +44,15 @@ def main() -> int:
 
     folder = places.labs() / f"{os.getpid()}"
     folder.mkdir(parents=True, exist_ok=True)
+    _sweep()
+    held = _hold(folder)
     try:
         if arguments.up:
             scenarios = []
         return run_isolated(lambda: runner.run(folder, parts, scenarios, arguments.keep or arguments.up))
     finally:
         _remove(folder)
+        held.close()
 
 
 def _read() -> argparse.Namespace:
@@ -75,6 +80,24 @@ def _package(named: Path | None) -> Path | None:
         return named.resolve()
     built = sorted(places.PACKAGES.glob("*.deb"), key=lambda path: path.stat().st_mtime)
     return built[-1] if built else None
+
+
+def _hold(folder: Path) -> IO[str]:
+    """Marks a lab as running: the lock ends with the last of its processes, however they end."""
+    lock = (folder / "lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _sweep() -> None:
+    """Removes what labs left whose every process was killed."""
+    for path in places.labs().glob("*/lock"):
+        try:
+            with path.open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(path.parent)
+        except OSError:
+            continue
 
 
 def _remove(folder: Path) -> None:

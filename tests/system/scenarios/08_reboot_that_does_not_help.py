@@ -7,6 +7,7 @@ from lab.rollboot import QUICK
 from lab.scenario import Lab
 from lab.waiting import holds_for, wait_until
 
+TIMEOUT = 500
 _PERSISTENT = "/var/lib/lab-reboot-required"
 
 
@@ -30,23 +31,23 @@ def job_cancelled(lab: Lab) -> None:
     latched, no second try for the same sentinel; a new one goes on."""
     node = lab.machines[0]
     rollboot = lab.install()[0]
-    # Something that reboot.target has to wait for, so that there is time to cancel.
+    # Something slow to stop that all mounts are needed for: services end, and then there is time to cancel.
     node.write("/run/systemd/system/lab-brake.service", (
-        "[Unit]\nDefaultDependencies=no\nBefore=reboot.target systemd-reboot.service\n"
-        "[Service]\nType=oneshot\nExecStart=sleep 600\n"
+        "[Unit]\nRequiresMountsFor=/tmp /run/lock /var/lib/containerd /var/lib/kubelet /opt/lab/bin"
+        " /opt/lab/images.tar /opt/lab/rollboot.deb\n"
+        "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=true\nExecStop=sleep 600\nTimeoutStopSec=infinity\n"
     ))
-    node.write("/run/systemd/system/reboot.target.d/brake.conf", "[Unit]\nRequires=lab-brake.service\n")
     node.run("systemctl", "daemon-reload")
+    node.run("systemctl", "start", "lab-brake.service")
     node.ask_for_reboot()
     wait_until("PID 1 has the job", lambda: "lab-brake.service" in node.run("systemctl", "list-jobs"), 90)
     wait_until("the service has ended", lambda: not rollboot.active())
     node.run("systemctl", "cancel")
-    node.run("rm", "-r", "/run/systemd/system/reboot.target.d")
-    node.run("systemctl", "daemon-reload")
-    node.run("systemctl", "stop", "lab-brake.service")
+    node.run("systemctl", "kill", "--signal=KILL", "lab-brake.service")
     node.run("systemctl", "start", "multi-user.target")
     lab.cluster.wait_ready(node)
-    rollboot.wait_phase("latched", timeout=120)
+    # The process that asked is gone, and with it the connection that could tell: two minutes of clear answers are asked for.
+    rollboot.wait_phase("latched", timeout=240)
     _latched(lab, node)
     _a_new_sentinel_goes_on(lab, node)
 

@@ -147,7 +147,8 @@ async fn a_server_that_ends_ends_the_watch_at_once_and_the_old_version_is_gone_w
     let begun = Instant::now();
     let outcome = a.patch_lock(&patch).await;
     assert!(
-        matches!(&outcome, WriteOutcome::Refused(failure) if failure.message.contains("refused")),
+        // Refused, or reset while its socket goes: either way there was no connection, so nothing was sent.
+        matches!(&outcome, WriteOutcome::Refused(failure) if failure.message.contains("Connect")),
         "{outcome:?}"
     );
     assert!(begun.elapsed() < Duration::from_secs(1));
