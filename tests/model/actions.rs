@@ -92,6 +92,7 @@ pub(crate) enum Act {
     Land(usize),
     Fire(usize, Timer),
     Streak(usize),
+    Looks(usize),
     WatchSees(usize),
     WatchEnds(usize),
     PodsSee(usize),
@@ -214,6 +215,7 @@ impl Act {
             | Self::RecreateNode(at)
             | Self::Hold(at)
             | Self::Unhold(at)
+            | Self::Looks(at)
             | Self::Observe(at)
             | Self::Act(at)
             | Self::MarkDeleting(at)
@@ -351,8 +353,12 @@ impl World {
                 add(Act::Fire(at, timer));
             }
         }
-        if daemon.timers.has(Timer::Poll) && daemon.op.is_none() && self.streak_completes(at) {
-            add(Act::Streak(at));
+        if daemon.timers.has(Timer::Poll) && daemon.op.is_none() {
+            if self.streak_completes(at) {
+                add(Act::Streak(at));
+            } else if !self.facts_are_clear(at) {
+                add(Act::Looks(at));
+            }
         }
         if let Some(seen) = &daemon.lock_watch {
             let version = self.lock.as_ref().map(|lock| lock.version.as_str());
@@ -380,11 +386,15 @@ impl World {
     /// The facts stay clear for long enough. A daemon that has asked waits for longer than the bus keeps a call.
     fn streak_completes(&self, at: usize) -> bool {
         let host = &self.hosts[at];
-        let clear = host.shutdown == Shutdown::No && !host.silent;
         let machine = host.daemon.as_ref().and_then(|d| d.machine.as_ref());
         let asked = machine.is_some_and(|machine| machine.reason() == "logind was asked to reboot");
         let hasty = self.scenario.mutation == crate::scenario::Mutation::Hasty;
-        clear && (!asked || host.bus_call.is_none() || hasty)
+        self.facts_are_clear(at) && (!asked || host.bus_call.is_none() || hasty)
+    }
+
+    fn facts_are_clear(&self, at: usize) -> bool {
+        let host = &self.hosts[at];
+        host.shutdown == Shutdown::No && !host.silent
     }
 
     /// The final checks have seen Node and pods, or the call is on the bus: that takes seconds.
@@ -577,6 +587,7 @@ impl fmt::Display for Act {
         let (at, what) = match *self {
             Self::Fire(at, timer) => return write!(f, "node {}: timer {timer:?}", NODES[at]),
             Self::Streak(at) => (at, "the facts stay clear for long"),
+            Self::Looks(at) => (at, "the facts are asked again and again"),
             Self::WatchSees(at) => (at, "the watch shows the lock"),
             Self::WatchEnds(at) => (at, "the watch of the lock ends"),
             Self::PodsSee(at) => (at, "the watch shows the pods"),

@@ -38,7 +38,7 @@ impl World {
             Act::Refuse(at) => self.refuse(at),
             Act::Land(stray) => self.land(stray),
             Act::Fire(at, timer) => self.fire(at, timer),
-            Act::Streak(at) => self.streak(at),
+            Act::Streak(at) | Act::Looks(at) => self.streak(at),
             Act::WatchSees(at) => self.watch_sees(at),
             Act::WatchEnds(at) => {
                 if let Some(daemon) = &mut self.host(at).daemon {

@@ -121,6 +121,12 @@ impl Scenario {
         self
     }
 
+    /// Only so many nodes have a sentinel at the beginning.
+    pub(crate) fn asking(mut self, asking: usize) -> Self {
+        self.asking = asking;
+        self
+    }
+
     /// The sentinel is not in `/run`.
     pub(crate) fn persistent(mut self) -> Self {
         self.persistent = true;

@@ -1,4 +1,4 @@
-//! The models: which nodes, faults and operators meet. The quick ones are part of every test run, the full ones take minutes.
+//! The models: which nodes, faults and operators meet. The quick ones are part of every test run, the others take minutes.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::scenario::Scenario;
 use crate::world::Pod;
 
 /// What networks, power and programs do.
-pub(crate) const FAULTS: [Kind; 5] = [
+const FAULTS: [Kind; 5] = [
     Kind::Lose,
     Kind::Refuse,
     Kind::Crash,
@@ -50,35 +50,59 @@ const SERVICE: [Kind; 6] = [
     Kind::Observe,
 ];
 
-/// What one node does alone, and two together, with few faults.
-pub(crate) fn quick() -> Vec<Scenario> {
+/// What one node does, with few faults.
+pub(crate) fn quick_alone() -> Vec<Scenario> {
     vec![
         calm("one node, calm", 1, 1),
-        calm("two nodes, calm", 2, 1),
-        calm("two nodes at once, calm", 2, 2),
         calm("one node, two faults", 1, 1)
             .faults(2, &FAULTS)
             .faults(2, &HOST),
-        calm("one node, one fault, one deed", 1, 1)
-            .faults(1, &FAULTS)
-            .operators(1, &PEOPLE),
+        calm("one node, one deed", 1, 1).operators(1, &PEOPLE),
         calm("one node, its service", 1, 1)
             .faults(1, &FAULTS)
             .operators(1, &SERVICE),
         calm("one node, a sentinel that stays", 1, 1)
             .persistent()
-            .faults(2, &FAULTS)
+            .faults(1, &FAULTS)
             .operators(1, &[Kind::Shutdown]),
-        calm("two nodes, one fault", 2, 1).faults(1, &FAULTS),
-        calm("two nodes, one deed", 2, 1).operators(1, &PEOPLE),
-        reclaim("a node that is gone", 0),
-        lock("another lock", 1, 0),
-        evict("a drain", 1),
-        proceed("a cordon that stays", 1),
-        calm("values that nobody can read", 1, 1)
+        calm("one node, values that nobody can read", 1, 1)
             .garbage()
             .faults(1, &FAULTS)
             .operators(1, &[Kind::DeleteNode]),
+        evict("one node, a drain", 0, 0),
+    ]
+}
+
+/// What two nodes do together, with few faults.
+pub(crate) fn quick_together() -> Vec<Scenario> {
+    vec![
+        calm("two nodes, calm", 2, 1),
+        calm("two nodes at once, calm", 2, 2),
+        calm("two nodes, one fault", 2, 1).faults(1, &FAULTS),
+        calm("two nodes, one asks, one deed", 2, 1)
+            .asking(1)
+            .operators(1, &PEOPLE),
+    ]
+}
+
+/// Each combination once, still within a minute.
+pub(crate) fn thorough() -> Vec<Scenario> {
+    vec![
+        calm("one node, one fault, one deed", 1, 1)
+            .faults(1, &FAULTS)
+            .operators(1, &PEOPLE),
+        calm("one node, a sentinel that stays, two faults", 1, 1)
+            .persistent()
+            .faults(2, &FAULTS)
+            .operators(1, &[Kind::Shutdown]),
+        calm("two nodes, one deed", 2, 1).operators(1, &PEOPLE),
+        reclaim("two nodes, one is gone", 0),
+        lock("two nodes, another lock", 1, 0),
+        evict("one node, a drain, one fault", 1, 1),
+        proceed("one node, a cordon that stays", 1),
+        calm("one node, two deeds about its cordon", 1, 1)
+            .faults(1, &FAULTS)
+            .operators(2, &[Kind::Cordon, Kind::Uncordon]),
     ]
 }
 
@@ -93,7 +117,7 @@ pub(crate) fn full() -> Vec<Scenario> {
         calm("one node, two faults, two deeds", 1, 1)
             .faults(2, &FAULTS)
             .operators(2, &PEOPLE),
-        calm("one node, its service, two faults", 1, 1)
+        calm("one node, its service, two faults, two deeds", 1, 1)
             .faults(2, &FAULTS)
             .operators(2, &SERVICE),
         calm("two nodes, two faults", 2, 1)
@@ -106,11 +130,11 @@ pub(crate) fn full() -> Vec<Scenario> {
             .faults(1, &FAULTS)
             .operators(1, &SERVICE),
         calm("three nodes, one fault", 3, 1).faults(1, &FAULTS),
-        calm("three nodes, two at once, one fault", 3, 2).faults(1, &FAULTS),
-        reclaim("a node that is gone, one fault", 1),
-        lock("another lock, one fault", 2, 1),
-        evict("a drain, two faults", 2),
-        proceed("a cordon that stays, two faults", 2),
+        calm("three nodes, two at once, one fault", 3, 2).faults(1, &[Kind::Lose, Kind::Crash]),
+        reclaim("two nodes, one is gone, one fault", 1),
+        lock("two nodes, another lock, one fault", 2, 1),
+        evict("one node, a drain, two faults", 2, 1),
+        proceed("one node, a cordon that stays, two faults", 2),
     ]
 }
 
@@ -133,7 +157,7 @@ fn lock(name: &'static str, deeds: u8, faults: u8) -> Scenario {
 }
 
 /// One node with two pods.
-fn evict(name: &'static str, faults: u8) -> Scenario {
+fn evict(name: &'static str, faults: u8, deeds: u8) -> Scenario {
     let pod = |uid| Pod {
         uid,
         terminating: false,
@@ -142,8 +166,8 @@ fn evict(name: &'static str, faults: u8) -> Scenario {
     calm(name, 1, 1)
         .faults(faults, &FAULTS)
         .faults(faults, &[Kind::DrainTimeout, Kind::SlowRead, Kind::LatePod])
-        .operators(1, &PEOPLE)
-        .operators(1, &[Kind::Stop, Kind::Abort, Kind::BarePod])
+        .operators(deeds, &PEOPLE)
+        .operators(deeds, &[Kind::Stop, Kind::Abort, Kind::BarePod])
         .pods(vec![pod(1), pod(2)])
         .configure(|config| config.drain.mode = DrainMode::Evict)
 }
