@@ -85,6 +85,7 @@ impl Streak {
 impl Machine {
     /// Asks logind, right after the lock was read.
     pub(super) fn ask(&mut self, out: &mut Out) {
+        self.end_round(out);
         out.report(Report::RebootAsked, "asking logind to reboot");
         self.phase = Phase::Asked(Asked {
             replied: None,

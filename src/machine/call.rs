@@ -126,7 +126,7 @@ impl Machine {
             None => self.on_answer(out, reply),
             Some(failure) => {
                 out.set(Timer::Retry, call.wait());
-                self.round_is_old = true;
+                self.round_is_old |= matches!(self.phase, Phase::Verifying(_));
                 if call.tries == 0 || call.tries.saturating_add(1) == MANY {
                     let lock = matches!(call.op, Op::ReadLock);
                     let unarmed = lock && failure.kind == FailureKind::Forbidden;

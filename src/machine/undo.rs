@@ -55,6 +55,7 @@ impl Machine {
         }
         self.note_outcome(out, &outcome);
         out.push(Action::CancelTimer(Timer::Drain));
+        self.end_round(out);
         self.expired = false;
         self.undoing(Step::Announce, outcome);
         self.write_journal(out, Patience::Turn);

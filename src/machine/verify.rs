@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::check::host_gate;
 use super::wait::Blocked;
-use super::{Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
+use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::Delay;
 use crate::config::DrainMode;
 use crate::drain::Drain;
@@ -27,7 +27,7 @@ pub(super) struct Verifying {
     blocked: Option<Blocked>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Step {
     /// Nothing new for a while: the scheduler may still bind a pod for seconds after a cordon.
     Quiet,
@@ -80,7 +80,7 @@ impl Machine {
         };
         if let Some(outcome) = why {
             self.call = None;
-            out.push(super::Action::CancelTimer(Timer::Check));
+            out.push(Action::CancelTimer(Timer::Check));
             self.take_back(out, outcome);
         }
     }
@@ -105,7 +105,7 @@ impl Machine {
 
     fn verifying(&mut self, out: &mut Out, step: Step, op: Op) {
         if let Phase::Verifying(verifying) = &mut self.phase {
-            verifying.step = step.clone();
+            verifying.step = step;
         }
         // Whatever logind cannot say now is asked again in the next round.
         let patience = if step == Step::Gates {
@@ -116,7 +116,14 @@ impl Machine {
         self.call(out, op, patience);
     }
 
+    /// The round is over, one way or the other.
+    pub(super) fn end_round(&mut self, out: &mut Out) {
+        self.round_is_old = false;
+        out.push(Action::CancelTimer(Timer::Round));
+    }
+
     fn closed(&mut self, out: &mut Out, blocked: Blocked) {
+        self.end_round(out);
         if self.said.as_ref() != Some(&blocked) {
             out.report(
                 Report::Waiting,
@@ -135,7 +142,7 @@ impl Machine {
         let Phase::Verifying(verifying) = &self.phase else {
             return;
         };
-        let step = verifying.step.clone();
+        let step = verifying.step;
         if let Reply::Sentinels(requests) = &reply {
             self.take_sentinels(out, requests.clone());
         }
@@ -145,7 +152,7 @@ impl Machine {
             Step::Sentinels | Step::Node | Step::Pods | Step::Gates
         ) && let Some(outcome) = self.why_undo_now()
         {
-            out.push(super::Action::CancelTimer(Timer::Check));
+            out.push(Action::CancelTimer(Timer::Check));
             self.undo(out, outcome);
             return;
         }
@@ -174,6 +181,7 @@ impl Machine {
                     self.verifying(out, Step::Gates, Op::Gates);
                 } else {
                     let drain = verifying.drain.clone();
+                    self.end_round(out);
                     self.drain_on(out, drain);
                 }
             }
@@ -228,6 +236,7 @@ impl Machine {
                 return;
             };
             let drain = verifying.drain.clone();
+            self.end_round(out);
             self.drain_on(out, drain);
         } else if self.config.drain.mode == DrainMode::Evict {
             self.verifying(out, Step::Pods, Op::ListPods);
