@@ -8,7 +8,9 @@ use super::{Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
 use crate::backoff::Delay;
 use crate::config::DrainMode;
 use crate::drain::Drain;
+use crate::failure::Failure;
 use crate::journal::{Asked, Outcome, Stage};
+use crate::lock::LockView;
 use crate::node::NodeView;
 
 /// A read of the lock that took longer says nothing about now.
@@ -36,6 +38,8 @@ enum Step {
     /// The journal says `rebooting` before logind is asked.
     Journal,
     Lock,
+    /// Time was lost, so the journal says so no more, and everything is looked at again.
+    Reopen,
 }
 
 impl Verifying {
@@ -88,10 +92,14 @@ impl Machine {
     }
 
     fn verifying(&mut self, out: &mut Out, step: Step, op: Op) {
+        self.at_check(step);
+        self.call(out, op, Patience::Turn);
+    }
+
+    fn at_check(&mut self, step: Step) {
         if let Phase::Verifying(verifying) = &mut self.phase {
             verifying.step = step;
         }
-        self.call(out, op, Patience::Turn);
     }
 
     fn closed(&mut self, out: &mut Out, blocked: Blocked) {
@@ -155,21 +163,28 @@ impl Machine {
                 Some(blocked) => self.closed(out, blocked),
                 None => self.journal_the_ask(out),
             },
-            (Step::Journal, Reply::JournalWritten(_)) => {
-                self.verifying(out, Step::Lock, Op::ReadLock);
+            (Step::Journal, Reply::JournalWritten(Ok(()))) => {
+                self.at_check(Step::Lock);
+                self.call(out, Op::ReadLock, Patience::Once);
             }
-            (Step::Lock, Reply::Lock { result, took }) => {
-                let late = || Outcome::BackOff("not done within drain.timeout".into());
-                let no = self
-                    .look_at_lock(result.unwrap_or_default())
-                    .or_else(|| self.called_off())
-                    .or_else(|| self.expired.then(late));
-                match no {
-                    Some(outcome) => self.take_back(out, outcome),
-                    None if took > FRESH => self.verifying(out, Step::Lock, Op::ReadLock),
-                    None => self.ask(out),
+            (Step::Journal, Reply::JournalWritten(Err(failure))) => {
+                self.forget_the_ask();
+                let detail = "no reboot without a journal on disk";
+                self.closed(
+                    out,
+                    Blocked::new(super::Gate::Journal, failure.message, detail),
+                );
+            }
+            (Step::Lock, Reply::Lock { result, took }) => self.last_read(out, result, took),
+            (Step::Reopen, Reply::JournalWritten(_)) => match self.why_undo_now() {
+                Some(outcome) => self.undo_from_verify(out, outcome),
+                None => {
+                    let what = "the last read of the lock took too long";
+                    let blocked =
+                        Blocked::new(super::Gate::Api, what, "everything is looked at again");
+                    self.closed(out, blocked);
                 }
-            }
+            },
             (step, reply) => {
                 out.report(
                     Report::Defect,
@@ -216,17 +231,47 @@ impl Machine {
             requests,
         };
         self.journal.remember(asked);
-        if let Phase::Verifying(verifying) = &mut self.phase {
-            verifying.step = Step::Journal;
+        // Like the lock after it, it is tried once: whoever waits for it no longer knows what Node and pods are like.
+        self.at_check(Step::Journal);
+        self.write_journal(out, Patience::Once);
+    }
+
+    fn last_read(
+        &mut self,
+        out: &mut Out,
+        result: Result<Option<LockView>, Failure>,
+        took: Duration,
+    ) {
+        let fresh = result.is_ok() && took <= FRESH;
+        let late = || Outcome::BackOff("not done within drain.timeout".into());
+        let no = result.ok().and_then(|view| self.look_at_lock(view));
+        let no = no
+            .or_else(|| self.called_off())
+            .or_else(|| self.expired.then(late));
+        match no {
+            Some(outcome) => self.take_back(out, outcome),
+            None if fresh => self.ask(out),
+            None => {
+                self.forget_the_ask();
+                self.at_check(Step::Reopen);
+                self.write_journal(out, Patience::Turn);
+            }
         }
-        self.write_journal(out, Patience::Turn);
+    }
+
+    /// logind was not asked: the turn goes on as it was before the record.
+    fn forget_the_ask(&mut self) {
+        if let Some(turn) = &mut self.journal.turn {
+            turn.stage = Stage::Active;
+            let id = turn.id;
+            self.journal.history.pop_if(|asked| asked.turn == id);
+        }
     }
 
     /// logind was not asked, or definitely refused: the record that it was is taken back with the very write that announces the
     /// undo, so before anything is undone.
     pub(super) fn take_back(&mut self, out: &mut Out, outcome: Outcome) {
-        let id = self.turn().map(|turn| turn.id);
-        self.journal.history.pop_if(|asked| Some(asked.turn) == id);
+        self.forget_the_ask();
         self.undo(out, outcome);
     }
 }
