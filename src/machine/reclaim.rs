@@ -162,7 +162,12 @@ impl Machine {
                 self.absent.remove(&node);
                 let blocked =
                     Blocked::new(super::Gate::Lock, what, format!("rollboot unlock {node}"));
-                self.rest(out, blocked, Some(Delay::exactly(NOT_ALLOWED)));
+                let Some(view) = self.lock.clone() else {
+                    self.consider(out);
+                    return;
+                };
+                self.rest_on_lock(out, blocked, &view);
+                out.set(Timer::Reclaim, Delay::exactly(NOT_ALLOWED));
             }
             _ => self.consider(out),
         }
