@@ -25,6 +25,10 @@ impl World {
             let free = act == Act::Limit(self.scenario.max);
             *budget = budget.saturating_sub(u8::from(!free));
         }
+        // Waiting for something that fails takes time.
+        if let Act::ServeSlowly(at) | Act::Refuse(at) | Act::Lose(at) = act {
+            world.ghost(at).node_seen_lately = false;
+        }
         world.apply(act);
         world.forget_void_strays();
         world

@@ -57,6 +57,7 @@ impl Model for Checked {
                         matches!(
                             v,
                             V::NoSlot
+                                | V::LookedLongAgo
                                 | V::NotCordoned
                                 | V::NotDrained
                                 | V::NotJournaled
@@ -72,7 +73,11 @@ impl Model for Checked {
             }),
             Property::always(
                 "nothing is given up while the host goes down, or an eviction is on its way",
-                |_, w| unless(w, |v| matches!(v, V::GaveUpGoingDown | V::EvictionInFlight)),
+                |_, w| {
+                    unless(w, |v| {
+                        matches!(v, V::GaveUpGoingDown | V::EvictionInFlight | V::Concluded)
+                    })
+                },
             ),
             Property::always("no slot is given up without proof of health", |_, w| {
                 unless(w, |v| matches!(v, V::NoProof))

@@ -134,6 +134,11 @@ impl World {
                 events.push(Event::StopReason(reason));
             }
             Action::Report(Report::Defect, text) => self.break_promise(Violation::Defect(text)),
+            Action::Report(Report::RebootDidNotHappen, _)
+                if host.shutdown == Shutdown::Ours || host.bus_call.is_some() =>
+            {
+                self.break_promise(Violation::Concluded);
+            }
             Action::Report(..) => {}
             Action::AnswerAbort(_) => daemon.aborting = false,
             Action::Exit => self.end(at),

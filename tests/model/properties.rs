@@ -27,6 +27,8 @@ pub(crate) enum Violation {
     AskedInPause,
     /// A reboot was asked for on a node without cordon.
     NotCordoned,
+    /// A reboot was asked for although the last look at the Node was long ago.
+    LookedLongAgo,
     /// A reboot was asked for before the pods were gone.
     NotDrained,
     /// A reboot was asked for before the journal said so.
@@ -43,6 +45,8 @@ pub(crate) enum Violation {
     EvictionInFlight,
     /// A slot was released after a boot without proof of health.
     NoProof,
+    /// "The reboot did not happen" was concluded while it was pending.
+    Concluded,
     /// The machine was fed what it does not expect.
     Defect(String),
     /// The machine made a call while one was on its way.
@@ -76,6 +80,8 @@ impl World {
             Violation::AskedInPause
         } else if !ghost.cordon_seen {
             Violation::NotCordoned
+        } else if !ghost.node_seen_lately {
+            Violation::LookedLongAgo
         } else if ghost.pods_seen {
             Violation::NotDrained
         } else if !journaled {

@@ -69,6 +69,7 @@ impl World {
                 let node = self.nodes[at].clone();
                 let ghost = self.ghost(at);
                 ghost.node_touched = false;
+                ghost.node_seen_lately = true;
                 ghost.cordon_seen = node
                     .as_ref()
                     .is_some_and(|node| node.cordon.is_some() && uid == Some(node.uid.clone()));

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use rollboot::journal::Stage;
 use rollboot::machine::Label;
 
 use crate::actions::{Act, Kind, Reliance};
@@ -256,6 +257,33 @@ fn a_reclaim_leaves_a_newer_turn_of_a_node_that_is_back() {
         .then(Act::Serve(B))
         .goes_on(B, |world| world.tell(Act::Serve(B)).contains("nothing"));
     assert_eq!(story.world.slot_turn(A), turn);
+    story.ends();
+}
+
+#[test]
+fn a_slot_that_only_an_operator_may_reclaim_is_watched() {
+    let mut story = Story::of(2);
+    story
+        .goes_on(A, label(A, Label::Acquired))
+        .then(Act::DeleteNode(A))
+        .goes_on(B, |world| world.tell(Act::Serve(B)).contains("remove a."))
+        .then(Act::Refuse(B))
+        .goes_on(B, |world| {
+            let b = world.hosts[B].daemon.as_ref();
+            b.is_some_and(|daemon| daemon.lock_watch.is_some())
+        });
+    story.then(Act::Register(A)).ends();
+}
+
+#[test]
+fn a_last_read_of_the_lock_that_fails_begins_the_checks_anew() {
+    let mut story = Story::of(1);
+    story
+        .goes_on(A, |world| world.stage(A) == Some(&Stage::Rebooting))
+        .then(Act::Refuse(A))
+        .then(Act::Uncordon(A))
+        .goes_on(A, label(A, Label::Rebooting));
+    assert!(cordoned(&story.world), "{}", story.text());
     story.ends();
 }
 

@@ -170,6 +170,8 @@ pub(crate) struct Ghost {
     pub(crate) removed: bool,
     /// Since the daemon last read its Node, somebody uncordoned, re-created or removed it.
     pub(crate) node_touched: bool,
+    /// Nothing took long since the daemon last read its Node.
+    pub(crate) node_seen_lately: bool,
     /// The Node was cordoned, and the one of the turn, when the daemon last read it.
     pub(crate) cordon_seen: bool,
     /// Pods that had to go were on the Node when the daemon last listed them.
