@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use rollboot::journal::Failed;
 use rollboot::machine::{Event, Label, Op, Timer};
 use rollboot::request::Requests;
-use world::{World, lock, pod, request};
+pub(crate) use world::pod;
+use world::{World, lock, request};
 
 const HOUR: f64 = 3600.0;
 
