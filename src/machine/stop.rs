@@ -29,8 +29,11 @@ impl Machine {
     }
 
     pub(super) fn on_stop_reason(&mut self, out: &mut Out, reason: StopReason) {
+        // Giving back is finished, also after a reboot: a slot that is about to be free must not stay held by a stopped service.
+        let giving_back = matches!(self.phase, Phase::Undoing(_));
+        let undoes = giving_back || !self.beyond_undo();
         match reason {
-            StopReason::Stop if self.turn().is_some() && !self.beyond_undo() => {
+            StopReason::Stop if self.turn().is_some() && undoes => {
                 self.stop = Stop::Undo;
                 self.poke(out);
             }

@@ -327,3 +327,16 @@ fn a_new_sentinel_goes_on_after_a_latch() {
     machine = world.feed(machine, Event::Sentinels(world.present.clone()));
     assert!(world.until(&mut machine, HOUR, |_, world| world.asked() == 2));
 }
+
+#[test]
+fn a_stop_while_a_proven_turn_is_given_back_lets_it_finish() {
+    let mut world = World::asking();
+    let mut machine = world.start();
+    world.until_label(&mut machine, Label::Rebooting);
+    let mut machine = world.boot();
+    let lifted = |_: &_, world: &World| !world.node.unschedulable;
+    assert!(world.until(&mut machine, HOUR, lifted));
+    machine = world.feed(machine, Event::StopRequested);
+    assert!(world.until(&mut machine, HOUR, |_, world| world.exited));
+    assert!(!world.holds_slot());
+}
