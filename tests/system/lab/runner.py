@@ -24,12 +24,17 @@ _TIMEOUT = 300
 
 @dataclass(frozen=True)
 class Scenario:
-    """One scenario: its file's name, its sentence, and what it does."""
+    """One scenario: its file's name, its sentence, and what it does.
+
+    One that `spoils` its cluster is the last in it: controllers that lived through a killed API server
+    may have made things twice, and the next scenario would wait for them to go.
+    """
 
     name: str
     sentence: str
     timeout: int
     run: Callable[[Lab], None]
+    spoils: bool = False
 
 
 class OutOfTime(BaseException):
@@ -120,6 +125,8 @@ def _one(bench: _Bench, scenario: Scenario, keep: bool) -> bool:
             bench.close()
         return False
     _say(f"{scenario.name}: passed in {time.monotonic() - began:.1f} s")
+    if scenario.spoils and not keep:
+        bench.close()
     return True
 
 
@@ -145,11 +152,12 @@ def _load(file: Path) -> list[Scenario]:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     timeout = getattr(module, "TIMEOUT", _TIMEOUT)
+    spoils = getattr(module, "SPOILS", False)
     cases: dict[str, Callable[[Lab], None]] = getattr(module, "CASES", {})
     if not cases:
-        return [Scenario(file.stem, _sentence(module.__doc__), timeout, module.run)]
+        return [Scenario(file.stem, _sentence(module.__doc__), timeout, module.run, spoils)]
     return [
-        Scenario(f"{file.stem}.{name}", _sentence(case.__doc__ or module.__doc__), timeout, case)
+        Scenario(f"{file.stem}.{name}", _sentence(case.__doc__ or module.__doc__), timeout, case, spoils)
         for name, case in cases.items()
     ]
 
