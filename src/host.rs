@@ -108,6 +108,10 @@ impl Host for LocalHost {
         systemd::stop_reason(&self.bus).await
     }
 
+    async fn boot_time(&self) -> Result<i64, Failure> {
+        boot::booted_at(&self.root).map(|time| time.as_second())
+    }
+
     async fn gates(&self) -> Result<HostGates, Failure> {
         logind::gates(&self.bus).await
     }

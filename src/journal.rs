@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::backoff::after_failed_turns;
 use crate::lock::TurnId;
 use crate::request::{Request, Requests};
 
@@ -137,6 +138,19 @@ impl Journal {
             .iter()
             .filter(|asked| asked.at.as_second().saturating_add(day) > now.as_second())
             .count()
+    }
+
+    /// Times that lie in the future were written under a clock that was set back since. They are taken for as late as they can
+    /// be: a reboot for one of just now, a wait for a whole one from now on. Otherwise neither would ever end.
+    pub fn believe_clock(&mut self, now: Timestamp) {
+        for asked in &mut self.history {
+            asked.at = asked.at.min(now);
+        }
+        if let Some(failed) = &mut self.failed {
+            let longest = after_failed_turns(failed.times);
+            let latest = now.checked_add(longest).unwrap_or(now);
+            failed.retry_at = failed.retry_at.min(latest);
+        }
     }
 
     /// Latches requests. What is latched stays latched: the reason is the newest one's.

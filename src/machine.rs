@@ -19,6 +19,7 @@ mod reclaim;
 mod recover;
 mod start;
 mod status;
+mod stop;
 mod turn;
 mod undo;
 mod verify;
@@ -34,11 +35,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::backoff::Delay;
-use crate::config::{Config, Mode};
-use crate::journal::{Journal, Outcome, Stage, Turn};
+use crate::config::Config;
+use crate::journal::{Journal, Turn};
 use crate::lock::{LockView, TurnId};
 use crate::request::Requests;
-use crate::shutdown::StopReason;
 use call::{Call, Patience};
 
 /// What never changes while the process runs.
@@ -48,8 +48,6 @@ pub struct HostId {
     pub node: String,
     /// Boot ID of the running kernel.
     pub boot_id: String,
-    /// When it booted, seconds since the epoch by this host's clock.
-    pub boot_time: i64,
 }
 
 /// The whole state of one node.
@@ -74,6 +72,10 @@ pub struct Machine {
     abort: bool,
     /// The drain has taken too long.
     expired: bool,
+    /// The round of last checks has taken too long, or a call in it was repeated.
+    round_is_old: bool,
+    /// The search for stale holders has its timer.
+    reclaim_set: bool,
     /// Attempts in a row that failed of the API, for the wait before the next.
     tries: u8,
     /// The lock as last read, for the report.
@@ -156,6 +158,8 @@ impl Machine {
             stop: Stop::No,
             abort: false,
             expired: false,
+            round_is_old: false,
+            reclaim_set: false,
             tries: 0,
             lock: None,
             said: None,
@@ -200,9 +204,7 @@ impl Machine {
                 self.on_pods(out, crate::drain::DrainEvent::Answer(pod, answer));
             }
             Event::ShutdownHint => {
-                if matches!(self.phase, Phase::Asked(_) | Phase::Down(_)) && !self.in_flight() {
-                    out.set(Timer::Poll, Delay::NOW);
-                }
+                self.on_shutdown_hint(out);
             }
             Event::StopRequested => {
                 if self.stop == Stop::No {
@@ -238,6 +240,7 @@ impl Machine {
             }
             Timer::Evict => self.on_pods(out, crate::drain::DrainEvent::Tick),
             Timer::Check => self.on_check(out),
+            Timer::Round => self.round_is_old = true,
             Timer::Poll => self.on_poll(out),
             Timer::Soak => self.on_soak(out),
         }
@@ -306,82 +309,25 @@ impl Machine {
         true
     }
 
-    /// logind was asked in this turn, or may have been: there is nothing to undo any more.
-    fn beyond_undo(&self) -> bool {
-        let asked = self
-            .turn()
-            .is_some_and(|turn| turn.stage == Stage::Rebooting);
-        match &self.phase {
-            Phase::Asked(_) | Phase::Down(_) | Phase::Recovering(_) => true,
-            Phase::Starting(_) => asked || self.boot_changed(),
-            Phase::Undoing(undoing) => undoing.outcome == Outcome::Done,
-            Phase::Idle
-            | Phase::Resting(_)
-            | Phase::Checking(_)
-            | Phase::Latching
-            | Phase::Reclaiming(_)
-            | Phase::Acquiring(_)
-            | Phase::Cordoning(_)
-            | Phase::Draining(_)
-            | Phase::Verifying(_)
-            | Phase::Ended => false,
-        }
-    }
-
-    fn on_stop_reason(&mut self, out: &mut Out, reason: StopReason) {
-        match reason {
-            StopReason::Stop if self.turn().is_some() && !self.beyond_undo() => {
-                self.stop = Stop::Undo;
-                self.poke(out);
-            }
-            // No turn, or one that the next start goes on with: ending here is what a crash would do, and that is safe anywhere.
-            StopReason::Stop | StopReason::Restart | StopReason::Shutdown | StopReason::Unknown => {
-                self.end(out);
-            }
-        }
-    }
-
-    fn on_abort(&mut self, out: &mut Out) {
-        self.abort = true;
-        if self.beyond_undo() {
-            self.refuse_abort(out);
-        } else {
-            self.poke(out);
-        }
-    }
-
-    /// The reboot was asked for, or has happened.
-    fn refuse_abort(&mut self, out: &mut Out) {
-        if std::mem::take(&mut self.abort) {
-            let why = "the reboot was asked for already, or has happened: it cannot be undone";
-            out.push(Action::AnswerAbort(Err(why.to_owned())));
-        }
-    }
-
     /// Something changed that a phase without a turn decides on. A call on its way is waited for.
     fn poke(&mut self, out: &mut Out) {
         match self.phase {
             Phase::Idle | Phase::Resting(_) => self.reconsider(out),
             Phase::Draining(_) => self.drain_look(out),
             Phase::Verifying(_) => self.verify_look(out),
+            Phase::Cordoning(_) => self.cordon_look(out),
             // They look at what changed when the call that they wait for has its outcome.
             Phase::Starting(_)
             | Phase::Checking(_)
             | Phase::Latching
             | Phase::Reclaiming(_)
             | Phase::Acquiring(_)
-            | Phase::Cordoning(_)
             | Phase::Asked(_)
             | Phase::Down(_)
             | Phase::Recovering(_)
             | Phase::Undoing(_)
             | Phase::Ended => {}
         }
-    }
-
-    fn end(&mut self, out: &mut Out) {
-        self.phase = Phase::Ended;
-        out.push(Action::Exit);
     }
 
     fn turn(&self) -> Option<&Turn> {
@@ -402,26 +348,6 @@ impl Machine {
             .filter(|request| !spent.contains(request))
             .cloned()
             .collect()
-    }
-
-    /// Who called the turn off, if somebody did.
-    fn called_off(&self) -> Option<Outcome> {
-        if self.stop == Stop::Undo {
-            Some(Outcome::Stop)
-        } else if self.abort {
-            Some(Outcome::Latch("an operator aborted the turn".into()))
-        } else if self.config.mode == Mode::Observe {
-            Some(Outcome::Again("the mode is now \"observe\"".into()))
-        } else {
-            None
-        }
-    }
-
-    /// Why a turn that has not asked for its reboot must be undone, if it must.
-    fn why_undo(&self) -> Option<Outcome> {
-        let unasked = || Outcome::Again("nobody asks for a reboot any more".into());
-        self.called_off()
-            .or_else(|| self.wanted().is_empty().then(unasked))
     }
 
     fn write_journal(&mut self, out: &mut Out, patience: Patience) {

@@ -51,6 +51,8 @@ pub trait Host {
     fn shutdown_facts(&self) -> impl Future<Output = ShutdownFacts>;
     /// Why our unit is being stopped.
     fn stop_reason(&self) -> impl Future<Output = StopReason>;
+    /// When this boot began, seconds since the epoch by the clock as it is set now: a clock that is set later moves this too.
+    fn boot_time(&self) -> impl Future<Output = Result<i64, Failure>>;
     /// Whether logind would reboot now, and who holds block inhibitors.
     fn gates(&self) -> impl Future<Output = Result<HostGates, Failure>>;
     /// Asks logind to reboot, checking inhibitors for root too where systemd can.

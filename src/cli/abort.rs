@@ -56,7 +56,14 @@ async fn alone(
         abort: true,
     };
     match tokio::time::timeout(LIMIT, daemon::run(options)).await {
-        Ok(result) => result.map_err(super::run::failed),
+        Ok(Ok(Some(answer))) => Ok(Some(answer)),
+        Ok(Ok(None)) => Err(Failed::new(
+            Exit::Unavailable,
+            anyhow::anyhow!(
+                "ended before the turn was undone; the journal keeps it, and the next start goes on with it"
+            ),
+        )),
+        Ok(Err(error)) => Err(super::run::failed(error)),
         Err(_) => Err(Failed::new(
             Exit::Unavailable,
             anyhow::anyhow!(

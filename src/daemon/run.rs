@@ -99,7 +99,6 @@ pub async fn run(options: Options) -> Result<Option<Result<String, String>>, Sta
     let id = HostId {
         node: cluster.node().to_owned(),
         boot_id: boot::boot_id(host.root())?,
-        boot_time: boot::booted_at(host.root())?.as_second(),
     };
     let machine = Machine::new(
         id,
@@ -173,6 +172,8 @@ async fn find_cluster(
     control: &mut Control,
 ) -> Result<Option<(KubeletCluster, Arc<Config>)>, StartError> {
     let mut said = String::new();
+    // One for all rounds: made anew in each, it would never be due.
+    let mut watchdog = watchdog();
     loop {
         match KubeletCluster::discover(&config, &options.root) {
             Ok(cluster) => return Ok(Some((cluster, config))),
@@ -187,7 +188,6 @@ async fn find_cluster(
             }
         }
         let deadline = Instant::now() + NO_KUBECONFIG;
-        let mut watchdog = watchdog();
         loop {
             tokio::select! {
                 _ = signals.term.recv() => return Ok(None),

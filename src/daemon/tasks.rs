@@ -144,6 +144,7 @@ async fn answer<C: Cluster, H: Host>(cluster: &C, host: &H, op: Op) -> Reply {
     match op {
         Op::DrawId => Reply::Id(TurnId(random())),
         Op::Facts => Reply::Facts(host.shutdown_facts().await),
+        Op::BootTime => Reply::BootTime(host.boot_time().await),
         Op::Gates => Reply::Gates(host.gates().await),
         Op::Sentinels => Reply::Sentinels(host.sentinels().await),
         Op::Units(units) => Reply::Units(host.inactive_units(&units).await),

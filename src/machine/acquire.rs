@@ -167,6 +167,7 @@ impl Machine {
                 .map_or_else(String::new, |turn| turn.id.to_string())
         );
         self.said = None;
+        self.absent.clear();
         out.report(Report::Acquired, text);
         let paused = view.pause().map(|reason| format!("paused: {reason}"));
         self.lock = Some(view);

@@ -27,6 +27,8 @@ pub(super) struct Asked {
     /// The connection on which logind accepted, if its reply is known.
     replied: Option<u32>,
     clear: Streak,
+    /// The look that is being made was not due: it may end a streak, and does not lengthen it.
+    early: bool,
 }
 
 impl Asked {
@@ -56,6 +58,7 @@ impl Asked {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Down {
     clear: Streak,
+    early: bool,
 }
 
 /// Clear answers in a row on one connection.
@@ -66,9 +69,11 @@ struct Streak {
 }
 
 impl Streak {
-    fn add(&mut self, facts: &ShutdownFacts) {
+    /// Takes note of an answer. One that came `early` does not count as time that has passed.
+    fn add(&mut self, facts: &ShutdownFacts, early: bool) {
         let goes_on = self.connection == facts.connection;
         self.length = match facts.judge() {
+            GoingDown::No if goes_on && early => self.length,
             GoingDown::No if goes_on => self.length.saturating_add(1),
             GoingDown::No => 1,
             GoingDown::Yes | GoingDown::Unanswered => 0,
@@ -80,10 +85,12 @@ impl Streak {
 impl Machine {
     /// Asks logind, right after the lock was read.
     pub(super) fn ask(&mut self, out: &mut Out) {
+        self.end_round(out);
         out.report(Report::RebootAsked, "asking logind to reboot");
         self.phase = Phase::Asked(Asked {
             replied: None,
             clear: Streak::default(),
+            early: false,
         });
         self.call(out, Op::Reboot, Patience::Once);
     }
@@ -98,8 +105,22 @@ impl Machine {
         self.phase = Phase::Asked(Asked {
             replied: None,
             clear: Streak::default(),
+            early: false,
         });
         out.set(Timer::Poll, POLL);
+    }
+
+    /// logind said something, or the connection broke: look at once.
+    pub(super) fn on_shutdown_hint(&mut self, out: &mut Out) {
+        if self.call.is_some() {
+            return;
+        }
+        match &mut self.phase {
+            Phase::Asked(asked) => asked.early = true,
+            Phase::Down(down) => down.early = true,
+            _ => return,
+        }
+        out.set(Timer::Poll, Delay::NOW);
     }
 
     pub(super) fn on_poll(&mut self, out: &mut Out) {
@@ -133,13 +154,13 @@ impl Machine {
                 }
             },
             Reply::Facts(facts) => {
-                asked.clear.add(&facts);
+                asked.clear.add(&facts, std::mem::take(&mut asked.early));
                 if asked.clear.length >= asked.enough() {
                     out.report(
                         Report::RebootDidNotHappen,
                         "logind was asked to reboot, and nothing came of it: see journalctl -u systemd-logind",
                     );
-                    let why = "logind accepted the reboot and it did not happen";
+                    let why = "logind was asked to reboot, and it did not happen";
                     self.undo(out, Outcome::Latch(why.into()));
                 } else {
                     out.set(Timer::Poll, POLL);
@@ -157,7 +178,7 @@ impl Machine {
             out.report(Report::Defect, format!("nobody asked for {reply:?}"));
             return;
         };
-        down.clear.add(facts);
+        down.clear.add(facts, std::mem::take(&mut down.early));
         if down.clear.length >= CALLED_OFF {
             out.push(Action::CancelTimer(Timer::Poll));
             self.restart(out);

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Machine, Op, Out, Phase, Reply, Report, Timer};
+use super::{Action, Machine, Op, Out, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::{Delay, doubling};
 use crate::failure::{Failure, FailureKind, WriteOutcome};
 use crate::shutdown::GoingDown;
@@ -126,10 +126,17 @@ impl Machine {
             None => self.on_answer(out, reply),
             Some(failure) => {
                 out.set(Timer::Retry, call.wait());
-                if call.tries == 0 || call.tries == MANY {
+                self.round_is_old |= matches!(self.phase, Phase::Verifying(_));
+                if call.tries == 0 || call.tries.saturating_add(1) == MANY {
                     let lock = matches!(call.op, Op::ReadLock);
                     let unarmed = lock && failure.kind == FailureKind::Forbidden;
-                    if unarmed {
+                    let late = call.tries > 0 && self.boot_changed();
+                    if late {
+                        let text = format!(
+                            "this node has rebooted and cannot prove that it is healthy, the slot is kept: {failure}"
+                        );
+                        out.report(Report::NotHealthy, text);
+                    } else if unarmed {
                         let text = format!(
                             "not armed, this node only observes until lock.yaml is applied: {failure}"
                         );
@@ -160,6 +167,13 @@ impl Machine {
             call.state = State::InFlight;
             out.push(Action::Call(call.op.clone()));
         }
+    }
+
+    /// A call that can be dropped: it waits for its next try, and no try of it may still land.
+    pub(super) fn can_drop_call(&self) -> bool {
+        self.call
+            .as_ref()
+            .is_none_or(|call| matches!(call.state, State::Resting(_)) && !call.lost)
     }
 
     /// Whether a reply is still to come.
@@ -201,6 +215,14 @@ impl Machine {
             Report::GoingDown,
             format!("{what}: slot and cordon stay as they are"),
         );
+        if std::mem::take(&mut self.abort) {
+            out.push(Action::AnswerAbort(self.abort_while_down()));
+        }
+        // Nothing is written any more, so there is nothing to stay for: the next start goes on.
+        if self.stop == Stop::Undo {
+            self.end(out);
+            return;
+        }
         out.set(Timer::Poll, super::asked::POLL);
         self.phase = Phase::Down(super::asked::Down::default());
     }
@@ -212,6 +234,7 @@ fn answers(op: &Op, reply: &Reply) -> bool {
         (op, reply),
         (Op::DrawId, Reply::Id(_))
             | (Op::Facts, Reply::Facts(_))
+            | (Op::BootTime, Reply::BootTime(_))
             | (Op::Gates, Reply::Gates(_))
             | (Op::Sentinels, Reply::Sentinels(_))
             | (Op::Units(_), Reply::Units(_))
@@ -245,6 +268,7 @@ fn gone(reply: Reply) -> Reply {
 fn trouble(reply: &Reply) -> Option<(Failure, bool)> {
     match reply {
         Reply::Id(_) | Reply::Facts(_) | Reply::Sentinels(_) | Reply::Reboot(_) => None,
+        Reply::BootTime(result) => failed(result),
         Reply::Gates(result) => failed(result),
         Reply::Units(result) => failed(result),
         Reply::JournalWritten(result) => failed(result),

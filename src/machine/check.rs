@@ -174,12 +174,16 @@ impl Machine {
             return;
         };
         self.lock = Some(view.clone());
+        // At first sight: one that is created again later is never taken for a free one.
+        self.journal
+            .lock_uid
+            .get_or_insert_with(|| view.uid.clone());
         if view.own_entry(&self.host.node).is_some() {
             self.restart(out);
             return;
         }
         match self.lock_gate(&view, &group) {
-            Some(blocked) => self.rest_on_lock(out, blocked, &view),
+            Some(blocked) => self.rest_on_lock(out, blocked, &view, group),
             // The sentinel may have changed while the gates were looked at.
             None if !self.settled || self.wanted().is_empty() => self.consider(out),
             None => self.acquire(out, view, node_uid, group),
@@ -187,7 +191,7 @@ impl Machine {
     }
 
     /// Why no slot may be taken on this view, if so.
-    fn lock_gate(&self, view: &LockView, group: &str) -> Option<Blocked> {
+    pub(super) fn lock_gate(&self, view: &LockView, group: &str) -> Option<Blocked> {
         let another = self
             .journal
             .lock_uid

@@ -22,6 +22,8 @@ pub enum Op {
     DrawId,
     /// The three facts about a shutdown.
     Facts,
+    /// When this boot began, by the clock as it is set now.
+    BootTime,
     /// `CanReboot` and block inhibitors.
     Gates,
     /// Look at the sentinels afresh.
@@ -53,6 +55,8 @@ pub enum Reply {
     Id(TurnId),
     /// The facts, as far as they were answered.
     Facts(ShutdownFacts),
+    /// Seconds since the epoch.
+    BootTime(Result<i64, Failure>),
     /// What logind says.
     Gates(Result<HostGates, Failure>),
     /// The sentinels that are there.
@@ -161,6 +165,8 @@ pub enum Timer {
     Evict,
     /// Look again, in a turn.
     Check,
+    /// A round of the last checks has taken too long to be believed.
+    Round,
     /// Ask for the shutdown facts again.
     Poll,
     /// The soak time is over.

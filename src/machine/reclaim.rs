@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
-use super::wait::Blocked;
-use super::{Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
+use super::{Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
 use crate::backoff::Delay;
 use crate::failure::{FailureKind, WriteOutcome};
 use crate::lock::LockView;
 
 /// Time between two looks; [`LOOKS`] in a row make ten minutes.
 const INTERVAL: Duration = Duration::from_secs(200);
+/// When a round is due and cannot be made.
+const SOON: Duration = Duration::from_secs(10);
 /// Looks in a row that must find no Node.
 const LOOKS: u8 = 4;
 /// Without the permission to look, somebody may grant it one day.
@@ -38,16 +39,33 @@ pub(super) struct Reclaiming {
 }
 
 impl Machine {
+    /// Runs on whatever happens meanwhile: a watch may end more often than a round is due.
     pub(super) fn set_reclaim_timer(&mut self, out: &mut Out) {
-        out.set(Timer::Reclaim, Delay::exactly(INTERVAL));
+        if !self.reclaim_set {
+            self.next_round(out, INTERVAL);
+        }
+    }
+
+    fn next_round(&mut self, out: &mut Out, wait: Duration) {
+        self.reclaim_set = true;
+        out.set(Timer::Reclaim, Delay::exactly(wait));
     }
 
     /// Begins a round: first the own Node, so that a server that finds nothing at all proves nothing.
     pub(super) fn on_reclaim_timer(&mut self, out: &mut Out) {
+        self.reclaim_set = false;
+        let waits = matches!(
+            self.phase,
+            Phase::Resting(_) | Phase::Checking(_) | Phase::Acquiring(_) | Phase::Starting(_)
+        );
         let Phase::Resting(rest) = &mut self.phase else {
+            if waits {
+                self.next_round(out, SOON);
+            }
             return;
         };
-        if !rest.watching || self.call.is_some() {
+        if !rest.watching || rest.why.gate != Gate::Lock || self.call.is_some() {
+            self.next_round(out, SOON);
             return;
         }
         let slots = self.lock.as_ref().map(LockView::slots).unwrap_or_default();
@@ -110,7 +128,7 @@ impl Machine {
         };
         match rest.reclaim.queue.last().cloned() {
             Some(holder) => self.call(out, Op::PeerExists(holder), Patience::Once),
-            None => out.set(Timer::Reclaim, Delay::exactly(wait)),
+            None => self.next_round(out, wait),
         }
     }
 
@@ -160,14 +178,8 @@ impl Machine {
                     format!("{what}; an operator can free it: rollboot unlock {node}"),
                 );
                 self.absent.remove(&node);
-                let blocked =
-                    Blocked::new(super::Gate::Lock, what, format!("rollboot unlock {node}"));
-                let Some(view) = self.lock.clone() else {
-                    self.consider(out);
-                    return;
-                };
-                self.rest_on_lock(out, blocked, &view);
-                out.set(Timer::Reclaim, Delay::exactly(NOT_ALLOWED));
+                self.next_round(out, NOT_ALLOWED);
+                self.consider(out);
             }
             _ => self.consider(out),
         }

@@ -19,6 +19,8 @@ pub(super) struct Recovering {
     step: Step,
     soaked: bool,
     looks: u16,
+    /// When this boot began, by the clock as it was set when this look began.
+    boot_time: i64,
     /// What is missing.
     pub(super) missing: String,
 }
@@ -26,6 +28,7 @@ pub(super) struct Recovering {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Step {
     Rest,
+    BootTime,
     Node,
     Pods,
     Units,
@@ -47,6 +50,7 @@ impl Machine {
             step: Step::Rest,
             soaked: self.config.recovery.soak.is_zero(),
             looks: 0,
+            boot_time: 0,
             missing: "nothing was looked at yet".into(),
         });
         self.prove(out);
@@ -58,7 +62,7 @@ impl Machine {
             return;
         };
         if recovering.step == Step::Rest {
-            self.proving(out, Step::Node, Op::ReadNode);
+            self.proving(out, Step::BootTime, Op::BootTime);
         }
     }
 
@@ -81,12 +85,18 @@ impl Machine {
     }
 
     pub(super) fn on_recovering(&mut self, out: &mut Out, reply: Reply) {
-        let Phase::Recovering(recovering) = &self.phase else {
+        let Phase::Recovering(recovering) = &mut self.phase else {
             return;
         };
         let missing = match (recovering.step, reply) {
+            (Step::BootTime, Reply::BootTime(result)) => {
+                recovering.boot_time = result.unwrap_or_default();
+                self.proving(out, Step::Node, Op::ReadNode);
+                return;
+            }
             (Step::Node, Reply::Node(result)) => {
-                match self.node_proof(result.unwrap_or_default().as_ref()) {
+                let boot_time = recovering.boot_time;
+                match self.node_proof(result.unwrap_or_default().as_ref(), boot_time) {
                     Ok(()) => {
                         self.proving(out, Step::Pods, Op::ListPods);
                         return;
@@ -125,7 +135,7 @@ impl Machine {
         self.unproven(out, missing);
     }
 
-    fn node_proof(&self, node: Option<&NodeView>) -> Result<(), String> {
+    fn node_proof(&self, node: Option<&NodeView>, boot_time: i64) -> Result<(), String> {
         let Some(node) = node else {
             return Err(format!("there is no Node {}", self.host.node));
         };
@@ -136,11 +146,7 @@ impl Machine {
             return Err(format!("the Node is not Ready: {}", node.ready.message));
         }
         // Ready may have stayed True throughout a fast reset. The kubelet's time is this host's.
-        if node
-            .ready
-            .heartbeat
-            .is_none_or(|beat| beat < self.host.boot_time)
-        {
+        if node.ready.heartbeat.is_none_or(|beat| beat < boot_time) {
             return Err("the Node's last heartbeat is older than this boot".into());
         }
         Ok(())

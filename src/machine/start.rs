@@ -48,6 +48,7 @@ impl Machine {
             marker: None,
         });
         self.expired = false;
+        self.end_round(out);
         self.call(out, Op::Facts, Patience::Slow);
     }
 

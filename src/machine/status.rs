@@ -185,7 +185,7 @@ impl Machine {
                 .journal
                 .failed
                 .as_ref()
-                .filter(|_| self.label() == Label::Failed)
+                .filter(|_| matches!(&self.phase, Phase::Resting(rest) if rest.why.gate == Gate::BackOff))
                 .map(|failed| failed.retry_at),
             lock: self.lock_status(),
         }

@@ -116,6 +116,16 @@ impl Machine {
         }
     }
 
+    /// A flag changed. A write that is only being repeated because it was refused is not waited for.
+    pub(super) fn cordon_look(&mut self, out: &mut Out) {
+        if self.can_drop_call()
+            && let Some(outcome) = self.why_undo_now()
+        {
+            self.call = None;
+            self.undo(out, outcome);
+        }
+    }
+
     /// [`Self::why_undo`], and the time limit.
     pub(super) fn why_undo_now(&self) -> Option<Outcome> {
         let late = || {
@@ -199,6 +209,10 @@ impl Machine {
             return;
         };
         let begun = cordoning.drain.take();
+        if let Some(outcome) = self.why_undo_now() {
+            self.undo(out, outcome);
+            return;
+        }
         let resumed = begun.is_some();
         let mut drain = begun.unwrap_or_else(|| Drain::new(&self.config.drain));
         if self.config.drain.mode == DrainMode::None {
@@ -229,6 +243,15 @@ impl Machine {
 
     /// Something happened to the pods.
     pub(super) fn on_pods(&mut self, out: &mut Out, event: DrainEvent) {
+        let Phase::Draining(draining) = &mut self.phase else {
+            return;
+        };
+        // Noted while a call was on its way: before anything more is evicted.
+        if draining.leave.is_none()
+            && let Some(outcome) = self.why_undo_now()
+        {
+            self.leave_drain(Leave::Undo(outcome));
+        }
         let Phase::Draining(draining) = &mut self.phase else {
             return;
         };

@@ -1,12 +1,18 @@
 //! Giving everything back: first the cordon, **then** the slot, then the journal. After a reboot and its proof it is the same way.
 
-use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
-use crate::backoff::after_failed_turns;
+use std::time::Duration;
+
+use super::wait::Blocked;
+use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
+use crate::backoff::{Delay, after_failed_turns};
 use crate::failure::WriteOutcome;
 use crate::journal::{Asked, Failed, Outcome, Stage};
-use crate::lock::LockView;
+use crate::lock::{LockPatch, LockView};
 use crate::node::{NodePatch, NodeView};
 use crate::shutdown::GoingDown;
+
+/// The pause after an undo that is nobody's failure.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// An undo, and what comes after it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -15,17 +21,17 @@ pub(super) struct Undoing {
     pub(super) outcome: Outcome,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Step {
     /// The journal says so before the first write.
     Announce,
-    /// The three facts, right before the cordon is lifted.
-    FactsForNode,
     ReadNode,
+    /// The three facts, right before the cordon is lifted: after the read, which may have been repeated for long.
+    FactsForNode(NodePatch),
     WriteNode,
-    /// The three facts, right before the slot is given up.
-    FactsForLock,
     ReadLock,
+    /// The three facts, right before the slot is given up.
+    FactsForLock(LockPatch),
     WriteLock,
     Close,
 }
@@ -49,6 +55,7 @@ impl Machine {
         }
         self.note_outcome(out, &outcome);
         out.push(Action::CancelTimer(Timer::Drain));
+        self.end_round(out);
         self.expired = false;
         self.undoing(Step::Announce, outcome);
         self.write_journal(out, Patience::Turn);
@@ -56,8 +63,8 @@ impl Machine {
 
     /// An earlier process had begun; the journal says so already.
     pub(super) fn undo_again(&mut self, out: &mut Out, outcome: Outcome) {
-        self.undoing(Step::FactsForNode, outcome);
-        self.call(out, Op::Facts, Patience::Turn);
+        self.undoing(Step::ReadNode, outcome);
+        self.call(out, Op::ReadNode, Patience::Turn);
     }
 
     fn undoing(&mut self, step: Step, outcome: Outcome) {
@@ -115,10 +122,10 @@ impl Machine {
     }
 
     fn undo_step(&mut self, out: &mut Out, step: Step, op: Op) {
+        let gives_up = matches!(step, Step::WriteNode | Step::WriteLock);
         if let Phase::Undoing(undoing) = &mut self.phase {
             undoing.step = step;
         }
-        let gives_up = matches!(step, Step::WriteNode | Step::WriteLock);
         if gives_up {
             self.call_guarded(out, op);
         } else {
@@ -130,33 +137,30 @@ impl Machine {
         let Phase::Undoing(undoing) = &self.phase else {
             return;
         };
-        match (undoing.step, reply) {
+        match (undoing.step.clone(), reply) {
             (Step::Announce, Reply::JournalWritten(_)) => {
-                self.undo_step(out, Step::FactsForNode, Op::Facts);
-            }
-            (Step::FactsForNode, Reply::Facts(facts)) => {
-                self.if_up(out, facts.judge(), Step::ReadNode, Op::ReadNode);
+                self.undo_step(out, Step::ReadNode, Op::ReadNode);
             }
             (Step::ReadNode, Reply::Node(result)) => {
                 match self.clean_node(result.unwrap_or_default()) {
-                    Some(patch) => self.undo_step(out, Step::WriteNode, Op::PatchNode(patch)),
-                    None => self.undo_step(out, Step::FactsForLock, Op::Facts),
+                    Some(patch) => self.undo_step(out, Step::FactsForNode(patch), Op::Facts),
+                    None => self.undo_step(out, Step::ReadLock, Op::ReadLock),
                 }
             }
-            (Step::WriteNode, Reply::NodeWritten(outcome)) => {
-                let next = match outcome {
-                    WriteOutcome::Applied(_) => Step::FactsForLock,
-                    WriteOutcome::Conflict
-                    | WriteOutcome::Refused(_)
-                    | WriteOutcome::Unknown(_) => Step::FactsForNode,
-                };
-                self.undo_step(out, next, Op::Facts);
+            (Step::FactsForNode(patch), Reply::Facts(facts)) => {
+                self.if_up(out, facts.judge(), Step::WriteNode, Op::PatchNode(patch));
             }
-            (Step::FactsForLock, Reply::Facts(facts)) => {
-                self.if_up(out, facts.judge(), Step::ReadLock, Op::ReadLock);
-            }
+            (Step::WriteNode, Reply::NodeWritten(outcome)) => match outcome {
+                WriteOutcome::Applied(_) => self.undo_step(out, Step::ReadLock, Op::ReadLock),
+                WriteOutcome::Conflict | WriteOutcome::Refused(_) | WriteOutcome::Unknown(_) => {
+                    self.undo_step(out, Step::ReadNode, Op::ReadNode);
+                }
+            },
             (Step::ReadLock, Reply::Lock { result, .. }) => {
                 self.give_up_slot(out, result.unwrap_or_default());
+            }
+            (Step::FactsForLock(patch), Reply::Facts(facts)) => {
+                self.if_up(out, facts.judge(), Step::WriteLock, Op::PatchLock(patch));
             }
             (Step::WriteLock, Reply::LockWritten(outcome)) => match outcome {
                 WriteOutcome::Applied(view) => {
@@ -165,7 +169,7 @@ impl Machine {
                     self.close(out);
                 }
                 WriteOutcome::Conflict | WriteOutcome::Refused(_) | WriteOutcome::Unknown(_) => {
-                    self.undo_step(out, Step::FactsForLock, Op::Facts);
+                    self.undo_step(out, Step::ReadLock, Op::ReadLock);
                 }
             },
             (Step::Close, Reply::JournalWritten(_)) => self.undone(out),
@@ -203,7 +207,7 @@ impl Machine {
         match keys {
             Some((keys, view)) if !keys.is_empty() => {
                 let patch = view.patch(None, &keys);
-                self.undo_step(out, Step::WriteLock, Op::PatchLock(patch));
+                self.undo_step(out, Step::FactsForLock(patch), Op::Facts);
             }
             Some(_) | None => {
                 self.lock = view;
@@ -225,15 +229,26 @@ impl Machine {
         let Phase::Undoing(undoing) = &self.phase else {
             return;
         };
-        match &undoing.outcome {
-            Outcome::Done => out.report(
-                Report::Recovered,
-                "rebooted, healthy, uncordoned; the turn is over",
-            ),
-            Outcome::Again(_) | Outcome::BackOff(_) | Outcome::Latch(_) | Outcome::Stop => {
-                out.report(Report::Undone, "uncordoned, and the turn is given up");
+        let again = match &undoing.outcome {
+            Outcome::Done => {
+                out.report(
+                    Report::Recovered,
+                    "rebooted, healthy, uncordoned; the turn is over",
+                );
+                self.consider(out);
+                return;
             }
+            Outcome::Again(why) => Some(why.clone()),
+            Outcome::BackOff(_) | Outcome::Latch(_) | Outcome::Stop => None,
+        };
+        out.report(Report::Undone, "uncordoned, and the turn is given up");
+        match again {
+            // What undid this turn may be something that no gate looks at: it must not go round without a pause.
+            Some(why) if self.stop == Stop::No && !self.abort && !self.wanted().is_empty() => {
+                let blocked = Blocked::new(Gate::Undone, why, "the gates are looked at again soon");
+                self.rest(out, blocked, Some(Delay::about(AGAIN)));
+            }
+            Some(_) | None => self.consider(out),
         }
-        self.consider(out);
     }
 }

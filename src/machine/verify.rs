@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use super::check::host_gate;
 use super::wait::Blocked;
-use super::{Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
+use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::Delay;
 use crate::config::DrainMode;
 use crate::drain::Drain;
-use crate::failure::Failure;
 use crate::journal::{Asked, Outcome, Stage};
-use crate::lock::LockView;
 use crate::node::NodeView;
 
 /// A read of the lock that took longer says nothing about now.
 const FRESH: Duration = Duration::from_secs(5);
+/// What the first look of a round saw counts for so long. Longer, and somebody may have uncordoned the node since.
+const ROUND: Duration = Duration::from_secs(20);
 /// A gate that closed at the last moment is looked at again after this.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -27,7 +27,7 @@ pub(super) struct Verifying {
     blocked: Option<Blocked>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Step {
     /// Nothing new for a while: the scheduler may still bind a pod for seconds after a cordon.
     Quiet,
@@ -38,8 +38,8 @@ enum Step {
     /// The journal says `rebooting` before logind is asked.
     Journal,
     Lock,
-    /// Time was lost, so the journal says so no more, and everything is looked at again.
-    Reopen,
+    /// What was looked at first is too old by now: the record is taken back, and the round begins anew.
+    TakeBack,
 }
 
 impl Verifying {
@@ -69,16 +69,26 @@ impl Machine {
         let Phase::Verifying(verifying) = &self.phase else {
             return;
         };
-        if verifying.step == Step::Quiet
-            && let Some(outcome) = self.why_undo_now()
-        {
-            self.undo_from_verify(out, outcome);
+        if !self.can_drop_call() {
+            return;
+        }
+        let journaled = matches!(verifying.step, Step::Journal | Step::Lock | Step::TakeBack);
+        let why = if journaled {
+            self.no_longer()
+        } else {
+            self.why_undo_now()
+        };
+        if let Some(outcome) = why {
+            self.call = None;
+            out.push(Action::CancelTimer(Timer::Check));
+            self.take_back(out, outcome);
         }
     }
 
-    fn undo_from_verify(&mut self, out: &mut Out, outcome: Outcome) {
-        out.push(super::Action::CancelTimer(Timer::Check));
-        self.undo(out, outcome);
+    /// [`Self::why_undo_now`] once the requests count as served.
+    fn no_longer(&self) -> Option<Outcome> {
+        let late = || Outcome::BackOff("not done within drain.timeout".into());
+        self.called_off().or_else(|| self.expired.then(late))
     }
 
     /// It has been quiet for long enough, or a closed gate is looked at again.
@@ -87,26 +97,40 @@ impl Machine {
             return;
         };
         if verifying.step == Step::Quiet {
+            self.round_is_old = false;
+            out.set(Timer::Round, Delay::exactly(ROUND));
             self.verifying(out, Step::Sentinels, Op::Sentinels);
         }
     }
 
     fn verifying(&mut self, out: &mut Out, step: Step, op: Op) {
-        self.at_check(step);
-        self.call(out, op, Patience::Turn);
-    }
-
-    fn at_check(&mut self, step: Step) {
         if let Phase::Verifying(verifying) = &mut self.phase {
             verifying.step = step;
         }
+        // Whatever logind cannot say now is asked again in the next round.
+        let patience = if step == Step::Gates {
+            Patience::Once
+        } else {
+            Patience::Turn
+        };
+        self.call(out, op, patience);
+    }
+
+    /// The round is over, one way or the other.
+    pub(super) fn end_round(&mut self, out: &mut Out) {
+        self.round_is_old = false;
+        out.push(Action::CancelTimer(Timer::Round));
     }
 
     fn closed(&mut self, out: &mut Out, blocked: Blocked) {
-        out.report(
-            Report::Waiting,
-            format!("{}: {}", blocked.what, blocked.detail),
-        );
+        self.end_round(out);
+        if self.said.as_ref() != Some(&blocked) {
+            out.report(
+                Report::Waiting,
+                format!("{}: {}", blocked.what, blocked.detail),
+            );
+            self.said = Some(blocked.clone());
+        }
         if let Phase::Verifying(verifying) = &mut self.phase {
             verifying.step = Step::Quiet;
             verifying.blocked = Some(blocked);
@@ -118,7 +142,7 @@ impl Machine {
         let Phase::Verifying(verifying) = &self.phase else {
             return;
         };
-        let step = verifying.step.clone();
+        let step = verifying.step;
         if let Reply::Sentinels(requests) = &reply {
             self.take_sentinels(out, requests.clone());
         }
@@ -128,7 +152,8 @@ impl Machine {
             Step::Sentinels | Step::Node | Step::Pods | Step::Gates
         ) && let Some(outcome) = self.why_undo_now()
         {
-            self.undo_from_verify(out, outcome);
+            out.push(Action::CancelTimer(Timer::Check));
+            self.undo(out, outcome);
             return;
         }
         match (step, reply) {
@@ -137,7 +162,7 @@ impl Machine {
                     self.verifying(out, Step::Node, Op::ReadNode);
                 } else {
                     let blocked = Blocked::new(
-                        super::Gate::Settle,
+                        Gate::Settle,
                         "the sentinel is being written to",
                         "it must be unchanged for `settle`",
                     );
@@ -156,6 +181,7 @@ impl Machine {
                     self.verifying(out, Step::Gates, Op::Gates);
                 } else {
                     let drain = verifying.drain.clone();
+                    self.end_round(out);
                     self.drain_on(out, drain);
                 }
             }
@@ -163,28 +189,28 @@ impl Machine {
                 Some(blocked) => self.closed(out, blocked),
                 None => self.journal_the_ask(out),
             },
-            (Step::Journal, Reply::JournalWritten(Ok(()))) => {
-                self.at_check(Step::Lock);
-                self.call(out, Op::ReadLock, Patience::Once);
+            (Step::Journal, Reply::JournalWritten(_)) => {
+                self.verifying(out, Step::Lock, Op::ReadLock);
             }
-            (Step::Journal, Reply::JournalWritten(Err(failure))) => {
-                self.forget_the_ask();
-                let detail = "no reboot without a journal on disk";
-                self.closed(
-                    out,
-                    Blocked::new(super::Gate::Journal, failure.message, detail),
-                );
-            }
-            (Step::Lock, Reply::Lock { result, took }) => self.last_read(out, result, took),
-            (Step::Reopen, Reply::JournalWritten(_)) => match self.why_undo_now() {
-                Some(outcome) => self.undo_from_verify(out, outcome),
-                None => {
-                    let what = "the last read of the lock took too long";
-                    let blocked =
-                        Blocked::new(super::Gate::Api, what, "everything is looked at again");
-                    self.closed(out, blocked);
+            (Step::Lock, Reply::Lock { result, took }) => {
+                let no = self
+                    .look_at_lock(result.unwrap_or_default())
+                    .or_else(|| self.no_longer());
+                let old = took > FRESH || self.round_is_old || self.stop == Stop::Asking;
+                match no {
+                    Some(outcome) => self.take_back(out, outcome),
+                    None if old => self.look_anew(out),
+                    None => self.ask(out),
                 }
-            },
+            }
+            (Step::TakeBack, Reply::JournalWritten(_)) => {
+                let blocked = Blocked::new(
+                    Gate::Api,
+                    "the last look took too long",
+                    "everything is looked at again",
+                );
+                self.closed(out, blocked);
+            }
             (step, reply) => {
                 out.report(
                     Report::Defect,
@@ -210,6 +236,7 @@ impl Machine {
                 return;
             };
             let drain = verifying.drain.clone();
+            self.end_round(out);
             self.drain_on(out, drain);
         } else if self.config.drain.mode == DrainMode::Evict {
             self.verifying(out, Step::Pods, Op::ListPods);
@@ -231,41 +258,27 @@ impl Machine {
             requests,
         };
         self.journal.remember(asked);
-        // Like the lock after it, it is tried once: whoever waits for it no longer knows what Node and pods are like.
-        self.at_check(Step::Journal);
-        self.write_journal(out, Patience::Once);
-    }
-
-    fn last_read(
-        &mut self,
-        out: &mut Out,
-        result: Result<Option<LockView>, Failure>,
-        took: Duration,
-    ) {
-        let fresh = result.is_ok() && took <= FRESH;
-        let late = || Outcome::BackOff("not done within drain.timeout".into());
-        let no = result.ok().and_then(|view| self.look_at_lock(view));
-        let no = no
-            .or_else(|| self.called_off())
-            .or_else(|| self.expired.then(late));
-        match no {
-            Some(outcome) => self.take_back(out, outcome),
-            None if fresh => self.ask(out),
-            None => {
-                self.forget_the_ask();
-                self.at_check(Step::Reopen);
-                self.write_journal(out, Patience::Turn);
-            }
+        if let Phase::Verifying(verifying) = &mut self.phase {
+            verifying.step = Step::Journal;
         }
+        self.write_journal(out, Patience::Turn);
     }
 
-    /// logind was not asked: the turn goes on as it was before the record.
+    /// Too much may have happened since the round began, or PID 1 has not said yet why the service is being stopped.
+    fn look_anew(&mut self, out: &mut Out) {
+        self.forget_the_ask();
+        if let Phase::Verifying(verifying) = &mut self.phase {
+            verifying.step = Step::TakeBack;
+        }
+        self.write_journal(out, Patience::Turn);
+    }
+
     fn forget_the_ask(&mut self) {
+        let id = self.turn().map(|turn| turn.id);
         if let Some(turn) = &mut self.journal.turn {
             turn.stage = Stage::Active;
-            let id = turn.id;
-            self.journal.history.pop_if(|asked| asked.turn == id);
         }
+        self.journal.history.pop_if(|asked| Some(asked.turn) == id);
     }
 
     /// logind was not asked, or definitely refused: the record that it was is taken back with the very write that announces the

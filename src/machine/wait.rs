@@ -10,7 +10,7 @@ use super::{Action, Machine, Op, Out, Patience, Phase, Report, Stop, Timer};
 use crate::backoff::Delay;
 use crate::config::Mode;
 use crate::failure::{Failure, FailureKind};
-use crate::lock::{CONTROL_PLANE, LockView, Verdict};
+use crate::lock::LockView;
 
 /// Waiters start within this time of a release, at random. The first write reaches the others through their watch and calls
 /// them off, so even thousands meet in a handful of conflicts.
@@ -28,6 +28,8 @@ pub enum Gate {
     DailyLimit,
     /// A turn failed a while ago.
     BackOff,
+    /// A turn was undone a moment ago.
+    Undone,
     /// The same request was served, aborted, or came to nothing.
     Latch,
     /// logind must be willing.
@@ -119,6 +121,8 @@ pub(super) struct Resting {
     pub(super) watching: bool,
     /// Look at the gates again as soon as the call on its way is answered.
     pub(super) again: bool,
+    /// Group whose slots are waited for.
+    pub(super) group: String,
     /// The search for holders whose Node is gone.
     pub(super) reclaim: Reclaim,
 }
@@ -137,22 +141,22 @@ impl Machine {
         }
         if self.present.is_empty() {
             self.said = None;
+            self.absent.clear();
             self.phase = Phase::Idle;
             return;
         }
         let hour = Duration::from_secs(3600);
         let wait_for_event =
             |gate, what: &str, detail: &str| Some((Blocked::new(gate, what, detail), None));
+        self.journal.believe_clock(out.now);
         let today = self.journal.reboots_in_a_day(out.now);
         let failed = self.journal.failed.as_ref();
         let left = failed.map_or(0, |failed| {
-            // A clock that was set back must not stretch the wait.
-            let longest = crate::backoff::after_failed_turns(failed.times).as_secs();
             let left = failed
                 .retry_at
                 .as_second()
                 .saturating_sub(out.now.as_second());
-            u64::try_from(left).unwrap_or(0).min(longest)
+            u64::try_from(left).unwrap_or(0)
         });
         let blocked = if self.wanted().is_empty() {
             let why = self.why_spent();
@@ -204,6 +208,10 @@ impl Machine {
 
     /// Waits for an event, or until `retry` has passed.
     pub(super) fn rest(&mut self, out: &mut Out, why: Blocked, retry: Option<Delay>) {
+        if why.gate != Gate::Lock {
+            // Absence counts only while it is looked at without a pause.
+            self.absent.clear();
+        }
         if self.said.as_ref() != Some(&why) {
             let report = match why.gate {
                 Gate::Latch => Report::Latched,
@@ -221,12 +229,19 @@ impl Machine {
             why,
             watching: false,
             again: false,
+            group: String::new(),
             reclaim: Reclaim::default(),
         });
     }
 
     /// Waits for the lock object to change.
-    pub(super) fn rest_on_lock(&mut self, out: &mut Out, why: Blocked, view: &LockView) {
+    pub(super) fn rest_on_lock(
+        &mut self,
+        out: &mut Out,
+        why: Blocked,
+        view: &LockView,
+        group: String,
+    ) {
         let full = why.gate == Gate::Lock;
         self.rest(out, why, None);
         out.push(Action::WatchLock(view.version.clone()));
@@ -235,6 +250,7 @@ impl Machine {
         }
         if let Phase::Resting(rest) = &mut self.phase {
             rest.watching = true;
+            rest.group = group;
         }
     }
 
@@ -242,7 +258,6 @@ impl Machine {
         if let Phase::Resting(rest) = &self.phase {
             if rest.watching {
                 out.push(Action::UnwatchLock);
-                out.push(Action::CancelTimer(Timer::Reclaim));
             }
             out.push(Action::CancelTimer(Timer::Attempt));
         }
@@ -279,11 +294,20 @@ impl Machine {
         if !rest.watching {
             return;
         }
-        let group = self.config.lock.group.clone();
-        let free = view.as_ref().is_none_or(|view| {
-            view.verdict(&group) == Verdict::Free || view.verdict(CONTROL_PLANE) == Verdict::Free
-        });
+        let group = rest.group.clone();
+        let why = view.as_ref().and_then(|view| self.lock_gate(view, &group));
         self.lock = view;
+        let Phase::Resting(rest) = &mut self.phase else {
+            return;
+        };
+        let free = why.is_none();
+        let full = why.as_ref().is_some_and(|why| why.gate == Gate::Lock);
+        if let Some(why) = why {
+            rest.why = why;
+        }
+        if full {
+            self.set_reclaim_timer(out);
+        }
         if free {
             out.set(Timer::Attempt, Delay::within(AFTER_RELEASE));
         } else {

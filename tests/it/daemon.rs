@@ -17,7 +17,6 @@ fn start(world: &Rc<World>) -> Daemon<World, World> {
     let host = HostId {
         node: "n1".into(),
         boot_id: world.boot_id(),
-        boot_time: 0,
     };
     let config = Arc::new(Config::default());
     let machine = Machine::new(

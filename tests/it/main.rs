@@ -13,3 +13,4 @@ mod cli;
 mod cluster;
 mod daemon;
 mod layers;
+mod simulation;

@@ -44,7 +44,6 @@ impl World {
         let id = HostId {
             node: names::NODES[at].to_owned(),
             boot_id: host.boot.clone(),
-            boot_time: BOOT_TIME,
         };
         let present = host.sentinel.iter().cloned().collect();
         let machine = Machine::new(id, config, host.journal.clone(), present, now());
@@ -166,6 +165,7 @@ impl World {
                 host.ghost.down_since_facts = false;
                 Reply::Facts(facts(host.shutdown, host.silent))
             }
+            Op::BootTime => Reply::BootTime(Ok(BOOT_TIME)),
             Op::Gates => Reply::Gates(Ok(HostGates {
                 can_reboot: "yes".into(),
                 inhibitors: Vec::new(),

@@ -203,7 +203,7 @@ pub(crate) enum Write {
 pub(crate) struct Timers(u16);
 
 /// All timers, in the order of their bits.
-pub(crate) const TIMERS: [Timer; 9] = [
+pub(crate) const TIMERS: [Timer; 10] = [
     Timer::Settle,
     Timer::Retry,
     Timer::Attempt,
@@ -211,6 +211,7 @@ pub(crate) const TIMERS: [Timer; 9] = [
     Timer::Drain,
     Timer::Evict,
     Timer::Check,
+    Timer::Round,
     Timer::Poll,
     Timer::Soak,
 ];

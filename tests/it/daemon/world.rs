@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use rollboot::drain::{Controller, EvictAnswer, PodRef, PodView};
+use rollboot::drain::{EvictAnswer, PodRef, PodView};
 use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::journal::Journal;
 use rollboot::lock::{LockPatch, LockView};
@@ -13,6 +13,8 @@ use rollboot::ports::{Cluster, Host, HostGates, RebootAnswer, RebootReply};
 use rollboot::request::{Request, Requests};
 use rollboot::shutdown::{ShutdownFacts, StopReason};
 use tokio::sync::Notify;
+
+use crate::simulation::pod;
 
 pub(crate) struct World {
     lock: RefCell<LockView>,
@@ -84,25 +86,7 @@ impl World {
     }
 
     pub(crate) fn add_pod(&self, name: &str) {
-        self.pods.borrow_mut().push(PodView {
-            pod: PodRef {
-                namespace: "default".into(),
-                name: name.into(),
-                uid: name.into(),
-            },
-            controller: Some(Controller {
-                api_version: "apps/v1".into(),
-                kind: "ReplicaSet".into(),
-                name: "app".into(),
-                uid: "app".into(),
-            }),
-            mirror: false,
-            finished: false,
-            terminating: false,
-            empty_dir: false,
-            tolerates_cordon: false,
-            ready: true,
-        });
+        self.pods.borrow_mut().push(pod(name));
     }
 
     pub(crate) fn block_evictions(&self) {
@@ -231,6 +215,10 @@ impl Host for World {
 
     async fn stop_reason(&self) -> StopReason {
         StopReason::Stop
+    }
+
+    async fn boot_time(&self) -> Result<i64, Failure> {
+        Ok(0)
     }
 
     async fn gates(&self) -> Result<HostGates, Failure> {

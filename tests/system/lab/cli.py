@@ -6,6 +6,7 @@ import argparse
 import fcntl
 import os
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -32,10 +33,7 @@ def main() -> int:
     prepare.check_root()
     prepare.install_tools()
     prepare.raise_limits()
-    package = _package(arguments.deb)
-    if package is None and not arguments.up:
-        print("no package: run packaging/build first, or name one with --deb", file=sys.stderr)
-        return 2
+    package = package_under_test(arguments.deb)
     suites = tuple(arguments.suites.split(","))
     programs = prepare.binaries()
     parts = Parts(
@@ -51,7 +49,7 @@ def main() -> int:
             scenarios = []
         return run_isolated(lambda: runner.run(folder, parts, scenarios, arguments.keep or arguments.up))
     finally:
-        _remove(folder)
+        remove_lab(folder)
         held.close()
 
 
@@ -70,8 +68,8 @@ def _read() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _package(named: Path | None) -> Path | None:
-    """The package under test: as told, or the newest one built."""
+def package_under_test(named: Path | None) -> Path:
+    """The package under test: as told, or the newest one built; without one it is built."""
     if named is None and os.environ.get("ROLLBOOT_DEB"):
         named = Path(os.environ["ROLLBOOT_DEB"])
     if named is not None:
@@ -79,7 +77,10 @@ def _package(named: Path | None) -> Path | None:
             raise SystemExit(f"{named} is not a file")
         return named.resolve()
     built = sorted(places.PACKAGES.glob("*.deb"), key=lambda path: path.stat().st_mtime)
-    return built[-1] if built else None
+    if built:
+        return built[-1]
+    subprocess.run([places.REPOSITORY / "packaging/build"], check=True)
+    return max(places.PACKAGES.glob("*.deb"), key=lambda path: path.stat().st_mtime)
 
 
 def _hold(folder: Path) -> IO[str]:
@@ -95,12 +96,12 @@ def _sweep() -> None:
         try:
             with path.open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove(path.parent)
+                remove_lab(path.parent)
         except OSError:
             continue
 
 
-def _remove(folder: Path) -> None:
+def remove_lab(folder: Path) -> None:
     """Removes the files of a lab that has ended, however it ended."""
     from .cgroups import remove_all
 

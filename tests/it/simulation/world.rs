@@ -1,0 +1,389 @@
+//! One node's world under a clock of its own, driven event by event: outages of hours take no time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rollboot::config::Config;
+use rollboot::drain::{Controller, EvictAnswer, PodRef, PodView};
+use rollboot::failure::{Failure, FailureKind, WriteOutcome};
+use rollboot::journal::{Journal, Stage};
+use rollboot::lock::{LockView, TurnId};
+use rollboot::machine::{Action, Event, HostId, Label, Machine, Op, Reply, Timer};
+use rollboot::node::{Marker, NodeView, Readiness};
+use rollboot::ports::{HostGates, RebootAnswer, RebootReply};
+use rollboot::request::{Request, Requests};
+use rollboot::shutdown::{ShutdownFacts, StopReason};
+
+/// More steps than any story takes: whoever takes more goes round in circles.
+const MANY: usize = 200_000;
+
+pub(crate) struct World {
+    pub(crate) lock: Option<LockView>,
+    pub(crate) node: NodeView,
+    pub(crate) pods: Vec<PodView>,
+    pub(crate) journal: Journal,
+    pub(crate) present: Requests,
+    pub(crate) facts: ShutdownFacts,
+    pub(crate) logind_answers: bool,
+    pub(crate) boot_id: String,
+    /// Node objects of others that exist.
+    pub(crate) peers: BTreeMap<String, bool>,
+    /// The next so many reads of the lock fail.
+    pub(crate) failing_lock_reads: u32,
+    /// Writes to the own Node are refused.
+    pub(crate) node_refuses: bool,
+    /// A watch that sees nothing ends after so many seconds.
+    pub(crate) silence: f64,
+    /// Replies to such a call are held back.
+    pub(crate) hold: fn(&Op) -> bool,
+    pub(crate) held: Option<Op>,
+    pub(crate) queue: VecDeque<Event>,
+    pub(crate) timers: BTreeMap<Timer, f64>,
+    /// Seconds since the world began; the wall clock is that and `wall`.
+    pub(crate) time: f64,
+    pub(crate) wall: i64,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) evicted: Vec<String>,
+    pub(crate) aborts: Vec<Result<String, String>>,
+    pub(crate) reports: Vec<String>,
+    pub(crate) exited: bool,
+    watch: Option<f64>,
+    ids: u64,
+}
+
+pub(crate) fn request(identity: &str) -> Request {
+    Request {
+        path: "/run/reboot-required".into(),
+        identity: identity.into(),
+    }
+}
+
+pub(crate) fn pod(name: &str) -> PodView {
+    PodView {
+        pod: PodRef {
+            namespace: "default".into(),
+            name: name.into(),
+            uid: name.into(),
+        },
+        controller: Some(Controller {
+            api_version: "apps/v1".into(),
+            kind: "ReplicaSet".into(),
+            name: "app".into(),
+            uid: "app".into(),
+        }),
+        mirror: false,
+        finished: false,
+        terminating: false,
+        empty_dir: false,
+        tolerates_cordon: false,
+        ready: true,
+    }
+}
+
+pub(crate) fn lock(uid: &str, version: u64) -> LockView {
+    LockView {
+        uid: uid.into(),
+        version: version.to_string(),
+        annotations: BTreeMap::new(),
+        data: BTreeMap::new(),
+    }
+}
+
+impl World {
+    /// Armed, at peace, nobody asks for anything.
+    pub(crate) fn new() -> Self {
+        Self {
+            lock: Some(lock("lock", 1)),
+            node: NodeView {
+                uid: "node".into(),
+                version: "1".into(),
+                unschedulable: false,
+                cordon_owned: false,
+                marker: None,
+                hold: None,
+                deleting: false,
+                control_plane: false,
+                boot_id: "b0".into(),
+                ready: Readiness {
+                    ready: true,
+                    heartbeat: Some(10),
+                    message: String::new(),
+                },
+            },
+            pods: Vec::new(),
+            journal: Journal::default(),
+            present: Requests::new(),
+            facts: ShutdownFacts {
+                preparing: Some(false),
+                job: Some(false),
+                stopping: Some(false),
+                connection: 1,
+            },
+            logind_answers: true,
+            boot_id: "b0".into(),
+            peers: BTreeMap::new(),
+            failing_lock_reads: 0,
+            node_refuses: false,
+            silence: 90.0,
+            hold: |_| false,
+            held: None,
+            queue: VecDeque::new(),
+            timers: BTreeMap::new(),
+            time: 0.0,
+            wall: 1_800_000_000,
+            ops: Vec::new(),
+            evicted: Vec::new(),
+            aborts: Vec::new(),
+            reports: Vec::new(),
+            exited: false,
+            watch: None,
+            ids: 100,
+        }
+    }
+
+    /// The same, with a sentinel.
+    pub(crate) fn asking() -> Self {
+        let mut world = Self::new();
+        world.present.insert(request("first"));
+        world
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        #[expect(clippy::cast_possible_truncation, reason = "seconds of a story")]
+        Timestamp::from_second(self.wall + self.time as i64).unwrap()
+    }
+
+    /// The daemon starts, with what is on the disk.
+    pub(crate) fn start(&mut self) -> Machine {
+        self.timers.clear();
+        self.queue.clear();
+        self.watch = None;
+        self.exited = false;
+        let host = HostId {
+            node: "n1".into(),
+            boot_id: self.boot_id.clone(),
+        };
+        let config = Arc::new(Config::default());
+        let machine = Machine::new(
+            host,
+            config,
+            self.journal.clone(),
+            self.present.clone(),
+            self.now(),
+        );
+        self.feed(machine, Event::Start)
+    }
+
+    /// The host has booted; what was in /run is gone, and the kubelet has reported.
+    pub(crate) fn boot(&mut self) -> Machine {
+        self.boot_id = format!("{}'", self.boot_id);
+        self.node.boot_id.clone_from(&self.boot_id);
+        self.present.clear();
+        self.start()
+    }
+
+    pub(crate) fn holds_slot(&self) -> bool {
+        self.lock
+            .as_ref()
+            .is_some_and(|lock| !lock.own_keys("n1").is_empty())
+    }
+
+    pub(crate) fn asked(&self) -> usize {
+        self.ops.iter().filter(|op| **op == Op::Reboot).count()
+    }
+
+    pub(crate) fn journaled_the_ask(&self) -> bool {
+        self.journal
+            .turn
+            .as_ref()
+            .is_some_and(|turn| turn.stage == Stage::Rebooting)
+    }
+
+    pub(crate) fn feed(&mut self, machine: Machine, event: Event) -> Machine {
+        let (machine, actions) = machine.step(self.now(), event);
+        for action in actions {
+            self.carry_out(action);
+        }
+        machine
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Call(op) => {
+                self.ops.push(op.clone());
+                if (self.hold)(&op) {
+                    self.held = Some(op);
+                } else {
+                    self.reply(op);
+                }
+            }
+            Action::SetTimer(timer, delay) => {
+                let wait = delay.after.as_secs_f64() + delay.spread.as_secs_f64() / 2.0;
+                self.timers.insert(timer, self.time + wait);
+            }
+            Action::CancelTimer(timer) => {
+                self.timers.remove(&timer);
+            }
+            Action::WatchLock(_) => self.watch = Some(self.time + self.silence),
+            Action::UnwatchLock => self.watch = None,
+            Action::WatchPods => self.queue.push_back(Event::PodsSeen(self.pods.clone())),
+            Action::UnwatchPods => self
+                .queue
+                .retain(|event| !matches!(event, Event::PodsSeen(_))),
+            Action::Evict(pod) => {
+                self.evicted.push(pod.name.clone());
+                self.pods.retain(|other| other.pod != pod);
+                self.queue
+                    .push_back(Event::Evicted(pod, EvictAnswer::Accepted));
+                self.queue.push_back(Event::PodsSeen(self.pods.clone()));
+            }
+            Action::AskStopReason => self.queue.push_back(Event::StopReason(StopReason::Stop)),
+            Action::AnswerAbort(answer) => self.aborts.push(answer),
+            Action::Report(report, text) => self.reports.push(format!("{report:?}: {text}")),
+            Action::Exit => self.exited = true,
+        }
+    }
+
+    /// Carries a call out and queues its reply.
+    pub(crate) fn reply(&mut self, op: Op) {
+        let reply = self.answer(op);
+        self.queue.push_back(Event::Reply(reply));
+    }
+
+    fn answer(&mut self, op: Op) -> Reply {
+        match op {
+            Op::DrawId => {
+                self.ids += 1;
+                Reply::Id(TurnId(self.ids))
+            }
+            Op::Facts => Reply::Facts(self.facts.clone()),
+            Op::BootTime => Reply::BootTime(Ok(0)),
+            Op::Gates => Reply::Gates(if self.logind_answers {
+                Ok(HostGates {
+                    can_reboot: "yes".into(),
+                    inhibitors: Vec::new(),
+                })
+            } else {
+                Err(Failure::new(FailureKind::Timeout, "no answer"))
+            }),
+            Op::Sentinels => Reply::Sentinels(self.present.clone()),
+            Op::Units(_) => Reply::Units(Ok(Vec::new())),
+            Op::WriteJournal(journal) => {
+                self.journal = *journal;
+                Reply::JournalWritten(Ok(()))
+            }
+            Op::Reboot => Reply::Reboot(RebootAnswer {
+                reply: RebootReply::Accepted,
+                connection: 1,
+            }),
+            Op::ReadLock => {
+                let result = if self.failing_lock_reads > 0 {
+                    self.failing_lock_reads -= 1;
+                    Err(Failure::new(FailureKind::Unavailable, "no connection"))
+                } else {
+                    Ok(self.lock.clone())
+                };
+                let took = Duration::from_millis(5);
+                Reply::Lock { result, took }
+            }
+            Op::PatchLock(patch) => Reply::LockWritten(match &mut self.lock {
+                None => WriteOutcome::Refused(Failure::new(FailureKind::NotFound, "no lock")),
+                Some(lock) if lock.version != patch.version => WriteOutcome::Conflict,
+                Some(lock) => {
+                    for (key, value) in patch.annotations {
+                        match value {
+                            Some(value) => lock.annotations.insert(key, value),
+                            None => lock.annotations.remove(&key),
+                        };
+                    }
+                    lock.version = next(&lock.version);
+                    WriteOutcome::Applied(lock.clone())
+                }
+            }),
+            Op::ReadNode => Reply::Node(Ok(Some(self.node.clone()))),
+            Op::PatchNode(_) if self.node_refuses => Reply::NodeWritten(WriteOutcome::Refused(
+                Failure::new(FailureKind::Forbidden, "no"),
+            )),
+            Op::PatchNode(patch) if patch.version != self.node.version => {
+                Reply::NodeWritten(WriteOutcome::Conflict)
+            }
+            Op::PatchNode(patch) => {
+                if let Some(unschedulable) = patch.unschedulable {
+                    self.node.unschedulable = unschedulable;
+                    self.node.cordon_owned = unschedulable;
+                }
+                self.node.marker = patch.marker.as_ref().map(Marker::encode);
+                self.node.version = next(&self.node.version);
+                Reply::NodeWritten(WriteOutcome::Applied(self.node.clone()))
+            }
+            Op::PeerExists(node) => Reply::Peer(Ok(*self.peers.get(&node).unwrap_or(&true))),
+            Op::ListPods => Reply::Pods(Ok(self.pods.clone())),
+        }
+    }
+
+    /// Feeds the next event; the time moves when nothing is queued. False: nothing will ever happen.
+    fn turn(&mut self, machine: &mut Machine) -> bool {
+        let event = if let Some(event) = self.queue.pop_front() {
+            event
+        } else {
+            let timer = self
+                .timers
+                .iter()
+                .min_by(|a, b| a.1.total_cmp(b.1))
+                .map(|(timer, due)| (*timer, *due));
+            match (timer, self.watch) {
+                (timer, Some(end)) if timer.is_none_or(|(_, due)| end < due) => {
+                    self.time = self.time.max(end);
+                    self.watch = None;
+                    Event::LockWatchEnded(None)
+                }
+                (Some((timer, due)), _) => {
+                    self.time = self.time.max(due);
+                    self.timers.remove(&timer);
+                    Event::Timer(timer)
+                }
+                (None, _) => return false,
+            }
+        };
+        *machine = self.feed(machine.clone(), event);
+        true
+    }
+
+    /// Lets `seconds` pass, or less: until `done`. Whether it is.
+    pub(crate) fn until(
+        &mut self,
+        machine: &mut Machine,
+        seconds: f64,
+        done: impl Fn(&Machine, &Self) -> bool,
+    ) -> bool {
+        let end = self.time + seconds;
+        for _ in 0..MANY {
+            if done(machine, self) {
+                return true;
+            }
+            if self.time > end || !self.turn(machine) {
+                return false;
+            }
+        }
+        panic!(
+            "goes round in circles at {} s: {}",
+            self.time,
+            machine.reason()
+        );
+    }
+
+    pub(crate) fn until_label(&mut self, machine: &mut Machine, label: Label) {
+        let there = self.until(machine, 100_000.0, |machine, _| machine.label() == label);
+        assert!(there, "{:?}: {}", machine.label(), machine.reason());
+    }
+
+    pub(crate) fn wait(&mut self, machine: &mut Machine, seconds: f64) {
+        self.until(machine, seconds, |_, _| false);
+    }
+}
+
+fn next(version: &str) -> String {
+    (version.parse::<u64>().unwrap() + 1).to_string()
+}
