@@ -193,6 +193,8 @@ impl World {
     }
 
     fn fire(&mut self, at: usize, timer: Timer) {
+        // Whatever is done after a wait needs facts that are newer.
+        self.ghost(at).down_since_facts = false;
         if let Some(daemon) = &mut self.host(at).daemon {
             daemon.timers.clear(timer);
         }

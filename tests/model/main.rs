@@ -110,9 +110,23 @@ fn thorough_models() {
 }
 
 #[test]
-fn full_models() {
+fn full_models_alone() {
     if wanted("full") {
-        check(suite::full());
+        check(suite::full_alone());
+    }
+}
+
+#[test]
+fn full_models_together() {
+    if wanted("full") {
+        check(suite::full_together());
+    }
+}
+
+#[test]
+fn full_models_of_a_crowd() {
+    if wanted("full") {
+        check(suite::full_crowd());
     }
 }
 

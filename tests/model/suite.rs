@@ -106,11 +106,9 @@ pub(crate) fn thorough() -> Vec<Scenario> {
     ]
 }
 
-/// Everything else.
-pub(crate) fn full() -> Vec<Scenario> {
+/// One node with many faults.
+pub(crate) fn full_alone() -> Vec<Scenario> {
     vec![
-        calm("three nodes, calm", 3, 1),
-        calm("three nodes, two at once, calm", 3, 2),
         calm("one node, four faults", 1, 1)
             .faults(4, &FAULTS)
             .faults(4, &HOST),
@@ -120,6 +118,14 @@ pub(crate) fn full() -> Vec<Scenario> {
         calm("one node, its service, two faults, two deeds", 1, 1)
             .faults(2, &FAULTS)
             .operators(2, &SERVICE),
+        evict("one node, a drain, two faults", 2, 1),
+        proceed("one node, a cordon that stays, two faults", 2),
+    ]
+}
+
+/// Two nodes with all that can happen between them.
+pub(crate) fn full_together() -> Vec<Scenario> {
+    vec![
         calm("two nodes, two faults", 2, 1)
             .faults(2, &FAULTS)
             .faults(2, &HOST),
@@ -129,12 +135,20 @@ pub(crate) fn full() -> Vec<Scenario> {
         calm("two nodes, their services", 2, 1)
             .faults(1, &FAULTS)
             .operators(1, &SERVICE),
-        calm("three nodes, one fault", 3, 1).faults(1, &FAULTS),
-        calm("three nodes, two at once, one fault", 3, 2).faults(1, &[Kind::Lose, Kind::Crash]),
         reclaim("two nodes, one is gone, one fault", 1),
         lock("two nodes, another lock, one fault", 2, 1),
-        evict("one node, a drain, two faults", 2, 1),
-        proceed("one node, a cordon that stays, two faults", 2),
+    ]
+}
+
+/// Three nodes.
+pub(crate) fn full_crowd() -> Vec<Scenario> {
+    vec![
+        calm("three nodes, calm", 3, 1),
+        calm("three nodes, two at once, calm", 3, 2),
+        calm("three nodes, one fault", 3, 1).faults(1, &FAULTS),
+        calm("three nodes, two of them at once, one fault", 3, 2)
+            .asking(2)
+            .faults(1, &FAULTS),
     ]
 }
 
