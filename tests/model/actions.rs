@@ -484,7 +484,7 @@ impl World {
             } else if evicts {
                 add(Act::BarePod(at));
             }
-            if evicts && !node.pods.iter().any(|pod| pod.uid == LATE) {
+            if evicts && !node.pods.iter().any(|pod| pod.uid >= LATE) {
                 add(Act::LatePod(at));
             }
             if node.pods.iter().any(|pod| pod.terminating) {

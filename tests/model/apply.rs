@@ -64,7 +64,8 @@ impl World {
                 }
             }
             Act::BarePod(at) => self.bind(at, BARE),
-            Act::LatePod(at) => self.bind(at, LATE),
+            // Each has a UID of its own: what is left of the budget is never the same twice.
+            Act::LatePod(at) => self.bind(at, LATE + self.faults),
             Act::CallHandled(at) => self.logind_handles(at),
             Act::CallDropped(at) => self.host(at).bus_call = None,
             Act::Boot(at) | Act::Power(at) => self.boot(at, false),

@@ -75,8 +75,8 @@ pub(crate) enum Owner {
     Foreign,
 }
 
-/// The pod that comes late, and the one that must not be evicted.
-pub(crate) const LATE: u8 = 8;
+/// Pods that come late have UIDs from here on; and the one that must not be evicted.
+pub(crate) const LATE: u8 = 20;
 pub(crate) const BARE: u8 = 9;
 
 /// A pod on a node.
