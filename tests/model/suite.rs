@@ -136,7 +136,7 @@ pub(crate) fn full_together() -> Vec<Scenario> {
             .faults(1, &FAULTS)
             .operators(1, &SERVICE),
         reclaim("two nodes, one is gone, one fault", 1),
-        lock("two nodes, another lock, one fault", 2, 1),
+        lock("two nodes, another lock, one fault", 1, 1),
     ]
 }
 
