@@ -1,0 +1,5 @@
+//! The embedded API server.
+
+mod store;
+
+pub use store::{Change, Kind, What};

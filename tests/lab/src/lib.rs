@@ -1,0 +1,7 @@
+//! A cluster and its hosts in one process, for tests and for the demo: an API server with only what rollboot asks of one,
+//! simulated kubelets and controllers, and hosts with a logind and a PID 1 of their own.
+//!
+//! It is no second Kubernetes: the contract suite holds it to the answers of the real server, and what only the real one can
+//! show is tested there.
+
+pub mod api;
