@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::window::Windows;
+
 mod advice;
 pub mod load;
 mod raw;
 mod value;
+mod windows;
 
 /// Everything an operator can set.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -31,6 +34,8 @@ pub struct Config {
     pub drain: Drain,
     /// What proves that the node is back.
     pub recovery: Recovery,
+    /// When turns may begin.
+    pub windows: Windows,
 }
 
 /// Whether the daemon acts.
@@ -151,6 +156,7 @@ impl Default for Config {
                 units: Vec::new(),
                 soak: Duration::ZERO,
             },
+            windows: Windows::default(),
         }
     }
 }

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::value::{
-    Group, Kubeconfig, Lasting, Namespace, NodeName, Number, ObjectName, Sentinels, SingleReplica,
-    Unit, Window,
+    Clock, Days, Group, Kubeconfig, Lasting, Namespace, NodeName, Number, ObjectName, Sentinels,
+    SingleReplica, Unit,
 };
 use super::{Config, DrainMode, EmptyDir, ForeignCordon, Mode, Unmanaged};
 
@@ -15,7 +15,7 @@ const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
 /// Every key and the table it belongs to, as [`Raw`] has them. For advice on a key that is not among them.
-pub(super) const KEYS: [(&str, &[&str]); 4] = [
+pub(super) const KEYS: [(&str, &[&str]); 5] = [
     (
         "",
         &[
@@ -46,6 +46,7 @@ pub(super) const KEYS: [(&str, &[&str]); 4] = [
         ],
     ),
     ("recovery", &["units", "soak"]),
+    ("window", &["days", "start", "end", "timezone", "must-fit"]),
 ];
 
 /// One file.
@@ -62,8 +63,7 @@ pub(super) struct Raw {
     pub(super) lock: RawLock,
     pub(super) drain: RawDrain,
     pub(super) recovery: RawRecovery,
-    #[serde(rename = "window")]
-    pub(super) _window: Option<Window>,
+    pub(super) window: Option<Vec<Spanned<RawWindow>>>,
 }
 
 /// Table `[lock]`.
@@ -114,6 +114,21 @@ pub(super) struct RawRecovery {
     pub(super) soak: Option<Lasting<0, DAY>>,
 }
 
+/// One `[[window]]`.
+#[derive(Debug, Deserialize)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "a table [[window]]"
+)]
+pub(super) struct RawWindow {
+    pub(super) days: Option<Days>,
+    pub(super) start: Clock,
+    pub(super) end: Clock,
+    pub(super) timezone: Option<Spanned<String>>,
+    pub(super) must_fit: Option<Lasting<0, DAY>>,
+}
+
 impl Raw {
     /// Replaces what this file sets.
     pub(super) fn apply(self, config: &mut Config) {
@@ -127,7 +142,7 @@ impl Raw {
             lock,
             drain,
             recovery,
-            _window: _,
+            window: _,
         } = self;
         set(&mut config.mode, mode);
         set(&mut config.node_name, node_name.map(|name| name.0));

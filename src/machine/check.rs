@@ -184,8 +184,13 @@ impl Machine {
         }
         match self.lock_gate(&view, &group) {
             Some(blocked) => self.rest_on_lock(out, blocked, &view, group),
-            // The sentinel may have changed while the gates were looked at.
-            None if !self.settled || self.wanted().is_empty() => self.consider(out),
+            // The sentinel may have changed while the gates were looked at, and the window may have closed.
+            None if !self.settled
+                || self.wanted().is_empty()
+                || self.window_gate(out.now).is_some() =>
+            {
+                self.consider(out);
+            }
             None => self.acquire(out, view, node_uid, group),
         }
     }

@@ -20,6 +20,7 @@ use rollboot::shutdown::{ShutdownFacts, StopReason};
 const MANY: usize = 200_000;
 
 pub(crate) struct World {
+    pub(crate) config: Config,
     pub(crate) lock: Option<LockView>,
     pub(crate) node: NodeView,
     pub(crate) pods: Vec<PodView>,
@@ -32,6 +33,8 @@ pub(crate) struct World {
     pub(crate) peers: BTreeMap<String, bool>,
     /// The next so many reads of the lock fail.
     pub(crate) failing_lock_reads: u32,
+    /// A budget allows no eviction.
+    pub(crate) blocked: bool,
     /// Writes to the own Node are refused.
     pub(crate) node_refuses: bool,
     /// A watch that sees nothing ends after so many seconds.
@@ -95,6 +98,7 @@ impl World {
     /// Armed, at peace, nobody asks for anything.
     pub(crate) fn new() -> Self {
         Self {
+            config: Config::default(),
             lock: Some(lock("lock", 1)),
             node: NodeView {
                 uid: "node".into(),
@@ -125,6 +129,7 @@ impl World {
             boot_id: "b0".into(),
             peers: BTreeMap::new(),
             failing_lock_reads: 0,
+            blocked: false,
             node_refuses: false,
             silence: 90.0,
             hold: |_| false,
@@ -165,7 +170,7 @@ impl World {
             node: "n1".into(),
             boot_id: self.boot_id.clone(),
         };
-        let config = Arc::new(Config::default());
+        let config = Arc::new(self.config.clone());
         let machine = Machine::new(
             host,
             config,
@@ -232,6 +237,10 @@ impl World {
             Action::UnwatchPods => self
                 .queue
                 .retain(|event| !matches!(event, Event::PodsSeen(_))),
+            Action::Evict(pod) if self.blocked => {
+                let answer = EvictAnswer::Budget("a budget".into());
+                self.queue.push_back(Event::Evicted(pod, answer));
+            }
             Action::Evict(pod) => {
                 self.evicted.push(pod.name.clone());
                 self.pods.retain(|other| other.pod != pod);
