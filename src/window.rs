@@ -161,9 +161,7 @@ impl Window {
 /// When the clock shows this: twice where it is set back. Where it skips this, the change of the clock is an edge by itself.
 fn instants(zone: &TimeZone, date: Date, time: Time) -> impl Iterator<Item = Timestamp> {
     let shown = zone.to_ambiguous_timestamp(DateTime::from_parts(date, time));
-    [shown.clone().earlier(), shown.later()]
-        .into_iter()
-        .flatten()
+    [shown.earlier(), shown.later()].into_iter().flatten()
 }
 
 #[cfg(test)]
