@@ -3,10 +3,13 @@
 use serde::Deserialize;
 
 use super::answer::{Object, Present};
-use crate::drain::{Controller, PodRef, PodView};
+use crate::drain::{Controller, PodRef, PodView, Wishes};
 
 /// The taint that a cordon brings.
 const CORDON_TAINT: &str = "node.kubernetes.io/unschedulable";
+
+/// The priority of `system-cluster-critical`; that of `system-node-critical` is higher (`pkg/apis/scheduling`).
+const SYSTEM_CRITICAL: i32 = 2_000_000_000;
 
 /// A page of a list. Its pods have no kind of their own.
 #[derive(Debug, Deserialize)]
@@ -46,6 +49,12 @@ struct Metadata {
 struct Annotations {
     #[serde(rename = "kubernetes.io/config.mirror")]
     mirror: Present,
+    #[serde(rename = "rollboot.io/drain")]
+    drain: Option<String>,
+    #[serde(rename = "rollboot.io/drain-order")]
+    order: Option<String>,
+    #[serde(rename = "cluster-autoscaler.kubernetes.io/safe-to-evict")]
+    safe_to_evict: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -62,6 +71,7 @@ struct Owner {
 struct Spec {
     volumes: Option<Vec<Volume>>,
     tolerations: Option<Vec<Toleration>>,
+    priority: Option<i32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,6 +118,17 @@ impl From<Pod> for PodView {
             spec,
             status,
         } = pod;
+        let (mirror, wishes) = match metadata.annotations {
+            None => (false, Wishes::default()),
+            Some(annotations) => (
+                annotations.mirror.is_some(),
+                Wishes {
+                    drain: annotations.drain,
+                    order: annotations.order,
+                    safe_to_evict: annotations.safe_to_evict,
+                },
+            ),
+        };
         Self {
             pod: PodRef {
                 namespace: metadata.namespace,
@@ -125,9 +146,7 @@ impl From<Pod> for PodView {
                     name: owner.name,
                     uid: owner.uid,
                 }),
-            mirror: metadata
-                .annotations
-                .is_some_and(|annotations| annotations.mirror.is_some()),
+            mirror,
             finished: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
             terminating: metadata.deletion_timestamp.is_some(),
             empty_dir: spec
@@ -143,6 +162,10 @@ impl From<Pod> for PodView {
             ready: status.conditions.iter().flatten().any(|condition| {
                 condition.r#type == "Ready" && condition.status.as_deref() == Some("True")
             }),
+            critical: spec
+                .priority
+                .is_some_and(|priority| priority >= SYSTEM_CRITICAL),
+            wishes,
         }
     }
 }
@@ -198,6 +221,8 @@ mod tests {
                 empty_dir: false,
                 tolerates_cordon: false,
                 ready: false,
+                critical: false,
+                wishes: Wishes::default(),
             }
         );
         assert_eq!(
@@ -222,6 +247,21 @@ mod tests {
         assert!(
             view(|pod| pod["spec"]["volumes"] = json!([{"name": "a", "emptyDir": {}}])).empty_dir
         );
+        let written = view(|pod| {
+            pod["metadata"]["annotations"] = json!({
+                "rollboot.io/drain": "wait", "rollboot.io/drain-order": "3",
+                "cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "other": "x",
+            });
+        });
+        assert!(!written.mirror && written.wishes.unsafe_to_evict());
+        assert_eq!(written.wishes.drain.as_deref(), Some("wait"));
+        assert_eq!(written.wishes.order.as_deref(), Some("3"));
+        for (priority, critical) in [(0, false), (1_999_999_999, false), (2_000_000_000, true)] {
+            assert_eq!(
+                view(|pod| pod["spec"]["priority"] = json!(priority)).critical,
+                critical
+            );
+        }
         for (phase, finished) in [
             ("Succeeded", true),
             ("Failed", true),

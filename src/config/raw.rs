@@ -9,7 +9,7 @@ use super::value::{
     Clock, Days, Group, Kubeconfig, Lasting, Namespace, NodeName, Number, ObjectName, Sentinels,
     SingleReplica, Unit,
 };
-use super::{Config, DrainMode, EmptyDir, ForeignCordon, Mode, Unmanaged};
+use super::{Config, DrainMode, EmptyDir, ForeignCordon, Mode, Unmanaged, UnsafeToEvict};
 
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
@@ -41,6 +41,7 @@ pub(super) const KEYS: [(&str, &[&str]); 5] = [
             "unmanaged",
             "empty-dir",
             "single-replica",
+            "unsafe-to-evict",
             "foreign-cordon",
             "concurrency",
         ],
@@ -97,6 +98,7 @@ pub(super) struct RawDrain {
     pub(super) empty_dir: Option<EmptyDir>,
     #[serde(rename = "single-replica")]
     pub(super) _single_replica: Option<SingleReplica>,
+    pub(super) unsafe_to_evict: Option<UnsafeToEvict>,
     pub(super) foreign_cordon: Option<ForeignCordon>,
     pub(super) concurrency: Option<Number<1, 256>>,
 }
@@ -170,6 +172,7 @@ impl Raw {
             unmanaged,
             empty_dir,
             _single_replica: _,
+            unsafe_to_evict,
             foreign_cordon,
             concurrency,
         } = drain;
@@ -184,6 +187,7 @@ impl Raw {
         );
         set(&mut config.drain.unmanaged, unmanaged);
         set(&mut config.drain.empty_dir, empty_dir);
+        set(&mut config.drain.unsafe_to_evict, unsafe_to_evict);
         set(&mut config.drain.foreign_cordon, foreign_cordon);
         set(
             &mut config.drain.concurrency,

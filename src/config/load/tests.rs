@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::super::raw::KEYS;
-use super::super::{DrainMode, EmptyDir, ForeignCordon, Mode, Unmanaged};
+use super::super::{DrainMode, EmptyDir, ForeignCordon, Mode, Unmanaged, UnsafeToEvict};
 use super::*;
 
 const REFERENCE: &str = include_str!("../../../etc/rollboot/config.toml");
@@ -109,6 +109,7 @@ fn every_key_reaches_the_configuration() {
         unmanaged = "skip"
         empty-dir = "refuse"
         single-replica = "evict"
+        unsafe-to-evict = "evict"
         foreign-cordon = "proceed"
         concurrency = 1
         [recovery]
@@ -142,6 +143,7 @@ fn every_key_reaches_the_configuration() {
             quiet: Duration::from_secs(120),
             unmanaged: Unmanaged::Skip,
             empty_dir: EmptyDir::Refuse,
+            unsafe_to_evict: UnsafeToEvict::Evict,
             foreign_cordon: ForeignCordon::Proceed,
             concurrency: 1,
         },

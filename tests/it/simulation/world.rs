@@ -82,6 +82,8 @@ pub(crate) fn pod(name: &str) -> PodView {
         empty_dir: false,
         tolerates_cordon: false,
         ready: true,
+        critical: false,
+        wishes: rollboot::drain::Wishes::default(),
     }
 }
 
