@@ -30,7 +30,12 @@ pub struct Order(i64);
 
 impl Order {
     /// What the cluster cannot do without goes last (`system-cluster-critical` and above), whatever the others say.
-    pub const CRITICAL: Self = Self(i64::MAX);
+    pub const CRITICAL: Self = Self(1 << 31);
+
+    /// As a number: one that an annotation can say, or one more than the highest of these.
+    pub fn number(self) -> i64 {
+        self.0
+    }
 
     /// Whether this is the order of pods that say nothing.
     pub fn is_default(self) -> bool {
