@@ -239,7 +239,7 @@ impl Machine {
     }
 }
 
-/// Why logind would not reboot now, if so.
+/// Why this host must not, or would not, reboot now, if so.
 pub(super) fn host_gate(result: &Result<HostGates, Failure>) -> Option<Blocked> {
     match result {
         Err(failure) => Some(Blocked::new(
@@ -259,6 +259,21 @@ pub(super) fn host_gate(result: &Result<HostGates, Failure>) -> Option<Blocked> 
                 "a block inhibitor forbids the shutdown; see systemd-inhibit --list",
             ))
         }
+        Ok(HostGates {
+            hold: Some(hold), ..
+        }) => Some(Blocked::new(
+            Gate::Hold,
+            format!("held by an operator: {hold}"),
+            "remove the file to go on",
+        )),
+        Ok(HostGates {
+            package_manager: Some(at_work),
+            ..
+        }) => Some(Blocked::new(
+            Gate::PackageManager,
+            at_work.clone(),
+            "looked at again until it is done",
+        )),
         Ok(gates) if gates.can_reboot != "yes" => {
             let what = format!("logind's CanReboot says {:?}", gates.can_reboot);
             Some(Blocked::new(

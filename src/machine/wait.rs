@@ -46,8 +46,10 @@ pub enum Gate {
     Node,
     /// Nobody else may have cordoned the node.
     ForeignCordon,
-    /// `rollboot.io/hold` on the own Node.
+    /// `rollboot.io/hold` on the own Node, or a hold file on the host.
     Hold,
+    /// No package manager may be at work.
+    PackageManager,
     /// Every pod must be allowed to go.
     Pods,
     /// A slot must be free.

@@ -173,7 +173,7 @@ impl World {
             Op::BootTime => Reply::BootTime(Ok(BOOT_TIME)),
             Op::Gates => Reply::Gates(Ok(HostGates {
                 can_reboot: "yes".into(),
-                inhibitors: Vec::new(),
+                ..HostGates::default()
             })),
             Op::Sentinels => {
                 host.ghost.asked_for = host.sentinel.as_ref().map(|s| s.identity.clone());

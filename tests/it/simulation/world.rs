@@ -33,6 +33,8 @@ pub(crate) struct World {
     pub(crate) peers: BTreeMap<String, bool>,
     /// The next so many reads of the lock fail.
     pub(crate) failing_lock_reads: u32,
+    /// What logind and the host say.
+    pub(crate) gates: HostGates,
     /// A budget allows no eviction.
     pub(crate) blocked: bool,
     /// Writes to the own Node are refused.
@@ -131,6 +133,10 @@ impl World {
             boot_id: "b0".into(),
             peers: BTreeMap::new(),
             failing_lock_reads: 0,
+            gates: HostGates {
+                can_reboot: "yes".into(),
+                ..HostGates::default()
+            },
             blocked: false,
             node_refuses: false,
             silence: 90.0,
@@ -272,10 +278,7 @@ impl World {
             Op::Facts => Reply::Facts(self.facts.clone()),
             Op::BootTime => Reply::BootTime(Ok(0)),
             Op::Gates => Reply::Gates(if self.logind_answers {
-                Ok(HostGates {
-                    can_reboot: "yes".into(),
-                    inhibitors: Vec::new(),
-                })
+                Ok(self.gates.clone())
             } else {
                 Err(Failure::new(FailureKind::Timeout, "no answer"))
             }),
