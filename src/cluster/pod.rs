@@ -89,9 +89,27 @@ struct Toleration {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Status {
     phase: Option<String>,
     conditions: Option<Vec<Condition>>,
+    container_statuses: Option<Vec<Container>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Container {
+    state: Option<ContainerState>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ContainerState {
+    running: Option<Running>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Running {
+    started_at: Option<jiff::Timestamp>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -162,12 +180,25 @@ impl From<Pod> for PodView {
             ready: status.conditions.iter().flatten().any(|condition| {
                 condition.r#type == "Ready" && condition.status.as_deref() == Some("True")
             }),
+            running_since: running_since(status.container_statuses),
             critical: spec
                 .priority
                 .is_some_and(|priority| priority >= SYSTEM_CRITICAL),
             wishes,
         }
     }
+}
+
+/// When the container started that runs for the longest time, if all run. What none says is not known.
+fn running_since(containers: Option<Vec<Container>>) -> Option<i64> {
+    containers?
+        .into_iter()
+        .map(|container| Some(container.state?.running?.started_at?.as_second()))
+        .try_fold(None, |oldest: Option<i64>, started| {
+            let started = started?;
+            Some(Some(oldest.map_or(started, |oldest| oldest.min(started))))
+        })
+        .flatten()
 }
 
 impl Toleration {
@@ -221,6 +252,7 @@ mod tests {
                 empty_dir: false,
                 tolerates_cordon: false,
                 ready: false,
+                running_since: None,
                 critical: false,
                 wishes: Wishes::default(),
             }
@@ -256,6 +288,22 @@ mod tests {
         assert!(!written.mirror && written.wishes.unsafe_to_evict());
         assert_eq!(written.wishes.drain.as_deref(), Some("wait"));
         assert_eq!(written.wishes.order.as_deref(), Some("3"));
+        let running = |at: Value| json!({"state": {"running": {"startedAt": at}}});
+        let late = running(json!("2026-01-01T00:00:09Z"));
+        let early = running(json!("2026-01-01T00:00:00Z"));
+        let ended = json!({"state": {"terminated": {"exitCode": 0}}});
+        let start = 1_767_225_600;
+        for (containers, since) in [
+            (json!([late]), Some(start + 9)),
+            (json!([late, early]), Some(start)),
+            (json!([late, ended]), None),
+            (json!([running(Value::Null)]), None),
+            (json!([]), None),
+            (Value::Null, None),
+        ] {
+            let pod = view(|pod| pod["status"]["containerStatuses"] = containers.clone());
+            assert_eq!(pod.running_since, since, "{containers}");
+        }
         for (priority, critical) in [(0, false), (1_999_999_999, false), (2_000_000_000, true)] {
             assert_eq!(
                 view(|pod| pod["spec"]["priority"] = json!(priority)).critical,

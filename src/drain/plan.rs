@@ -165,6 +165,7 @@ mod tests {
             empty_dir: false,
             tolerates_cordon: false,
             ready: true,
+            running_since: None,
             critical: false,
             wishes: Wishes::default(),
         };

@@ -52,6 +52,8 @@ pub struct PodView {
     pub tolerates_cordon: bool,
     /// Its Ready condition is True.
     pub ready: bool,
+    /// Since when all of its containers run, seconds since the epoch by its node's clock. `None`: some does not run.
+    pub running_since: Option<i64>,
     /// Its priority is that of `system-cluster-critical` or higher.
     pub critical: bool,
     /// What an operator has written on it.

@@ -23,7 +23,18 @@ pub(super) enum Checking {
     Gates,
     Node,
     Pods(Box<NodeView>),
-    Lock { node_uid: String, group: String },
+    Lock(Aim),
+}
+
+/// What a turn would be about, as far as the gates have seen it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Aim {
+    /// UID of the own Node.
+    pub(super) node_uid: String,
+    /// Group of the slot.
+    pub(super) group: String,
+    /// This node's part of the control plane: after the boot these pods must be back.
+    pub(super) control_plane: Vec<String>,
 }
 
 impl Machine {
@@ -55,12 +66,12 @@ impl Machine {
             (Checking::Node, Reply::Node(Ok(node))) => self.check_node(out, node),
             (Checking::Pods(node), Reply::Pods(Ok(pods))) => self.check_pods(out, &node, &pods),
             (
-                Checking::Lock { node_uid, group },
+                Checking::Lock(aim),
                 Reply::Lock {
                     result: Ok(view), ..
                 },
             ) => {
-                self.check_lock(out, view, node_uid, group);
+                self.check_lock(out, view, aim);
             }
             (_, Reply::Node(Err(failure)) | Reply::Pods(Err(failure))) => {
                 self.rest_on_failure(out, Blocked::failed(&failure));
@@ -142,23 +153,25 @@ impl Machine {
             self.rest(out, blocked, Some(Delay::about(3 * LOOK_AGAIN)));
             return;
         }
-        let control_plane = node.control_plane || pods.iter().any(is_control_plane);
-        let group = if control_plane {
+        let control_plane: Vec<_> = pods
+            .iter()
+            .filter(|pod| is_control_plane(pod))
+            .map(|pod| pod.pod.to_string())
+            .collect();
+        let group = if node.control_plane || !control_plane.is_empty() {
             CONTROL_PLANE.to_owned()
         } else {
             self.config.lock.group.clone()
         };
-        let node_uid = node.uid.clone();
-        self.check(out, Checking::Lock { node_uid, group }, Op::ReadLock);
+        let aim = Aim {
+            node_uid: node.uid.clone(),
+            group,
+            control_plane,
+        };
+        self.check(out, Checking::Lock(aim), Op::ReadLock);
     }
 
-    fn check_lock(
-        &mut self,
-        out: &mut Out,
-        view: Option<LockView>,
-        node_uid: String,
-        group: String,
-    ) {
+    fn check_lock(&mut self, out: &mut Out, view: Option<LockView>, aim: Aim) {
         self.tries = 0;
         let Some(view) = view else {
             let what = format!(
@@ -182,8 +195,8 @@ impl Machine {
             self.restart(out);
             return;
         }
-        match self.lock_gate(&view, &group) {
-            Some(blocked) => self.rest_on_lock(out, blocked, &view, group),
+        match self.lock_gate(&view, &aim.group) {
+            Some(blocked) => self.rest_on_lock(out, blocked, &view, aim.group),
             // The sentinel may have changed while the gates were looked at, and the window may have closed.
             None if !self.settled
                 || self.wanted().is_empty()
@@ -191,7 +204,7 @@ impl Machine {
             {
                 self.consider(out);
             }
-            None => self.acquire(out, view, node_uid, group),
+            None => self.acquire(out, view, aim),
         }
     }
 

@@ -269,6 +269,7 @@ pub(crate) fn pod_view(pod: &Pod) -> PodView {
         empty_dir: false,
         tolerates_cordon: false,
         ready: true,
+        running_since: None,
         critical: false,
         wishes: rollboot::drain::Wishes::default(),
     }

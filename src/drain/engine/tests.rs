@@ -22,6 +22,7 @@ fn pod(uid: &str) -> PodView {
         empty_dir: false,
         tolerates_cordon: false,
         ready: true,
+        running_since: None,
         critical: false,
         wishes: Wishes::default(),
     }

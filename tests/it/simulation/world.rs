@@ -84,6 +84,7 @@ pub(crate) fn pod(name: &str) -> PodView {
         empty_dir: false,
         tolerates_cordon: false,
         ready: true,
+        running_since: None,
         critical: false,
         wishes: rollboot::drain::Wishes::default(),
     }
@@ -276,7 +277,7 @@ impl World {
                 Reply::Id(TurnId(self.ids))
             }
             Op::Facts => Reply::Facts(self.facts.clone()),
-            Op::BootTime => Reply::BootTime(Ok(0)),
+            Op::BootTime => Reply::BootTime(Ok(5)),
             Op::Gates => Reply::Gates(if self.logind_answers {
                 Ok(self.gates.clone())
             } else {
