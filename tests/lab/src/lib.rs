@@ -6,9 +6,11 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a lab that cannot go on ends there"
 )]
 
 pub mod api;
+pub mod cluster;
 pub mod host;
