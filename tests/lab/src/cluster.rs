@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 pub use app::App;
 pub use kubelet::PodPace;
 
-use crate::api::Store;
+use crate::api::{Kind, Store};
 use crate::host::Host;
 use keeper::Keeper;
 use kubelet::Kubelet;
@@ -35,6 +35,7 @@ pub struct Cluster {
     kubelets: Vec<Kubelet>,
     keeper: Keeper,
     apps: Vec<App>,
+    deployed: bool,
 }
 
 impl Cluster {
@@ -52,6 +53,7 @@ impl Cluster {
             kubelets,
             keeper: Keeper::new(rng.fork()),
             apps: apps.to_vec(),
+            deployed: false,
         }
     }
 
@@ -69,7 +71,11 @@ impl Cluster {
         for kubelet in &mut self.kubelets {
             kubelet.step(&self.store);
         }
-        self.keeper.step(&self.store, &self.apps);
+        // The apps are deployed once all nodes are there, so that they begin evenly.
+        self.deployed |= self.store.list(Kind::Node).len() == self.kubelets.len();
+        if self.deployed {
+            self.keeper.step(&self.store, &self.apps);
+        }
         budgets::step(&self.store);
     }
 }

@@ -13,4 +13,6 @@
 
 pub mod api;
 pub mod cluster;
+pub mod demo;
 pub mod host;
+pub mod roll;

@@ -1,0 +1,62 @@
+//! The story for whoever reads no live view: a log, a pipe, a screen reader.
+
+use std::collections::BTreeMap;
+
+use rollboot::machine::Label;
+
+use super::feed::{Feed, News};
+use super::say;
+use crate::host::Host;
+use crate::roll::{Stage, Story};
+
+/// Tells one line for each notable thing, with the seconds since the cluster began to exist.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    feed: Feed,
+    story: Story,
+    blocked: BTreeMap<String, String>,
+}
+
+impl Lines {
+    pub(super) fn look(&mut self, stage: &Stage) {
+        for news in self.feed.news(stage) {
+            let line = match &news {
+                News::Change(change) => self.story.change(change),
+                News::Occurrence(occurrence) => self.story.occurrence(occurrence),
+            };
+            if let Some(line) = line {
+                let at = line.at.saturating_duration_since(stage.began());
+                say(format_args!(
+                    "{:6.1} s  {:<8} {}",
+                    at.as_secs_f64(),
+                    line.node,
+                    line.text
+                ));
+            }
+        }
+        for host in stage.hosts() {
+            let blocked = blocked(host);
+            let told = self.blocked.get(host.name());
+            if let Some(why) = blocked.as_ref().filter(|why| told != Some(why)) {
+                let at = stage.began().elapsed().as_secs_f64();
+                say(format_args!("{at:6.1} s  {:<8} {why}", host.name()));
+            }
+            match blocked {
+                Some(why) => _ = self.blocked.insert(host.name().to_owned(), why),
+                None => _ = self.blocked.remove(host.name()),
+            }
+        }
+    }
+}
+
+/// What keeps a drain from going on, by the daemon's word: the pods that their budgets do not let go.
+pub(super) fn blocked(host: &Host) -> Option<String> {
+    let status = host.status()?.machine;
+    let (_, why) = status.reason.split_once("blocked: ")?;
+    let pods: Vec<_> = why
+        .split("; ")
+        .filter_map(|one| Some(one.split_once(':')?.0.rsplit_once('/')?.1))
+        .collect();
+    let shown = || format!("waits for the budget of {}", pods.join(", "));
+    (status.phase == Label::Cordoned).then(shown)
+}
