@@ -4,9 +4,11 @@
 
 mod args;
 mod feed;
+mod frame;
 mod lines;
 mod live;
 mod terminal;
+mod text;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -48,7 +50,10 @@ pub fn main() -> ExitCode {
     });
     match ended {
         Ok(Some(outcome)) => finish(&args, &outcome),
-        Ok(None) => INTERRUPTED.into(),
+        Ok(None) => {
+            say(format_args!("interrupted"));
+            INTERRUPTED.into()
+        }
         Err(error) => {
             say(format_args!("the demo cannot run here: {error}"));
             ExitCode::FAILURE
@@ -60,6 +65,8 @@ pub fn main() -> ExitCode {
 async fn show(args: &Args) -> io::Result<Option<Outcome>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    // The daemons listen to it too, as they do under systemd, so it no longer ends this process by itself.
+    let mut hangup = signal(SignalKind::hangup())?;
     let roll = Roll::demo(args.nodes, args.max, args.seed);
     let mut audience: Box<dyn FnMut(&Stage)> = match Terminal::on_stdout() {
         Some(terminal) => {
@@ -75,6 +82,7 @@ async fn show(args: &Args) -> io::Result<Option<Outcome>> {
         outcome = run(&roll, &mut *audience) => outcome.map(Some),
         _ = interrupt.recv() => Ok(None),
         _ = terminate.recv() => Ok(None),
+        _ = hangup.recv() => Ok(None),
     }
 }
 

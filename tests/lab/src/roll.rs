@@ -69,11 +69,24 @@ impl Roll {
         }
     }
 
-    /// The same for a test, with hosts and pods that are quick.
+    /// The names of the nodes.
+    pub fn names(&self) -> Vec<String> {
+        (1..=self.nodes)
+            .map(|number| format!("node-{number}"))
+            .collect()
+    }
+
+    /// The same for a test, with hosts and pods that are quick, and few of them: a drain that a budget stops waits for five
+    /// seconds each time.
     pub fn test(nodes: usize, max: usize) -> Self {
         Self {
             pace: Pace::TEST,
             pods: PodPace::TEST,
+            apps: vec![
+                App::replicas("web", 2).with_budget(1),
+                App::replicas("batch", 1),
+                App::each_node("log-agent"),
+            ],
             ..Self::demo(nodes, max, 1)
         }
     }
@@ -112,8 +125,7 @@ impl Stage {
         let mut rng = Rng::with_seed(roll.seed);
         let log = Log::default();
         let mut hosts = Vec::new();
-        for number in 1..=roll.nodes {
-            let name = format!("node-{number}");
+        for name in roll.names() {
             let kubeconfig = api.node_kubeconfig(&name);
             let host = Host::new(folder.path(), &name, &kubeconfig, rng.fork(), log.clone())?;
             hosts.push(host);
@@ -165,7 +177,7 @@ impl Stage {
         Record {
             began: self.began,
             ended: Instant::now(),
-            nodes: self.hosts.iter().map(|host| host.name().to_owned()).collect(),
+            nodes: self.roll.names(),
             max: self.roll.max,
             apps: self.roll.apps.clone(),
             changes: self.store().history(),
@@ -211,9 +223,10 @@ impl Stage {
         if self.roll.max > 1 {
             let max = self.roll.max.to_string();
             let (kind, namespace, name) = (Kind::ConfigMap, "kube-system", "rollboot");
-            self.store().update("operator", kind, namespace, name, |lock| {
-                lock["data"] = json!({"max.default": max, "max.total": max});
-            });
+            self.store()
+                .update("operator", kind, namespace, name, |lock| {
+                    lock["data"] = json!({"max.default": max, "max.total": max});
+                });
         }
     }
 
@@ -273,7 +286,9 @@ async fn play(roll: &Roll, audience: &mut dyn FnMut(&Stage)) -> io::Result<Outco
     let record = stage.record();
     let mut verdict = judge(&record);
     if !in_time {
-        verdict.broken.push("it did not come to its end in time".to_owned());
+        verdict
+            .broken
+            .push("it did not come to its end in time".to_owned());
         verdict.broken.extend(stage.hosts().iter().map(where_it_is));
     }
     Ok(Outcome { record, verdict })

@@ -81,7 +81,7 @@ impl App {
     }
 
     /// A new pod, bound to `node` if it names one.
-    pub(super) fn pod(&self, node: Option<&str>) -> Value {
+    pub(crate) fn pod(&self, node: Option<&str>) -> Value {
         let kind = match self.shape {
             Shape::Replicas(_) => "ReplicaSet",
             Shape::EachNode => "DaemonSet",

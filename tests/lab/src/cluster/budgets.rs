@@ -25,9 +25,15 @@ pub(super) fn step(store: &Store) {
     for budget in store.list(Kind::PodDisruptionBudget) {
         let status = status(&budget, &pods);
         let kind = Kind::PodDisruptionBudget;
-        store.update("disruption-controller", kind, NAMESPACE, name(&budget), |it| {
-            it["status"] = status;
-        });
+        store.update(
+            "disruption-controller",
+            kind,
+            NAMESPACE,
+            name(&budget),
+            |it| {
+                it["status"] = status;
+            },
+        );
     }
 }
 

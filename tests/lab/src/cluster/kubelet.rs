@@ -111,7 +111,9 @@ impl Kubelet {
                 "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
                 "spec": {}, "status": {},
             });
-            store.create(&by, Kind::Node, node).expect("a Node can be registered");
+            store
+                .create(&by, Kind::Node, node)
+                .expect("a Node can be registered");
         }
         store.update(&by, Kind::Node, "", self.host.name(), |node| {
             node["status"]["nodeInfo"]["bootID"] = json!(boot);
@@ -141,7 +143,8 @@ impl Kubelet {
 
     fn tend(&mut self, store: &Store, pods: &[Value]) {
         let by = self.by();
-        self.pods.retain(|known, _| pods.iter().any(|pod| uid(pod) == known));
+        self.pods
+            .retain(|known, _| pods.iter().any(|pod| uid(pod) == known));
         for pod in pods {
             let (start, end) = (self.pace.start.clone(), self.pace.end.clone());
             let doing = self.pods.get(uid(pod)).copied();

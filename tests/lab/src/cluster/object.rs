@@ -25,9 +25,10 @@ pub(crate) fn is_terminating(pod: &Value) -> bool {
 /// Whether the Ready condition of a pod or a node is True.
 pub(crate) fn is_ready(object: &Value) -> bool {
     let conditions = object["status"]["conditions"].as_array();
-    conditions.into_iter().flatten().any(|condition| {
-        condition["type"] == "Ready" && condition["status"] == "True"
-    })
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }
 
 /// Whether a node is cordoned.
@@ -38,7 +39,10 @@ pub(crate) fn is_cordoned(node: &Value) -> bool {
 /// The controller of a pod: its kind and its name.
 pub(crate) fn controller(pod: &Value) -> Option<(&str, &str)> {
     let owners = pod["metadata"]["ownerReferences"].as_array();
-    let owner = owners.into_iter().flatten().find(|it| it["controller"] == true)?;
+    let owner = owners
+        .into_iter()
+        .flatten()
+        .find(|it| it["controller"] == true)?;
     Some((owner["kind"].as_str()?, owner["name"].as_str()?))
 }
 
@@ -70,5 +74,7 @@ pub(crate) fn set_ready(object: &mut Value, ready: bool, more: Value) {
 
 /// The time as objects have it.
 pub(crate) fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%SZ")
+        .to_string()
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use rollboot::machine::Label;
+use tokio::time::Instant;
 
 use super::feed::{Feed, News};
 use super::say;
 use crate::host::Host;
-use crate::roll::{Stage, Story};
+use crate::roll::{Line, Stage, Story};
 
 /// Tells one line for each notable thing, with the seconds since the cluster began to exist.
 #[derive(Debug, Default)]
@@ -25,21 +26,19 @@ impl Lines {
                 News::Occurrence(occurrence) => self.story.occurrence(occurrence),
             };
             if let Some(line) = line {
-                let at = line.at.saturating_duration_since(stage.began());
-                say(format_args!(
-                    "{:6.1} s  {:<8} {}",
-                    at.as_secs_f64(),
-                    line.node,
-                    line.text
-                ));
+                say(format_args!("{}", told(stage, &line)));
             }
         }
         for host in stage.hosts() {
             let blocked = blocked(host);
-            let told = self.blocked.get(host.name());
-            if let Some(why) = blocked.as_ref().filter(|why| told != Some(why)) {
-                let at = stage.began().elapsed().as_secs_f64();
-                say(format_args!("{at:6.1} s  {:<8} {why}", host.name()));
+            let before = self.blocked.get(host.name());
+            if let Some(why) = blocked.as_ref().filter(|why| before != Some(why)) {
+                let line = Line {
+                    at: Instant::now(),
+                    node: host.name().to_owned(),
+                    text: why.clone(),
+                };
+                say(format_args!("{}", told(stage, &line)));
             }
             match blocked {
                 Some(why) => _ = self.blocked.insert(host.name().to_owned(), why),
@@ -47,6 +46,18 @@ impl Lines {
             }
         }
     }
+}
+
+/// A line with its seconds.
+pub(super) fn told(stage: &Stage, line: &Line) -> String {
+    let at = line.at.saturating_duration_since(stage.began());
+    let Line { node, text, .. } = line;
+    format!("{:6.1} s  {node:<8} {text}", at.as_secs_f64())
+}
+
+/// What a node waits for, by the daemon's word.
+pub(super) fn waits(host: &Host) -> Option<String> {
+    blocked(host).or_else(|| Some(host.status()?.machine.reason))
 }
 
 /// What keeps a drain from going on, by the daemon's word: the pods that their budgets do not let go.

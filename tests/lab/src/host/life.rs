@@ -91,7 +91,7 @@ impl Host {
     async fn run_kubelet(self, after: Duration) {
         sleep(after).await;
         self.0.kubelet.set(true);
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// The service: the production daemon, and systemd's `Restart=always`.

@@ -188,10 +188,7 @@ impl Systemd {
         }
         if state.preparing {
             let text = "There's already a shutdown or sleep operation in progress".to_owned();
-            return Err(Refused(
-                "org.freedesktop.login1.OperationInProgress",
-                text,
-            ));
+            return Err(Refused("org.freedesktop.login1.OperationInProgress", text));
         }
         // As systemd 257 and later: a lock binds root too, whatever the flags say.
         if state.inhibitors.iter().any(blocks_shutdown) {

@@ -38,7 +38,9 @@ impl Story {
 
     /// How often a host came up after its first boot.
     pub fn reboots(&self, node: &str) -> usize {
-        self.boots.get(node).map_or(0, |boots| boots.saturating_sub(1))
+        self.boots
+            .get(node)
+            .map_or(0, |boots| boots.saturating_sub(1))
     }
 
     /// An object changed.

@@ -63,22 +63,50 @@ pub fn svg(title: &str, tracks: &[Track]) -> String {
     for tick in 0..=ticks {
         let at = tick as f64 * step;
         let (x, end) = (x(at), TOP + rows);
-        put(&mut out, format_args!("<line class=\"grid\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{:.1}\"/>", end + 5.0));
-        put(&mut out, format_args!("<text class=\"small\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{at} s</text>", end + 20.0));
+        put(
+            &mut out,
+            format_args!(
+                "<line class=\"grid\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{:.1}\"/>",
+                end + 5.0
+            ),
+        );
+        put(
+            &mut out,
+            format_args!(
+                "<text class=\"small\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{at} s</text>",
+                end + 20.0
+            ),
+        );
     }
     let (middle, below) = (f64::midpoint(LEFT, WIDTH - RIGHT), TOP + rows + 38.0);
-    put(&mut out, format_args!("<text class=\"small\" x=\"{middle:.1}\" y=\"{below:.1}\" text-anchor=\"middle\">since the reboot was asked for, on all nodes at once</text>"));
+    put(
+        &mut out,
+        format_args!(
+            "<text class=\"small\" x=\"{middle:.1}\" y=\"{below:.1}\" text-anchor=\"middle\">since the reboot was asked for, on all nodes at once</text>"
+        ),
+    );
     for (number, track) in tracks.iter().enumerate() {
         let y = TOP + number as f64 * ROW;
         let (name, base) = (escape(&track.node), y + ROW / 2.0 + 4.5);
-        put(&mut out, format_args!("<text x=\"{:.1}\" y=\"{base:.1}\" text-anchor=\"end\">{name}</text>", LEFT - 12.0));
+        put(
+            &mut out,
+            format_args!(
+                "<text x=\"{:.1}\" y=\"{base:.1}\" text-anchor=\"end\">{name}</text>",
+                LEFT - 12.0
+            ),
+        );
         for span in &track.spans {
             let (from, to, name) = (x(span.from), x(span.to), span.phase.name());
             let (top, width) = (y + (ROW - BAR) / 2.0, to - from);
-            put(&mut out, format_args!(
-                "<rect class=\"{name}\" x=\"{from:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{BAR}\"><title>{}: {name}, {:.1} s to {:.1} s</title></rect>",
-                escape(&track.node), span.from, span.to
-            ));
+            put(
+                &mut out,
+                format_args!(
+                    "<rect class=\"{name}\" x=\"{from:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{BAR}\"><title>{}: {name}, {:.1} s to {:.1} s</title></rect>",
+                    escape(&track.node),
+                    span.from,
+                    span.to
+                ),
+            );
         }
     }
     out.push_str("</svg>\n");
@@ -89,8 +117,19 @@ fn legend(out: &mut String) {
     let mut x = 20.0;
     for phase in Phase::ALL {
         let name = phase.name();
-        put(out, format_args!("<rect class=\"{name}\" x=\"{x:.1}\" y=\"44\" width=\"12\" height=\"12\"/>"));
-        put(out, format_args!("<text class=\"small\" x=\"{:.1}\" y=\"54\">{name}</text>", x + 18.0));
+        put(
+            out,
+            format_args!(
+                "<rect class=\"{name}\" x=\"{x:.1}\" y=\"44\" width=\"12\" height=\"12\"/>"
+            ),
+        );
+        put(
+            out,
+            format_args!(
+                "<text class=\"small\" x=\"{:.1}\" y=\"54\">{name}</text>",
+                x + 18.0
+            ),
+        );
         x += 38.0 + 7.0 * name.len() as f64;
     }
 }
@@ -113,7 +152,9 @@ fn put(out: &mut String, line: std::fmt::Arguments<'_>) {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 #[cfg(test)]

@@ -110,6 +110,12 @@ impl Tracker {
         }
     }
 
+    /// What a node does now.
+    pub fn phase(&self, node: &str) -> Option<Phase> {
+        let row = self.rows.iter().find(|row| row.track.node == node)?;
+        row.now.map(|(phase, _)| phase)
+    }
+
     /// What each node did until `now`.
     pub fn tracks(&self, now: Instant) -> Vec<Track> {
         let Some(now) = self.seconds(now) else {
@@ -150,7 +156,11 @@ impl Row {
         if let Some((phase, from)) = self.now
             && from < at
         {
-            self.track.spans.push(Span { phase, from, to: at });
+            self.track.spans.push(Span {
+                phase,
+                from,
+                to: at,
+            });
         }
         self.now = next.map(|phase| (phase, at));
     }

@@ -210,7 +210,12 @@ impl<'a> Judge<'a> {
         for node in self.replay.holders.clone() {
             self.broken(format!("at the end {node} still holds the lock"));
         }
-        let left: Vec<_> = self.replay.nodes.iter().filter(|(_, node)| is_cordoned(node)).collect();
+        let left: Vec<_> = self
+            .replay
+            .nodes
+            .iter()
+            .filter(|(_, node)| is_cordoned(node))
+            .collect();
         let left: Vec<_> = left.into_iter().map(|(name, _)| name.clone()).collect();
         for node in left {
             self.broken(format!("at the end {node} is still cordoned"));
