@@ -22,6 +22,9 @@ use lines::Lines;
 use live::Live;
 use terminal::Terminal;
 
+const ABOUT: &str =
+    "Each node runs the production daemon; API server, kubelets, apps and hosts are simulated.";
+
 const USAGE: u8 = 64;
 const INTERRUPTED: u8 = 130;
 
@@ -74,7 +77,7 @@ async fn show(args: &Args) -> io::Result<Option<Outcome>> {
             Box::new(move |stage| live.look(stage))
         }
         None => {
-            let mut lines = Lines::default();
+            let mut lines = Lines::new(&roll);
             Box::new(move |stage| lines.look(stage))
         }
     };
@@ -84,6 +87,13 @@ async fn show(args: &Args) -> io::Result<Option<Outcome>> {
         _ = terminate.recv() => Ok(None),
         _ = hangup.recv() => Ok(None),
     }
+}
+
+fn title(roll: &Roll) -> String {
+    let Roll {
+        nodes, max, seed, ..
+    } = roll;
+    format!("rollboot demo: {nodes} nodes, at most {max} in a turn, seed {seed}")
 }
 
 /// The picture, what was broken, and the last line.

@@ -92,10 +92,11 @@ impl Roll {
     }
 }
 
-/// Enough to do for each drain; the budget of `web` is tight, so that a node with two of its pods must wait in between.
+/// Enough to do for each drain. The budget of `web` is tight: a node that has come to hold two of its pods must wait for the first
+/// to be back elsewhere before it evicts the second.
 fn apps(nodes: usize) -> Vec<App> {
     vec![
-        App::replicas("web", nodes + 1).with_budget(nodes),
+        App::replicas("web", nodes).with_budget(nodes - 1),
         App::replicas("api", nodes + 2).with_budget(nodes - 1),
         App::replicas("db", 3).with_budget(2),
         App::replicas("batch", 1),

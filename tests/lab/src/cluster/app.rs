@@ -81,7 +81,7 @@ impl App {
     }
 
     /// A new pod, bound to `node` if it names one.
-    pub(crate) fn pod(&self, node: Option<&str>) -> Value {
+    pub(crate) fn pod(&self, name: &str, node: Option<&str>) -> Value {
         let kind = match self.shape {
             Shape::Replicas(_) => "ReplicaSet",
             Shape::EachNode => "DaemonSet",
@@ -89,7 +89,7 @@ impl App {
         json!({
             "metadata": {
                 "namespace": NAMESPACE,
-                "generateName": format!("{}-", self.name),
+                "name": name,
                 "labels": {"app": self.name},
                 "ownerReferences": [{
                     "apiVersion": "apps/v1", "kind": kind, "name": self.controller(),

@@ -23,7 +23,7 @@ impl Keeper {
     pub(super) fn step(&mut self, store: &Store, apps: &[App]) {
         let nodes = store.list(Kind::Node);
         for app in apps {
-            keep(store, app, &nodes);
+            self.keep(store, app, &nodes);
         }
         let mut takes = |node: &&Value| is_ready(node) && !is_cordoned(node);
         let open: Vec<&str> = nodes.iter().filter(&mut takes).map(name).collect();
@@ -51,28 +51,30 @@ impl Keeper {
             .max_by_key(|node| (Reverse(crowd(node)), self.rng.u32(..)))?;
         Some((*best).to_owned())
     }
-}
 
-/// Creates what is missing. Pods that are on their way out are replaced at once, as a ReplicaSet does.
-fn keep(store: &Store, app: &App, nodes: &[Value]) {
-    let pods = store.list(Kind::Pod);
-    let own: Vec<&Value> = pods
-        .iter()
-        .filter(|pod| app.owns(pod) && !is_terminating(pod))
-        .collect();
-    let create = |node| {
-        let made = store.create("keeper", Kind::Pod, app.pod(node));
-        made.expect("a pod can be created");
-    };
-    if app.is_on_each_node() {
-        for node in nodes.iter().map(name) {
-            if !own.iter().any(|pod| node_of(pod) == node) {
-                create(Some(node));
+    /// Creates what is missing. Pods that are on their way out are replaced at once, as a ReplicaSet does.
+    fn keep(&mut self, store: &Store, app: &App, nodes: &[Value]) {
+        let pods = store.list(Kind::Pod);
+        let own: Vec<&Value> = pods
+            .iter()
+            .filter(|pod| app.owns(pod) && !is_terminating(pod))
+            .collect();
+        let mut create = |node| {
+            // Named here, so that a seed repeats the names too; one in 36^5 times the name is taken, and the next look tries again.
+            let digits = std::iter::repeat_with(|| self.rng.digit(36));
+            let name = format!("{}-{}", app.name(), digits.take(5).collect::<String>());
+            let _taken = store.create("keeper", Kind::Pod, app.pod(&name, node));
+        };
+        if app.is_on_each_node() {
+            for node in nodes.iter().map(name) {
+                if !own.iter().any(|pod| node_of(pod) == node) {
+                    create(Some(node));
+                }
             }
-        }
-    } else {
-        for _ in own.len()..app.wanted(nodes.len()) {
-            create(None);
+        } else {
+            for _ in own.len()..app.wanted(nodes.len()) {
+                create(None);
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the live view shows at one moment, as lines.
 
+use super::ABOUT;
 use super::text::{Look, Text};
 use crate::roll::{Phase, Track};
 
@@ -9,8 +10,6 @@ const PODS: usize = 22;
 const TIME: usize = 10;
 /// The story is shown with so many lines, if they fit.
 const STORY: usize = 6;
-const ABOUT: &str =
-    "Each node runs the production daemon; API server, kubelets, apps and hosts are simulated.";
 /// Seconds of one column of the time line, as long as it fits.
 const COLUMN: f64 = 0.5;
 

@@ -6,9 +6,9 @@ use rollboot::machine::Label;
 use tokio::time::Instant;
 
 use super::feed::{Feed, News};
-use super::say;
+use super::{ABOUT, say, title};
 use crate::host::Host;
-use crate::roll::{Line, Stage, Story};
+use crate::roll::{Line, Roll, Stage, Story};
 
 /// Tells one line for each notable thing, with the seconds since the cluster began to exist.
 #[derive(Debug, Default)]
@@ -19,6 +19,12 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    pub(super) fn new(roll: &Roll) -> Self {
+        say(format_args!("{}", title(roll)));
+        say(format_args!("{ABOUT}"));
+        Self::default()
+    }
+
     pub(super) fn look(&mut self, stage: &Stage) {
         for news in self.feed.news(stage) {
             let line = match &news {

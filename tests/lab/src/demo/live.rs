@@ -4,6 +4,7 @@ use super::feed::{Feed, News};
 use super::frame::{Frame, Row};
 use super::lines::{told, waits};
 use super::terminal::Terminal;
+use super::title;
 use crate::cluster::object::{controller, is_healthy, is_terminating, node_of};
 use crate::roll::{Phase, Roll, Stage, Story, Tracker};
 
@@ -55,10 +56,7 @@ impl Live {
     fn frame(&self, stage: &Stage) -> Frame {
         let roll = stage.roll();
         let seconds = stage.began().elapsed().as_secs_f64();
-        let title = format!(
-            "rollboot demo: {} nodes, at most {} in a turn, seed {}   {seconds:.1} s",
-            roll.nodes, roll.max, roll.seed
-        );
+        let title = format!("{}   {seconds:.1} s", title(roll));
         let replay = self.story.replay();
         let apps = roll.apps.iter().map(|app| {
             let own = replay.pods.values().filter(|pod| app.owns(pod));

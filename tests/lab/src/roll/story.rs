@@ -99,7 +99,10 @@ impl Story {
                 self.begun = true;
                 "needs a reboot: /run/reboot-required is there".to_owned()
             }
-            Happened::Asked => "is drained; logind accepts the reboot".to_owned(),
+            Happened::Asked => match self.replay.undrained(node).as_slice() {
+                [] => "is drained; logind accepts the reboot".to_owned(),
+                left => format!("reboots undrained, with {}", left.join(", ")),
+            },
             Happened::Down => "is down".to_owned(),
             Happened::Up(id) => {
                 let boots = self.boots.entry(node.clone()).or_default();

@@ -76,7 +76,7 @@ impl Tape {
 
     fn pod(&mut self, by: &str, what: What, name: &str, node: &str, going: bool) {
         let going = if going { json!("now") } else { Value::Null };
-        let owner = App::replicas("web", 2).pod(None)["metadata"]["ownerReferences"].clone();
+        let owner = App::replicas("web", 2).pod(name, None)["metadata"]["ownerReferences"].clone();
         let object = json!({
             "metadata": {
                 "name": name, "uid": name, "labels": {"app": "web"},
