@@ -39,6 +39,7 @@ mod lock;
 mod node;
 mod outage;
 mod pods;
+mod transcript;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -76,7 +77,7 @@ fn skipped(why: &str) {
 struct Plane {
     folder: PathBuf,
     admin: kube::Client,
-    _server: Server,
+    server: Server,
 }
 
 /// What has to be kept as long as the server is asked.
@@ -125,7 +126,7 @@ impl Plane {
         let plane = Self {
             folder,
             admin: kube::Client::try_from(config).unwrap(),
-            _server: server,
+            server: server,
         };
         plane.start_afresh().await;
         plane
@@ -180,6 +181,10 @@ impl Plane {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("the Role of the lock does not come into force");
+    }
+
+    fn is_real(&self) -> bool {
+        matches!(self.server, Server::Real { .. })
     }
 
     fn kubeconfig(&self, node: &str) -> PathBuf {

@@ -2,9 +2,11 @@
 
 mod answer;
 mod authorize;
+mod decode;
 mod delete;
 mod evict;
 mod fault;
+mod fields;
 mod kind;
 mod managed;
 mod object;
@@ -15,6 +17,7 @@ mod request;
 mod restrict;
 mod server;
 mod store;
+mod tidy;
 mod tls;
 mod validate;
 mod watch;

@@ -81,22 +81,31 @@ pub(super) fn delete(
 }
 
 /// Whether it is the object that was meant.
-fn check(kind: Kind, object: &Value, preconditions: &Value) -> Result<(), Refusal> {
-    for (field, called, own) in [
-        ("uid", "UID", meta(object, "uid")),
+pub(super) fn check(kind: Kind, object: &Value, preconditions: &Value) -> Result<(), Refusal> {
+    for (field, called, own, happened) in [
+        (
+            "uid",
+            "UID",
+            meta(object, "uid"),
+            "deleted and then recreated",
+        ),
         (
             "resourceVersion",
             "ResourceVersion",
             meta(object, "resourceVersion"),
+            "modified",
         ),
     ] {
         if let Some(wanted) = preconditions[field].as_str()
             && wanted != own
         {
-            let why = format!(
-                "the {called} in the precondition ({wanted}) does not match the {called} in record ({own}). The object might have been deleted and then recreated"
+            let name = meta(object, "name");
+            let message = format!(
+                "Operation cannot be fulfilled on {} {name:?}: the {called} in the precondition ({wanted}) does not match the {called} in record ({own}). The object might have been {happened}",
+                kind.name()
             );
-            return Err(Refusal::conflict(kind, meta(object, "name"), &why));
+            let refusal = Refusal::new(409, "Conflict", message);
+            return Err(refusal.about(kind.group(), kind.name(), name));
         }
     }
     Ok(())

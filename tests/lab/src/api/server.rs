@@ -121,13 +121,6 @@ async fn respond(
 }
 
 fn refuse(refusal: &Refusal) -> Response<Body> {
-    if refusal.reason == "PageNotFound" {
-        return text(
-            404,
-            "text/plain; charset=utf-8",
-            "404 page not found\n".to_owned(),
-        );
-    }
     let after = refusal.details["retryAfterSeconds"].as_u64();
     object_response(refusal.code, &refusal.status(), after)
 }
