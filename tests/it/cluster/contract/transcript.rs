@@ -27,6 +27,7 @@ cases! {
     the_nodes,
     the_pods,
     the_budgets,
+    the_watches,
 }
 
 async fn the_lock(plane: &Plane) {
@@ -43,6 +44,10 @@ async fn the_pods(plane: &Plane) {
 
 async fn the_budgets(plane: &Plane) {
     replay(plane, "budgets").await;
+}
+
+async fn the_watches(plane: &Plane) {
+    replay(plane, "watches").await;
 }
 
 /// Asks everything in a transcript again and compares.
@@ -151,26 +156,55 @@ impl<'a> Teller<'a> {
             .get("Retry-After")
             .map(|it| format!(" retry-after={}", it.to_str().unwrap()));
         let text = response.into_body().collect_bytes().await.unwrap();
+        if path.contains("watch=true") && code == 200 {
+            return format!("{code}{}", self.events(&text, pointers));
+        }
         let Ok(object) = serde_json::from_slice::<Value>(&text) else {
             return format!("{code} {}", String::from_utf8_lossy(&text).trim_end());
         };
         let shown = match object["kind"].as_str() {
             Some("Status") => self.status(&object),
-            kind => {
-                let mut shown = kind.unwrap_or_default().to_owned();
-                for pointer in pointers.split_whitespace() {
-                    let value = if pointer == "owners" {
-                        owners(&object)
-                    } else {
-                        object.pointer(pointer).cloned().unwrap_or_default()
-                    };
-                    write!(shown, " {}", self.normal(&value)).unwrap();
-                }
-                shown
-            }
+            kind => kind.unwrap_or_default().to_owned() + &self.shown(&object, pointers),
         };
         self.last = object;
         format!("{code}{} {shown}", after.unwrap_or_default())
+    }
+
+    /// What is to be shown of an object.
+    fn shown(&self, object: &Value, pointers: &str) -> String {
+        let values = pointers.split_whitespace().map(|pointer| match pointer {
+            "owners" => owners(object),
+            pointer => object.pointer(pointer).cloned().unwrap_or_default(),
+        });
+        values
+            .map(|value| format!(" {}", self.normal(&value)))
+            .collect()
+    }
+
+    /// The events of a watch that has ended.
+    fn events(&self, text: &[u8], pointers: &str) -> String {
+        let lines = text
+            .split(|&byte| byte == b'\n')
+            .filter(|line| !line.is_empty());
+        let events = lines.map(|line| serde_json::from_slice::<Value>(line).unwrap());
+        let shown = events.map(|event| {
+            let (what, object) = (event["type"].as_str().unwrap(), &event["object"]);
+            if what == "ERROR" {
+                // How far the server has come is another number each time.
+                let status = self.status(object);
+                return format!(
+                    " {what} {} {}",
+                    object["code"],
+                    status.split(" (").next().unwrap()
+                );
+            }
+            format!(
+                " {what} {}{}",
+                object["kind"].as_str().unwrap(),
+                self.shown(object, pointers)
+            )
+        });
+        shown.collect()
     }
 
     fn client(&self, who: &str) -> kube::Client {

@@ -7,7 +7,7 @@ use super::decode;
 use super::delete::{self, Options};
 use super::kind::Kind;
 use super::managed::Writer;
-use super::object::{meta, now};
+use super::object::{meta, now, success};
 use super::refusal::Refusal;
 use super::request::Asked;
 use super::restrict;
@@ -57,8 +57,7 @@ pub(super) fn evict(inner: &mut Inner, asked: &Asked) -> Result<Answer, Refusal>
         &asked.name,
         &options,
     )?;
-    let done = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
-    Ok(Answer::Object(201, done))
+    Ok(Answer::Object(201, success(201, &Value::Null)))
 }
 
 /// It has not begun, has ended, or goes already.

@@ -87,7 +87,12 @@ pub(super) fn check_selectors(asked: &Asked) -> Result<(), Refusal> {
         let known = matches!(field, "metadata.name" | "metadata.namespace")
             || (asked.kind == Kind::Pod && matches!(field, "spec.nodeName" | "status.phase"));
         if !known {
-            let message = format!("field label not supported: {field}");
+            let message = match asked.kind {
+                Kind::Pod | Kind::Node => format!("field label not supported: {field}"),
+                _ => format!(
+                    "{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+                ),
+            };
             return Err(Refusal::bad_request(message));
         }
     }

@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -151,9 +151,4 @@ fn streamed(events: impl Stream<Item = Value> + Send + 'static) -> Response<Body
     let media = "application/json".parse().expect("it is ASCII");
     response.headers_mut().insert(CONTENT_TYPE, media);
     response
-}
-
-/// The answer to a deletion that left nothing behind.
-pub(super) fn success(details: &Value) -> Value {
-    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 }

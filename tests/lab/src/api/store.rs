@@ -81,6 +81,8 @@ impl Store {
             let made = store.create("lab", Kind::Namespace, object);
             made.expect("nothing is there yet");
         }
+        // Older than anything that can be asked about.
+        store.forget();
         store
     }
 
@@ -325,7 +327,10 @@ pub(super) fn settle(
     }
     object["apiVersion"] = before["apiVersion"].clone();
     object["kind"] = before["kind"].clone();
-    if has_generation(kind) && before["spec"] != object["spec"] {
+    let deletion =
+        |object: &Value| kind == Kind::Pod && !object["metadata"]["deletionTimestamp"].is_null();
+    let goes = deletion(&object) && !deletion(before);
+    if has_generation(kind) && (goes || before["spec"] != object["spec"]) {
         let generation = before["metadata"]["generation"]
             .as_u64()
             .unwrap_or_default();

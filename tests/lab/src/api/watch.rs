@@ -46,7 +46,7 @@ pub(super) fn watch(
         "" => 0,
         text => text.parse().map_err(|_| {
             let why = format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax");
-            Refusal::bad_request(why)
+            Refusal::new(500, "", why)
         })?,
     };
     let time: u64 = asked.query("timeoutSeconds").parse().unwrap_or(LONG);

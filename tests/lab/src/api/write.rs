@@ -6,12 +6,11 @@ use super::answer::Answer;
 use super::authorize::authorize;
 use super::kind::Kind;
 use super::managed::{self, Writer};
-use super::object::{meta, meta_mut, revision};
+use super::object::{meta, meta_mut, revision, success};
 use super::patch::{Way, parse_yaml, patched};
 use super::refusal::Refusal;
 use super::request::Asked;
 use super::restrict;
-use super::server::success;
 use super::store::{Inner, settle};
 use super::tidy::{admit, keep_apart, prepare, tidy};
 use super::{decode, delete, validate};
@@ -44,6 +43,17 @@ fn make(
         inner.create(by, writer, kind, object, admit)
     };
     made.map(|made| Answer::Object(201, made))
+}
+
+/// Puts a pod on a node, as the scheduler does.
+pub(super) fn bind(inner: &mut Inner, asked: &Asked) -> Result<Answer, Refusal> {
+    let binding = decode::body("Binding", &asked.body, asked.is_strict())?;
+    let pod = inner.get(Kind::Pod, &asked.namespace, &asked.name).cloned();
+    let mut pod = pod.ok_or_else(|| Refusal::not_found(Kind::Pod, &asked.name))?;
+    pod["spec"]["nodeName"] = binding["target"]["name"].clone();
+    let writer = Writer::new(asked.manager(), "binding");
+    inner.update(&asked.user.name, &writer, Kind::Pod, pod);
+    Ok(Answer::Object(201, success(201, &Value::Null)))
 }
 
 /// Changes an object; an apply makes one that is not there.
@@ -156,7 +166,7 @@ pub(super) fn delete(inner: &mut Inner, asked: &Asked) -> Result<Answer, Refusal
             if !kind.group().is_empty() {
                 details["group"] = json!(kind.group());
             }
-            success(&details)
+            success(200, &details)
         }
     };
     Ok(Answer::Object(200, left))
