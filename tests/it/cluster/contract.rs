@@ -83,7 +83,7 @@ struct Plane {
 /// What has to be kept as long as the server is asked.
 enum Server {
     Embedded {
-        _api: Api,
+        api: Api,
         _folder: tempfile::TempDir,
     },
     /// The turn of this test.
@@ -102,7 +102,7 @@ impl Plane {
             write_credential(&path, node, &api.node_kubeconfig(node));
         }
         let server = Server::Embedded {
-            _api: api,
+            api,
             _folder: folder,
         };
         Self::enter(path, server).await
@@ -126,7 +126,7 @@ impl Plane {
         let plane = Self {
             folder,
             admin: kube::Client::try_from(config).unwrap(),
-            server: server,
+            server,
         };
         plane.start_afresh().await;
         plane
@@ -135,16 +135,7 @@ impl Plane {
     /// An armed installation with two nodes, no slots and no pods.
     async fn start_afresh(&self) {
         self.try_call("DELETE", LOCK, "", "").await;
-        let manifests = MANIFEST.split("\n---\n");
-        let paths = [
-            LOCK,
-            "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/roles/rollboot",
-            "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/rolebindings/rollboot",
-        ];
-        for (path, manifest) in paths.iter().zip(manifests) {
-            let path = format!("{path}?fieldManager=contract&force=true");
-            self.call("PATCH", &path, APPLY, manifest).await;
-        }
+        self.apply_lock().await;
         for name in ["contract-a", "contract-b"] {
             let selector = format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{name}");
             let pods = self.call("GET", &selector, "", "").await;
@@ -172,6 +163,20 @@ impl Plane {
                 &status.to_string(),
             )
             .await;
+        }
+    }
+
+    /// Arms it: applies `lock.yaml`, and waits until it is in force.
+    async fn apply_lock(&self) {
+        let manifests = MANIFEST.split("\n---\n");
+        let paths = [
+            LOCK,
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/roles/rollboot",
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/rolebindings/rollboot",
+        ];
+        for (path, manifest) in paths.iter().zip(manifests) {
+            let path = format!("{path}?fieldManager=contract&force=true");
+            self.call("PATCH", &path, APPLY, manifest).await;
         }
         // RBAC is read from a cache: a right that was just given is not there at once.
         for _try in 0..100 {
