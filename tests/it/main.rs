@@ -12,5 +12,6 @@
 mod cli;
 mod cluster;
 mod daemon;
+mod demo;
 mod layers;
 mod simulation;
