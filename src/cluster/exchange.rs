@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::Answer;
 use super::client::{Connector, Session};
-use super::text::chain;
+use super::text::{certificate_advice, chain};
 use crate::failure::{Failure, FailureKind};
 
 /// Longest answer that is read: fifty pods of the largest size that etcd stores are shorter.
@@ -128,7 +128,7 @@ impl Connector {
 
     /// Tells a request that never left from one that may have.
     async fn lost(&self, question: &Question, session: &Session, error: kube::Error) -> Lost {
-        let why = chain(&error);
+        let why = chain(&error) + certificate_advice(&error);
         let kube::Error::Service(cause) = error else {
             return Lost::Open(question.failure(FailureKind::Unavailable, &why));
         };

@@ -112,20 +112,19 @@ impl JournalFile {
         })
     }
 
-    /// Renames a damaged file to the first free `journal.json.bad-N`, so that a new one can begin and nothing is lost.
-    pub fn set_aside(&self) -> Result<PathBuf, Failure> {
-        self.set_aside_here()
+    /// Keeps a damaged file as the first free `journal.json.bad-N` too, so that the next write replaces it and nothing is lost.
+    pub fn put_beside(&self) -> Result<PathBuf, Failure> {
+        self.put_beside_here()
             .map_err(|error| local(&self.path, "cannot be set aside", &error))
     }
 
-    fn set_aside_here(&self) -> io::Result<PathBuf> {
+    fn put_beside_here(&self) -> io::Result<PathBuf> {
         for number in 1..=ASIDE {
             let mut aside = self.path.clone().into_os_string();
             aside.push(format!(".bad-{number}"));
             // A link, unlike a rename, does not replace what is there.
             match fs::hard_link(&self.path, &aside) {
                 Ok(()) => {
-                    fs::remove_file(&self.path)?;
                     sync_folder(&self.path)?;
                     return Ok(aside.into());
                 }
