@@ -13,6 +13,7 @@ mod lock_map;
 mod own_node;
 mod pod;
 mod pods;
+pub mod reading;
 mod root;
 mod text;
 mod watch;

@@ -21,7 +21,7 @@ pub enum FailureKind {
     Unauthorized,
     /// 403 by RBAC: nobody has granted it.
     Forbidden,
-    /// 403 by NodeRestriction or the node authorizer: it is another node's, or not a node's to do. No grant changes that.
+    /// 403 by NodeRestriction or the node authorizer, because it is another node's.
     Restricted,
     /// 403 with a cause: an admission policy refused.
     Policy,

@@ -28,7 +28,7 @@ pub use hints::Hints;
 pub use journal_file::{JournalError, JournalFile};
 pub use process_lock::{ProcessLock, ProcessLockError};
 pub use root::Root;
-pub use sentinel::{Sentinel, SentinelReading};
+pub use sentinel::{Sentinel, SentinelReading, listed};
 
 use crate::failure::Failure;
 use crate::journal::Journal;

@@ -253,13 +253,13 @@ impl Status {
             || said.contains("denied the request")
     }
 
-    /// Whether this is about what belongs to a node: NodeRestriction and the node authorizer name the node, RBAC only the user.
+    /// Whether this is about what belongs to another node. Not so "no relationship found between node": the node authorizer says
+    /// that of everything that nobody has granted, the lock before it is armed included.
     fn is_node_restriction(&self) -> bool {
         let said = self.message.as_deref().unwrap_or_default();
         [
             "is not allowed to modify",
             "only its own Node object",
-            "no relationship found between node",
             "with spec.nodeName set to itself",
         ]
         .iter()

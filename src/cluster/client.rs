@@ -75,6 +75,11 @@ impl Connector {
         }
     }
 
+    /// How long a connection may take.
+    pub(super) fn connect_limit(&self) -> Duration {
+        self.maker.connect
+    }
+
     /// Whether the last client could not be made because the credential names another node.
     pub(super) fn is_renamed(&self) -> bool {
         self.maker.renamed.load(Ordering::Relaxed)

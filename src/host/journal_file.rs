@@ -102,13 +102,39 @@ impl JournalFile {
                 });
             }
         };
-        parse(&bytes).map_err(|why| JournalError::Damaged {
+        Self::parse(&bytes).map_err(|why| JournalError::Damaged {
             path: self.path.clone(),
             why,
             text: String::from_utf8_lossy(&bytes)
                 .chars()
                 .take(QUOTE)
                 .collect(),
+        })
+    }
+
+    /// What a file with this content says.
+    ///
+    /// # Errors
+    /// Why it says nothing.
+    pub fn parse(bytes: &[u8]) -> Result<Journal, String> {
+        // The version first: of a form that we do not know we cannot say what else is wrong.
+        let Version { v } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if v != VERSION {
+            return Err(format!("its version is {v}, this rollboot knows {VERSION}"));
+        }
+        serde_json::from_slice(bytes)
+            .map(|Stored { journal, .. }| journal)
+            .map_err(|error| error.to_string())
+    }
+
+    /// The content of a file that says this.
+    ///
+    /// # Errors
+    /// Something in it has no form, which no journal has.
+    pub fn render(journal: &Journal) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&Storing {
+            v: VERSION,
+            journal,
         })
     }
 
@@ -137,11 +163,7 @@ impl JournalFile {
 
     /// Replaces the file; returns when the new one is on the disk under its name.
     pub async fn write(&self, journal: &Journal) -> Result<(), Failure> {
-        let stored = Storing {
-            v: VERSION,
-            journal,
-        };
-        let bytes = serde_json::to_vec(&stored)
+        let bytes = Self::render(journal)
             .map_err(|error| local(&self.path, "cannot be written", &error))?;
         let writing = Arc::clone(&self.writing).lock_owned().await;
         let path = self.path.clone();
@@ -154,17 +176,6 @@ impl JournalFile {
         .await
         .unwrap_or_else(|error| Err(local(&self.path, "cannot be written", &error)))
     }
-}
-
-fn parse(bytes: &[u8]) -> Result<Journal, String> {
-    // The version first: of a form that we do not know we cannot say what else is wrong.
-    let Version { v } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if v != VERSION {
-        return Err(format!("its version is {v}, this rollboot knows {VERSION}"));
-    }
-    serde_json::from_slice(bytes)
-        .map(|Stored { journal, .. }| journal)
-        .map_err(|error| error.to_string())
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {

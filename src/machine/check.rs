@@ -216,7 +216,11 @@ impl Machine {
             Verdict::Free => None,
             Verdict::Paused(reason) => Some(Blocked::new(
                 Gate::Pause,
-                format!("paused: {reason}"),
+                if reason.is_empty() {
+                    "paused, without a reason".to_owned()
+                } else {
+                    format!("paused: {reason}")
+                },
                 "annotation rollboot.io/pause of the lock",
             )),
             Verdict::Full { limits, holders } => {

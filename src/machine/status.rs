@@ -95,7 +95,7 @@ impl Status {
             node,
             phase: Label::Waiting,
             since,
-            reason: format!("waiting for {what}: {why}"),
+            reason: format!("waiting for a {what}: {why}"),
             blocked_by: vec![BlockedBy {
                 gate,
                 what: format!("no {what}"),

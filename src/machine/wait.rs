@@ -110,7 +110,7 @@ pub(super) fn advice(kind: FailureKind) -> &'static str {
             "RBAC grants the kubelet's credential no such thing: is lock.yaml applied?"
         }
         FailureKind::Restricted => {
-            "that is another node's, or not a node's to do: are `kubeconfig` and `node-name` this node's?"
+            "that is another node's: are `kubeconfig` and `node-name` this node's?"
         }
         FailureKind::Unauthorized => {
             "the API server does not accept the kubelet's credential: is it expired, or another cluster's? \
