@@ -9,9 +9,11 @@
     reason = "a test that cannot go on ends there: that is its failure"
 )]
 
+mod bad_input;
 mod cli;
 mod cluster;
 mod daemon;
 mod demo;
 mod layers;
+mod properties;
 mod simulation;
