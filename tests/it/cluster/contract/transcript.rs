@@ -9,6 +9,7 @@
 //! ```
 //!
 //! `$name` stands for a value that is another one each time. `ROLLBOOT_CONTRACT_RECORD=1` writes down what a real server says now.
+//! They are of Kubernetes 1.36; another version may say it in other words.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
