@@ -25,7 +25,7 @@ async fn two_nodes_that_need_a_reboot_at_once_go_one_after_the_other() {
 #[tokio::test]
 async fn a_roll_that_cannot_end_is_given_up_and_says_what_each_node_waits_for() {
     let roll = Roll {
-        limit: Duration::from_secs(2),
+        limit: Duration::from_secs(5),
         ..Roll::test(2, 1)
     };
     let verdict = outcome(&roll, |stage| {
@@ -44,10 +44,7 @@ async fn a_roll_that_cannot_end_is_given_up_and_says_what_each_node_waits_for() 
 
 #[tokio::test]
 async fn whoever_breaks_the_lock_is_noticed() {
-    let roll = Roll {
-        limit: Duration::from_secs(4),
-        ..Roll::test(2, 1)
-    };
+    let roll = Roll::test(3, 1);
     let verdict = outcome(&roll, |stage| {
         // Somebody raises the limit that the roll is to keep.
         let (kind, namespace, name) = (Kind::ConfigMap, "kube-system", "rollboot");

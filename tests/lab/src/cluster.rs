@@ -26,7 +26,7 @@ use kubelet::Kubelet;
 /// Where all pods and budgets are.
 pub const NAMESPACE: &str = "default";
 
-const TICK: Duration = Duration::from_millis(40);
+const TICK: Duration = Duration::from_millis(50);
 
 /// The kubelets of all hosts, and the controllers.
 #[derive(Debug)]
@@ -68,8 +68,9 @@ impl Cluster {
     }
 
     fn step(&mut self) {
+        let pods = self.store.list(Kind::Pod);
         for kubelet in &mut self.kubelets {
-            kubelet.step(&self.store);
+            kubelet.step(&self.store, &pods);
         }
         // The apps are deployed once all nodes are there, so that they begin evenly.
         self.deployed |= self.store.list(Kind::Node).len() == self.kubelets.len();

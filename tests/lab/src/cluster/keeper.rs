@@ -22,8 +22,9 @@ impl Keeper {
 
     pub(super) fn step(&mut self, store: &Store, apps: &[App]) {
         let nodes = store.list(Kind::Node);
+        let pods = store.list(Kind::Pod);
         for app in apps {
-            self.keep(store, app, &nodes);
+            self.keep(store, app, &nodes, &pods);
         }
         let mut takes = |node: &&Value| is_ready(node) && !is_cordoned(node);
         let open: Vec<&str> = nodes.iter().filter(&mut takes).map(name).collect();
@@ -53,8 +54,7 @@ impl Keeper {
     }
 
     /// Creates what is missing. Pods that are on their way out are replaced at once, as a ReplicaSet does.
-    fn keep(&mut self, store: &Store, app: &App, nodes: &[Value]) {
-        let pods = store.list(Kind::Pod);
+    fn keep(&mut self, store: &Store, app: &App, nodes: &[Value], pods: &[Value]) {
         let own: Vec<&Value> = pods
             .iter()
             .filter(|pod| app.owns(pod) && !is_terminating(pod))

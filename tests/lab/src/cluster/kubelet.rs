@@ -69,12 +69,10 @@ impl Kubelet {
         }
     }
 
-    pub(super) fn step(&mut self, store: &Store) {
-        let pods: Vec<Value> = store
-            .list(Kind::Pod)
-            .into_iter()
-            .filter(|pod| node_of(pod) == self.host.name())
-            .collect();
+    /// The next step, with these pods in the cluster.
+    pub(super) fn step(&mut self, store: &Store, pods: &[Value]) {
+        let own = |pod: &&Value| node_of(pod) == self.host.name();
+        let pods: Vec<&Value> = pods.iter().filter(own).collect();
         match self.host.power() {
             Power::On if self.host.kubelet_runs() => {
                 self.report(store);
@@ -134,14 +132,14 @@ impl Kubelet {
     }
 
     /// Whatever still runs here stops with the host, and starts anew after the boot.
-    fn leave(&mut self, store: &Store, pods: &[Value]) {
+    fn leave(&mut self, store: &Store, pods: &[&Value]) {
         self.pods.clear();
         for pod in pods.iter().filter(|pod| is_ready(pod)) {
             mark(store, "node-controller", pod, false);
         }
     }
 
-    fn tend(&mut self, store: &Store, pods: &[Value]) {
+    fn tend(&mut self, store: &Store, pods: &[&Value]) {
         let by = self.by();
         self.pods
             .retain(|known, _| pods.iter().any(|pod| uid(pod) == known));
