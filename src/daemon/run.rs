@@ -14,8 +14,8 @@ use super::control::{Control, socket};
 use super::service::{Service, Signals, reload, sentinels, watchdog};
 use super::status::{FILE, Report, StatusFile};
 use crate::cluster::KubeletCluster;
-use crate::config::Config;
 use crate::config::load::{ConfigError, load};
+use crate::config::{Config, Mode};
 use crate::failure::Failure;
 use crate::host::{JournalError, LocalHost, ProcessLock, ProcessLockError, Root, boot, notify};
 use crate::journal::Journal;
@@ -116,6 +116,7 @@ pub async fn run(options: Options) -> Result<Option<Result<String, String>>, Sta
         status: StatusFile::default(),
         watch_problem: None,
         said: String::new(),
+        next_try: None,
         options,
         last_answer: None,
     };
@@ -184,7 +185,7 @@ async fn find_cluster(
                     notify::status(&format!("waiting for a kubeconfig: {failure}"));
                     said.clone_from(&failure.message);
                 }
-                write_waiting_status(host, failure.message);
+                write_waiting_status(host, config.mode, failure.message);
             }
         }
         let deadline = Instant::now() + NO_KUBECONFIG;
@@ -216,11 +217,11 @@ fn abort_without_cluster(host: &LocalHost) -> Result<String, String> {
 }
 
 /// `status` must say something before there is a machine.
-fn write_waiting_status(host: &LocalHost, problem: String) {
+fn write_waiting_status(host: &LocalHost, mode: Mode, problem: String) {
     let node = boot::host_name(host.root()).unwrap_or_default();
     let report = Report {
         pid: std::process::id(),
-        machine: crate::machine::Status::without_cluster(node, Timestamp::now(), &problem),
+        machine: crate::machine::Status::without_cluster(node, mode, Timestamp::now(), &problem),
         sentinels: sentinels(&host.read_sentinels()),
         problems: vec![problem],
     };
