@@ -13,6 +13,13 @@ use serde_json::Value;
 
 use super::{Plane, skipped};
 
+cases! {
+    both: ;
+    real only:
+    a_frozen_server_leaves_a_write_open_until_it_is_asked_again,
+    a_server_that_ends_ends_the_watch_at_once_and_the_old_version_is_gone_with_it,
+}
+
 /// The API server, stopped until this is dropped.
 struct Frozen(String);
 
@@ -37,11 +44,7 @@ fn signal(name: &str, process: &str) {
     assert!(status.success());
 }
 
-#[tokio::test]
-async fn a_frozen_server_leaves_a_write_open_until_it_is_asked_again() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn a_frozen_server_leaves_a_write_open_until_it_is_asked_again(plane: &Plane) {
     let text = std::fs::read_to_string(plane.folder.join("plane.json")).unwrap();
     let saved: Value = serde_json::from_str(&text).unwrap();
     let process = saved["processes"]["api"]["pid"].to_string();
@@ -116,21 +119,19 @@ fn control(plane: &Plane, action: &str) {
     assert!(status.success());
 }
 
-#[tokio::test]
-async fn a_server_that_ends_ends_the_watch_at_once_and_the_old_version_is_gone_with_it() {
+async fn a_server_that_ends_ends_the_watch_at_once_and_the_old_version_is_gone_with_it(
+    plane: &Plane,
+) {
     if !Path::new(CONTROL).join("plane").exists() {
         return skipped("there is no tests/control-plane");
     }
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
     let a = plane.node("contract-a");
     let view = a.read_lock().await.unwrap().unwrap();
     let key = "contract-a.rollboot.io/default".to_owned();
     let patch = view.patch(Some((key, "x".to_owned())), &[]);
     let end = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        control(&plane, "stop_part('api', kill=True)");
+        control(plane, "stop_part('api', kill=True)");
         Instant::now()
     };
     let watch = async {
@@ -153,7 +154,7 @@ async fn a_server_that_ends_ends_the_watch_at_once_and_the_old_version_is_gone_w
     );
     assert!(begun.elapsed() < Duration::from_secs(1));
 
-    control(&plane, "start_api()");
+    control(plane, "start_api()");
     let back = loop {
         // RBAC is not loaded at once: the first answers may be 403.
         match a.read_lock().await {

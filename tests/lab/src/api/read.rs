@@ -1,0 +1,90 @@
+//! GET of one object and of many.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::object::meta;
+use super::refusal::Refusal;
+use super::request::Asked;
+use super::store::Inner;
+
+pub(super) fn get(inner: &Inner, asked: &Asked) -> Result<Value, Refusal> {
+    inner
+        .get(asked.kind, &asked.namespace, &asked.name)
+        .cloned()
+        .ok_or_else(|| Refusal::not_found(asked.kind, &asked.name))
+}
+
+/// A list, in pages if that is asked for; all pages are of the version of the first.
+pub(super) fn list(inner: &Inner, asked: &Asked) -> Result<Value, Refusal> {
+    let kind = asked.kind;
+    // From the cache of the real server, which knows no pages.
+    let limit = match asked.query("resourceVersion") {
+        "0" => usize::MAX,
+        _ => asked.query("limit").parse().unwrap_or(usize::MAX),
+    };
+    let limit = if limit == 0 { usize::MAX } else { limit };
+    let (revision, objects, skipped) = match asked.query("continue") {
+        "" => (inner.revision(), inner.list(kind).cloned().collect(), 0),
+        token => {
+            let invalid = || Refusal::bad_request("continue key is not valid");
+            let (revision, skipped) = place(token).ok_or_else(invalid)?;
+            if revision < inner.oldest() {
+                return Err(Refusal::new(410, "Expired", EXPIRED));
+            }
+            (revision, inner.list_at(kind, revision), skipped)
+        }
+    };
+    let mut chosen = objects
+        .into_iter()
+        .filter(|object| is_chosen(asked, object))
+        .skip(skipped);
+    let items: Vec<Value> = chosen
+        .by_ref()
+        .take(limit)
+        .map(|mut item| {
+            // Items of a list do not say what they are; the list does.
+            if let Some(item) = item.as_object_mut() {
+                item.remove("apiVersion");
+                item.remove("kind");
+            }
+            item
+        })
+        .collect();
+    let left = chosen.count();
+    let mut metadata = json!({"resourceVersion": revision.to_string()});
+    if left > 0 {
+        let token = format!("{revision} {}", skipped + items.len());
+        metadata["continue"] = json!(URL_SAFE_NO_PAD.encode(token));
+        if asked.selectors().next().is_none() {
+            metadata["remainingItemCount"] = json!(left);
+        }
+    }
+    Ok(json!({
+        "kind": format!("{}List", kind.name()), "apiVersion": kind.api_version(),
+        "metadata": metadata, "items": items,
+    }))
+}
+
+const EXPIRED: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.";
+
+fn place(token: &str) -> Option<(u64, usize)> {
+    let text = URL_SAFE_NO_PAD.decode(token).ok()?;
+    let text = String::from_utf8(text).ok()?;
+    let (revision, skipped) = text.split_once(' ')?;
+    Some((revision.parse().ok()?, skipped.parse().ok()?))
+}
+
+/// Whether a list or a watch is about this object.
+pub(super) fn is_chosen(asked: &Asked, object: &Value) -> bool {
+    let namespace = asked.namespace.as_str();
+    (namespace.is_empty() || meta(object, "namespace") == namespace)
+        && asked.selectors().all(|(field, value)| match field {
+            "metadata.name" => meta(object, "name") == value,
+            "metadata.namespace" => meta(object, "namespace") == value,
+            "spec.nodeName" => object["spec"]["nodeName"].as_str().unwrap_or_default() == value,
+            "status.phase" => object["status"]["phase"].as_str().unwrap_or_default() == value,
+            _ => false,
+        })
+}
