@@ -20,6 +20,8 @@ use rollboot::shutdown::{ShutdownFacts, StopReason};
 const MANY: usize = 200_000;
 
 pub(crate) struct World {
+    /// What the next start reads.
+    pub(crate) config: Arc<Config>,
     pub(crate) lock: Option<LockView>,
     pub(crate) node: NodeView,
     pub(crate) pods: Vec<PodView>,
@@ -95,6 +97,7 @@ impl World {
     /// Armed, at peace, nobody asks for anything.
     pub(crate) fn new() -> Self {
         Self {
+            config: Arc::new(Config::default()),
             lock: Some(lock("lock", 1)),
             node: NodeView {
                 uid: "node".into(),
@@ -165,10 +168,9 @@ impl World {
             node: "n1".into(),
             boot_id: self.boot_id.clone(),
         };
-        let config = Arc::new(Config::default());
         let machine = Machine::new(
             host,
-            config,
+            Arc::clone(&self.config),
             self.journal.clone(),
             self.present.clone(),
             self.now(),
