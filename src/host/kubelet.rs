@@ -1,9 +1,10 @@
 //! For how long the kubelet wants a shutdown to wait, as far as its configuration file says.
 //!
-//! Only what stands there plainly is taken for an answer: drop-ins and flags of the kubelet may say otherwise.
+//! Which file that is, the running kubelet's command line tells. Only what stands there plainly is taken for an answer.
 
 use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use super::root::Root;
 
-/// Where kubeadm, and most others, keep it.
+/// Where kubeadm, and most others, keep it: looked at where no kubelet runs that says otherwise.
 const PATH: &str = "/var/lib/kubelet/config.yaml";
 const TOTAL: &str = "shutdownGracePeriod";
 const BY_PRIORITY: &str = "shutdownGracePeriodByPodPriority";
@@ -30,14 +31,56 @@ pub enum GracePeriod {
 
 /// Reads the file.
 pub(super) fn grace_period(root: &Root) -> GracePeriod {
-    match fs::read_to_string(root.join(PATH)) {
-        Ok(text) => parse(&text)
-            .unwrap_or_else(|| GracePeriod::Unknown(format!("{PATH} is not plain about it"))),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            GracePeriod::Unknown(format!("there is no {PATH}"))
-        }
-        Err(error) => GracePeriod::Unknown(format!("{PATH} cannot be read: {error}")),
+    let flags = flags(root);
+    if let Some(folder) = flag(&flags, "--config-dir") {
+        return GracePeriod::Unknown(format!("its drop-ins in {folder} are not read here"));
     }
+    let path = flag(&flags, "--config").unwrap_or(PATH);
+    match fs::read_to_string(root.join(path)) {
+        Ok(text) => parse(&text)
+            .unwrap_or_else(|| GracePeriod::Unknown(format!("{path} is not plain about it"))),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            GracePeriod::Unknown(format!("there is no {path}"))
+        }
+        Err(error) => GracePeriod::Unknown(format!("{path} cannot be read: {error}")),
+    }
+}
+
+/// The command line of the kubelet that runs; empty if none can be seen.
+fn flags(root: &Root) -> Vec<String> {
+    let processes = fs::read_dir(root.join("/proc")).into_iter().flatten();
+    processes
+        .filter_map(|process| {
+            let process = process.ok()?;
+            let number = process.file_name();
+            let number = number.as_encoded_bytes();
+            number.iter().all(u8::is_ascii_digit).then_some(())?;
+            let line = fs::read(process.path().join("cmdline")).ok()?;
+            let words: Vec<String> = line
+                .split(|byte| *byte == 0)
+                .map(|word| String::from_utf8_lossy(word).into_owned())
+                .collect();
+            let program = Path::new(words.first()?).file_name()?;
+            (program == "kubelet").then_some(words)
+        })
+        .next()
+        .unwrap_or_default()
+}
+
+/// The value of a flag, written `--name=value` or `--name value`. An empty one is none.
+fn flag<'a>(words: &'a [String], name: &str) -> Option<&'a str> {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let value = match word.strip_prefix(name) {
+            Some("") => words.next().map(String::as_str),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        if let Some(value) = value {
+            return Some(value).filter(|value| !value.is_empty());
+        }
+    }
+    None
 }
 
 /// `None`: it may say something, in a form that is not read here.
@@ -169,5 +212,42 @@ mod tests {
         fs::create_dir_all(root.join("/var/lib/kubelet")).unwrap();
         fs::write(root.join(PATH), "shutdownGracePeriod: 45s\n").unwrap();
         assert_eq!(Some(grace_period(&root)), wants(45));
+    }
+
+    #[test]
+    fn the_kubelet_that_runs_says_which_file_it_is() {
+        let scratch = Scratch::new();
+        let root = Root::new(scratch.path());
+        for folder in ["/proc/7", "/proc/8", "/proc/self", "/etc"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        let runs = |words: &[&str]| {
+            fs::write(root.join("/proc/8/cmdline"), words.join("\0") + "\0").unwrap();
+        };
+        fs::write(
+            root.join("/proc/7/cmdline"),
+            "/bin/kubelet-wrapper\0--config=/no\0",
+        )
+        .unwrap();
+        fs::write(root.join("/etc/k.yaml"), "shutdownGracePeriod: 20s\n").unwrap();
+        for words in [
+            &["/usr/bin/kubelet", "--config=/etc/k.yaml"][..],
+            &["kubelet", "--v", "2", "--config", "/etc/k.yaml", "--x=y"],
+        ] {
+            runs(words);
+            assert_eq!(Some(grace_period(&root)), wants(20), "{words:?}");
+        }
+        for words in [
+            &["kubelet", "--config=/etc/k.yaml", "--config-dir=/etc/d"][..],
+            &["kubelet"],
+            &["kubelet", "--config="],
+        ] {
+            runs(words);
+            let found = grace_period(&root);
+            assert!(
+                matches!(found, GracePeriod::Unknown(_)),
+                "{words:?}: {found:?}"
+            );
+        }
     }
 }

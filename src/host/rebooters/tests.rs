@@ -77,8 +77,7 @@ fn an_administrator_may_tell_transactional_update_not_to() {
 async fn active_units_are_found_and_without_a_bus_that_is_said() {
     let (_scratch, root) = host(&[]);
     let stand_in = StandIn::new();
-    let unit =
-        |name: &str| zbus::OwnedObjectPath::try_from(format!("/u/{name}")).unwrap();
+    let unit = |name: &str| zbus::OwnedObjectPath::try_from(format!("/u/{name}")).unwrap();
     for name in ["rebootmgr", "zincati", "locksmithd", "transactional"] {
         let full = UNITS.iter().find(|(full, _)| full.starts_with(name));
         stand_in.reply(&format!("LoadUnit({})", full.unwrap().0), &unit(name));
