@@ -6,6 +6,7 @@ mod abort;
 mod check;
 mod run;
 mod status;
+mod text;
 mod unlock;
 
 use std::path::PathBuf;
@@ -43,7 +44,10 @@ enum Command {
     },
     /// Show where this node stands and what it waits for.
     Status,
-    /// Look at everything that a reboot of this node depends on. Exit 0: it could reboot; 1: it could not.
+    /// Look at everything that a reboot of this node depends on, and change nothing.
+    ///
+    /// Exit 0: a sentinel would lead to a reboot when it is this node's turn. 1: not before somebody does something. 77: this user
+    /// may not see enough to say.
     Check,
     /// Undo the turn of this node; refused once the reboot was asked for.
     Abort,

@@ -39,6 +39,7 @@ mod lock;
 mod node;
 mod outage;
 mod pods;
+mod probe;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
