@@ -2,6 +2,7 @@
 
 mod bus;
 mod check;
+mod daemon;
 mod status;
 
 use std::fs;

@@ -12,6 +12,16 @@ use zbus::{Connection, Guid, OwnedObjectPath, Variant};
 /// What, who, why, mode, user ID, process ID.
 type Row = (String, String, String, String, u32, u32);
 
+/// Number, unit, type, state, the job's path, the unit's path.
+type Job = (
+    u32,
+    String,
+    String,
+    String,
+    OwnedObjectPath,
+    OwnedObjectPath,
+);
+
 /// What the host says.
 #[derive(Debug, Clone)]
 pub(super) struct Says {
@@ -81,6 +91,8 @@ fn answer(call: &Message, says: &Says, units: &Units) -> zbus::Result<Message> {
     let body = call.body();
     match member.as_str() {
         "Hello" => done(&header, &":1.7"),
+        "AddMatch" | "RemoveMatch" => done(&header, &()),
+        "ListJobs" => done(&header, &Vec::<Job>::new()),
         "CanReboot" => done(&header, &says.can_reboot),
         "ListInhibitors" => done(&header, &says.inhibitors),
         "LoadUnit" => {
@@ -100,6 +112,8 @@ fn answer(call: &Message, says: &Says, units: &Units) -> zbus::Result<Message> {
                 .cloned()
                 .unwrap_or_default();
             let value: Variant<'static> = match property {
+                "PreparingForShutdown" => false.into(),
+                "SystemState" => "running".into(),
                 "InhibitDelayMaxUSec" => says.delay_max.into(),
                 "ActiveState" if says.active.contains(&unit.as_str()) => "active".into(),
                 "ActiveState" => "inactive".into(),

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use rollboot_lab::api::{Fault, Kind};
 use serde_json::{Value, json};
 
-use self::site::{NODE, Site};
+use self::site::NODE;
+pub(super) use self::site::Site;
 use super::bus;
 
 fn tree(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {

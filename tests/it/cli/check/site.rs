@@ -14,13 +14,13 @@ pub(super) const NODE: &str = "node-a";
 const BOOT: &str = "11111111-2222-3333-4444-555555555555";
 
 /// A host that has joined an armed cluster, and on which the daemon runs.
-pub(super) struct Site {
-    pub(super) root: TempDir,
-    pub(super) api: Api,
+pub(in super::super) struct Site {
+    pub(in super::super) root: TempDir,
+    pub(in super::super) api: Api,
 }
 
 impl Site {
-    pub(super) async fn healthy() -> Self {
+    pub(in super::super) async fn healthy() -> Self {
         Self::with(bus::fine()).await
     }
 
@@ -51,7 +51,7 @@ impl Site {
         self.root.path().join(path)
     }
 
-    pub(super) fn write(&self, path: &str, text: &str) {
+    pub(in super::super) fn write(&self, path: &str, text: &str) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -116,7 +116,7 @@ impl Site {
     }
 
     /// Exit code and findings: check, result, found, advice.
-    pub(super) async fn check(&self) -> (Option<i32>, Vec<[String; 4]>) {
+    pub(in super::super) async fn check(&self) -> (Option<i32>, Vec<[String; 4]>) {
         let (code, text) = self.run(&["check", "--json"]).await;
         let report: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
         assert_eq!(report["ready"], code == Some(0));
@@ -130,7 +130,10 @@ impl Site {
     }
 
     /// The server answers meanwhile.
-    pub(super) async fn run(&self, arguments: &'static [&'static str]) -> (Option<i32>, String) {
+    pub(in super::super) async fn run(
+        &self,
+        arguments: &'static [&'static str],
+    ) -> (Option<i32>, String) {
         let root = self.root.path().to_owned();
         let run = move || rollboot(&root, arguments);
         let output = tokio::task::spawn_blocking(run).await.unwrap();
