@@ -90,7 +90,7 @@ fn unattended_upgrades(root: &Root) -> Option<Rebooter> {
     Some(Rebooter {
         found: format!("unattended-upgrades reboots by itself ({file}: {KEY} is true)"),
         advice: format!(
-            "echo '{KEY} \"false\";' > /etc/apt/apt.conf.d/99rollboot; its /run/reboot-required is then rollboot's"
+            "set {KEY} to \"false\" in a later file of /etc/apt/apt.conf.d; what it asks for in /run/reboot-required is then rollboot's to do"
         ),
     })
 }

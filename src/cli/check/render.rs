@@ -22,11 +22,38 @@ fn lines(finding: &Finding) -> Vec<String> {
     };
     let head = format!("{mark:4}  {:NAME$}  ", finding.check);
     let mut lines = wrap(&head, &finding.found);
-    if !finding.advice.is_empty() {
-        let head = format!("{}> ", " ".repeat(head.chars().count()));
-        lines.extend(wrap(&head, &finding.advice));
+    let head = format!("{}> ", " ".repeat(head.chars().count()));
+    for piece in pieces(&finding.advice) {
+        lines.extend(wrap(&head, piece));
     }
     lines
+}
+
+/// How commands begin that stand in advice.
+const COMMANDS: [&str; 6] = [
+    "kubectl ",
+    "systemctl ",
+    "journalctl ",
+    "systemd-",
+    "rollboot ",
+    "df ",
+];
+
+/// Advice in pieces, each command in one of its own: a command that is broken in two cannot be copied.
+fn pieces(advice: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut begun = 0;
+    for (at, sign) in advice.match_indices([':', ';']) {
+        let end = if sign == ":" { at + 1 } else { at };
+        let rest = advice.get(at + 1..).unwrap_or_default();
+        let command = rest.strip_prefix(' ').unwrap_or_default();
+        if COMMANDS.iter().any(|name| command.starts_with(name)) {
+            pieces.extend(advice.get(begun..end));
+            begun = at + 2;
+        }
+    }
+    pieces.extend(advice.get(begun..).filter(|rest| !rest.is_empty()));
+    pieces
 }
 
 fn summary(findings: &[Finding]) -> String {
@@ -85,6 +112,26 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("could not reboot: 1 of 3 looks failed, with 1 warning."));
+    }
+
+    #[test]
+    fn a_command_has_a_line_of_its_own() {
+        for (advice, expected) in [
+            ("", &[][..]),
+            ("rollboot status", &["rollboot status"]),
+            ("see it: and do", &["see it: and do"]),
+            ("then: systemctl reload x", &["then:", "systemctl reload x"]),
+            (
+                "systemctl enable x; systemctl status x",
+                &["systemctl enable x", "systemctl status x"],
+            ),
+            (
+                "kubectl -n a get b; or not",
+                &["kubectl -n a get b; or not"],
+            ),
+        ] {
+            assert_eq!(pieces(advice), expected, "{advice}");
+        }
     }
 
     #[test]

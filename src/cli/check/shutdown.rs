@@ -17,8 +17,7 @@ const INHIBITORS: &str = "inhibitors";
 const GRACEFUL: &str = "graceful shutdown";
 /// Who the kubelet says that it is when it delays a shutdown (`pkg/kubelet/nodeshutdown/systemd/inhibit_linux.go`).
 const KUBELET: &str = "kubelet";
-const LIMITS: &str =
-    "grep -r InhibitDelayMaxSec /etc/systemd/logind.conf.d /usr/lib/systemd/logind.conf.d";
+const LIMITS: &str = "systemd-analyze cat-config systemd/logind.conf | grep InhibitDelayMaxSec";
 
 /// Whether logind would do it now.
 pub(super) fn logind(gates: &Result<HostGates, Failure>) -> Vec<Finding> {
