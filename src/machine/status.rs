@@ -56,7 +56,7 @@ pub struct Status {
     /// The call that is being repeated, or whose failure is waited out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing: Option<Failing>,
-    /// The last reboots that were asked for, newest first, at most [`REBOOTS`].
+    /// The last reboots that were asked for, newest first, at most five.
     #[serde(default)]
     pub reboots: Vec<Reboot>,
 }

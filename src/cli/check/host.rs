@@ -92,9 +92,13 @@ fn no_word(error: &status::Silence) -> Finding {
             "systemctl enable --now rollboot; systemctl status rollboot",
         ),
         status::Silence::Unreadable(error) if error.kind() == ErrorKind::PermissionDenied => {
-            unseen("daemon", error)
+            unseen("daemon", format!("its status cannot be read: {error}"))
         }
-        status::Silence::Unreadable(error) => fail("daemon", error, "systemctl status rollboot"),
+        status::Silence::Unreadable(error) => fail(
+            "daemon",
+            format!("its status cannot be read: {error}"),
+            "systemctl status rollboot",
+        ),
         status::Silence::Strange(error) => warn(
             "daemon",
             format!("what it wrote is not what this version writes: {error}"),

@@ -10,7 +10,7 @@ _KUBECONFIG = "/root/operator.kubeconfig"
 
 
 def check(lab: Lab) -> None:
-    """`rollboot check` says that lock.yaml is missing, and after it is applied that the node could reboot; it changes nothing."""
+    """`rollboot check` misses lock.yaml, and after it is applied says that the node could reboot; it writes nothing."""
     lab.install(arm=False)
     node = lab.machines[0]
     report = json.loads(node.run("rollboot", "check", "--json", check=False))
