@@ -40,6 +40,7 @@ mod node;
 mod outage;
 mod pods;
 mod probe;
+mod transcript;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -77,13 +78,13 @@ fn skipped(why: &str) {
 struct Plane {
     folder: PathBuf,
     admin: kube::Client,
-    _server: Server,
+    server: Server,
 }
 
 /// What has to be kept as long as the server is asked.
 enum Server {
     Embedded {
-        _api: Api,
+        api: Api,
         _folder: tempfile::TempDir,
     },
     /// The turn of this test.
@@ -102,7 +103,7 @@ impl Plane {
             write_credential(&path, node, &api.node_kubeconfig(node));
         }
         let server = Server::Embedded {
-            _api: api,
+            api,
             _folder: folder,
         };
         Self::enter(path, server).await
@@ -126,7 +127,7 @@ impl Plane {
         let plane = Self {
             folder,
             admin: kube::Client::try_from(config).unwrap(),
-            _server: server,
+            server,
         };
         plane.start_afresh().await;
         plane
@@ -135,16 +136,7 @@ impl Plane {
     /// An armed installation with two nodes, no slots and no pods.
     async fn start_afresh(&self) {
         self.try_call("DELETE", LOCK, "", "").await;
-        let manifests = MANIFEST.split("\n---\n");
-        let paths = [
-            LOCK,
-            "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/roles/rollboot",
-            "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/rolebindings/rollboot",
-        ];
-        for (path, manifest) in paths.iter().zip(manifests) {
-            let path = format!("{path}?fieldManager=contract&force=true");
-            self.call("PATCH", &path, APPLY, manifest).await;
-        }
+        self.apply_lock().await;
         for name in ["contract-a", "contract-b"] {
             let selector = format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{name}");
             let pods = self.call("GET", &selector, "", "").await;
@@ -173,6 +165,20 @@ impl Plane {
             )
             .await;
         }
+    }
+
+    /// Arms it: applies `lock.yaml`, and waits until it is in force.
+    async fn apply_lock(&self) {
+        let manifests = MANIFEST.split("\n---\n");
+        let paths = [
+            LOCK,
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/roles/rollboot",
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/rolebindings/rollboot",
+        ];
+        for (path, manifest) in paths.iter().zip(manifests) {
+            let path = format!("{path}?fieldManager=contract&force=true");
+            self.call("PATCH", &path, APPLY, manifest).await;
+        }
         // RBAC is read from a cache: a right that was just given is not there at once.
         for _try in 0..100 {
             if let Ok(Some(_)) = self.node("contract-a").read_lock().await {
@@ -181,6 +187,10 @@ impl Plane {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("the Role of the lock does not come into force");
+    }
+
+    fn is_real(&self) -> bool {
+        matches!(self.server, Server::Real { .. })
     }
 
     fn kubeconfig(&self, node: &str) -> PathBuf {

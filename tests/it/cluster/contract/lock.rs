@@ -16,6 +16,7 @@ cases! {
     both:
     a_lock_write_succeeds_on_the_version_it_was_decided_on_and_on_no_other,
     of_two_nodes_at_once_exactly_one_wins,
+    before_it_is_armed_the_lock_is_forbidden,
     a_lock_that_is_not_there_is_none_and_another_one_is_forbidden,
     what_the_server_cannot_take_is_refused_as_invalid,
     a_watch_sees_each_state_and_ends_in_good_time
@@ -82,6 +83,43 @@ async fn of_two_nodes_at_once_exactly_one_wins(plane: &Plane) {
         };
         assert_eq!(winners, 1, "{outcomes:?}");
     }
+}
+
+async fn before_it_is_armed_the_lock_is_forbidden(plane: &Plane) {
+    let a = plane.node("contract-a");
+    let view = a.read_lock().await.unwrap().unwrap();
+    let api = "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system";
+    // The binding and the role are nothing without each other.
+    for missing in ["rolebindings", "roles"] {
+        plane.apply_lock().await;
+        plane
+            .call("DELETE", &format!("{api}/{missing}/rollboot"), "", "")
+            .await;
+        let mut found = a.read_lock().await;
+        // RBAC is read from a cache.
+        for _try in 0..100 {
+            if found.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            found = a.read_lock().await;
+        }
+        let failure = found.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Forbidden, "{failure}");
+        let outcome = a.patch_lock(&slot(&view, "contract-a", "x")).await;
+        assert!(
+            matches!(&outcome, WriteOutcome::Refused(failure) if failure.kind == FailureKind::Forbidden),
+            "{outcome:?}"
+        );
+        let end = a.watch_lock(&view.version, |_| {}).await;
+        assert_eq!(end.unwrap_err().kind, FailureKind::Forbidden);
+    }
+    plane.apply_lock().await;
+    assert_eq!(
+        a.read_lock().await,
+        Ok(Some(view)),
+        "applied again it changes nothing"
+    );
 }
 
 async fn a_lock_that_is_not_there_is_none_and_another_one_is_forbidden(plane: &Plane) {
