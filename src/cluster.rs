@@ -15,18 +15,20 @@ mod own_node;
 mod pod;
 mod pods;
 mod probe;
+pub mod reading;
 mod root;
 mod text;
 mod watch;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use credential::{Access, Credential};
 pub use kubeconfig::{NameSource, PLACES, Source};
 
 use self::answer::Answer;
-use self::client::Connector;
+use self::client::{Connector, Maker};
 use self::exchange::{Lost, Question};
 use crate::config::{Config, Lock};
 use crate::drain::{EvictAnswer, PodRef, PodView};
@@ -102,8 +104,15 @@ impl KubeletCluster {
         let (node, name_source) = source.node_name(config.node_name.as_deref())?;
         text::name(&config.lock.namespace)?;
         text::name(&config.lock.name)?;
+        let maker = Maker {
+            source: source.clone(),
+            connect: deadlines.connect,
+            configured: config.node_name.clone(),
+            node: node.clone(),
+            renamed: Arc::default(),
+        };
         Ok(Self {
-            connector: Connector::new(source.clone(), deadlines.connect),
+            connector: Connector::new(maker),
             source,
             node,
             name_source,
@@ -120,6 +129,11 @@ impl KubeletCluster {
     /// Where the own node's name was found.
     pub fn name_source(&self) -> NameSource {
         self.name_source
+    }
+
+    /// Whether the credential on disk names another node by now, so that this one can make no request any more.
+    pub fn is_renamed(&self) -> bool {
+        self.connector.is_renamed()
     }
 
     /// The kubeconfig in use.

@@ -2,6 +2,7 @@
 //!
 //! Nothing is decided here. One thread; whatever takes time is a future in `tasks`, a timer, or a watch.
 
+mod begin;
 mod control;
 mod run;
 mod service;
@@ -86,6 +87,11 @@ impl<C: Cluster + 'static, H: Host + 'static> Daemon<C, H> {
     /// Whether the process may end.
     pub fn ended(&self) -> bool {
         self.exit
+    }
+
+    /// Whether another daemon could begin in this one's place: no turn runs, and nothing is on its way.
+    pub fn is_at_rest(&self) -> bool {
+        self.machine.journal().turn.is_none() && self.tasks.are_done()
     }
 
     /// The machine, to look at.

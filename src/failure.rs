@@ -19,8 +19,10 @@ pub struct Failure {
 pub enum FailureKind {
     /// 401: the certificate is expired, foreign or missing.
     Unauthorized,
-    /// 403 without a cause in its details: RBAC or NodeRestriction.
+    /// 403 by RBAC: nobody has granted it.
     Forbidden,
+    /// 403 by NodeRestriction or the node authorizer, because it is another node's.
+    Restricted,
     /// 403 with a cause: an admission policy refused.
     Policy,
     /// 404, where the caller did not expect it.

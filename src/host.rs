@@ -34,7 +34,7 @@ pub use logind::ShutdownDelay;
 pub use process_lock::{ProcessLock, ProcessLockError};
 pub use rebooters::{Rebooter, Rebooters};
 pub use root::Root;
-pub use sentinel::{Sentinel, SentinelReading};
+pub use sentinel::{Sentinel, SentinelReading, listed};
 pub use state::{StateFolder, is_root};
 
 use crate::failure::Failure;
@@ -80,9 +80,15 @@ impl LocalHost {
         &self.journal
     }
 
-    /// Other sentinels from now on, after the configuration was read again. Hints for them are asked for anew.
-    pub fn set_sentinels(&mut self, sentinels: Vec<PathBuf>) {
-        self.sentinels = sentinels;
+    /// The same host with other sentinels: the same connection to its bus, the same journal.
+    #[must_use]
+    pub fn with_sentinels(&self, sentinels: Vec<PathBuf>) -> Self {
+        Self {
+            root: self.root.clone(),
+            sentinels,
+            bus: Arc::clone(&self.bus),
+            journal: self.journal.clone(),
+        }
     }
 
     /// Reads all sentinels, with what is wrong with them and what the status shows.
@@ -190,8 +196,8 @@ mod tests {
         stand_in.reply("CanReboot", &"yes");
         let none: Vec<(String, String, String, String, u32, u32)> = Vec::new();
         stand_in.reply("ListInhibitors", &none);
-        let mut host = LocalHost::with_bus(root.clone(), Vec::new(), stand_in.bus());
-        host.set_sentinels(vec!["/run/reboot-required".into()]);
+        let host = LocalHost::with_bus(root.clone(), Vec::new(), stand_in.bus());
+        let host = host.with_sentinels(vec!["/run/reboot-required".into()]);
         let hints = host.sentinel_hints();
         hints.next().await;
         assert_eq!(host.sentinels().await.len(), 0);

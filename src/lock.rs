@@ -7,7 +7,7 @@ mod limits;
 mod view;
 
 pub use entry::{Entry, TurnId};
-pub use limits::{CONTROL_PLANE, DEFAULT_GROUP, Limits};
+pub use limits::{CONTROL_PLANE, DEFAULT_GROUP, Limits, unreadable};
 pub use view::{LockPatch, LockView, Slot, Verdict, key};
 
 /// Annotation that stops new turns; its value is the reason.

@@ -26,6 +26,16 @@ pub enum GoingDown {
 }
 
 impl ShutdownFacts {
+    /// Who did not answer, for the report; `None`: everybody did.
+    pub fn silent(&self) -> Option<&'static str> {
+        match (self.preparing, self.job, self.stopping) {
+            (Some(_), Some(_), Some(_)) => None,
+            (None, None, None) => Some("neither logind nor systemd answers"),
+            (None, _, _) => Some("logind does not answer"),
+            (Some(_), _, _) => Some("systemd does not answer"),
+        }
+    }
+
     /// Judges the three facts. What is not answered counts as going down.
     pub fn judge(&self) -> GoingDown {
         let facts = [self.preparing, self.job, self.stopping];

@@ -153,7 +153,9 @@ impl Here<'_> {
             Ok(node) => node,
             Err(failure) => {
                 let advice = match failure.kind {
-                    FailureKind::Unauthorized | FailureKind::Forbidden => {
+                    FailureKind::Unauthorized
+                    | FailureKind::Forbidden
+                    | FailureKind::Restricted => {
                         "is this the kubelet's own kubeconfig, of this very host?"
                     }
                     _ => {
@@ -161,7 +163,10 @@ impl Here<'_> {
                     }
                 };
                 findings.push(failed_here("own Node", &failure, advice));
-                if !matches!(failure.kind, FailureKind::Forbidden | FailureKind::NotFound) {
+                if !matches!(
+                    failure.kind,
+                    FailureKind::Forbidden | FailureKind::Restricted | FailureKind::NotFound
+                ) {
                     return (findings, None);
                 }
                 None

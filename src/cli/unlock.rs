@@ -194,9 +194,10 @@ fn confirmed(question: &str) -> Result<bool, Failed> {
 
 fn failed(failure: Failure) -> Failed {
     let exit = match failure.kind {
-        FailureKind::Unauthorized | FailureKind::Forbidden | FailureKind::Policy => {
-            Exit::Permission
-        }
+        FailureKind::Unauthorized
+        | FailureKind::Forbidden
+        | FailureKind::Restricted
+        | FailureKind::Policy => Exit::Permission,
         FailureKind::NotFound
         | FailureKind::Throttled
         | FailureKind::Invalid

@@ -229,6 +229,7 @@ impl Status {
         match code {
             401 => FailureKind::Unauthorized,
             403 | 422 if self.is_policy(code) => FailureKind::Policy,
+            403 if self.is_node_restriction() => FailureKind::Restricted,
             403 => FailureKind::Forbidden,
             404 => FailureKind::NotFound,
             408 | 504 => FailureKind::Timeout,
@@ -250,6 +251,19 @@ impl Status {
         (code == 403 && reasoned)
             || said.contains("denied request")
             || said.contains("denied the request")
+    }
+
+    /// Whether this is about what belongs to another node. Not so "no relationship found between node": the node authorizer says
+    /// that of everything that nobody has granted, the lock before it is armed included.
+    fn is_node_restriction(&self) -> bool {
+        let said = self.message.as_deref().unwrap_or_default();
+        [
+            "is not allowed to modify",
+            "only its own Node object",
+            "with spec.nodeName set to itself",
+        ]
+        .iter()
+        .any(|words| said.contains(words))
     }
 
     fn has_cause(&self, reason: &str) -> bool {

@@ -2,6 +2,8 @@
 //!
 //! kube reads a client certificate once and keeps it; the kubelet replaces its own every few months, or every few hours.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, oneshot};
 
 use super::files::Files;
-use super::kubeconfig::Source;
+use super::kubeconfig::{NameSource, Source};
 use super::text::chain;
 use crate::failure::{Failure, FailureKind};
 
@@ -20,9 +22,22 @@ const EARLY: Duration = Duration::from_secs(60);
 /// Hands out the client.
 #[derive(Debug)]
 pub(super) struct Connector {
-    source: Source,
-    connect: Duration,
+    maker: Maker,
     state: Mutex<State>,
+}
+
+/// What a client is made of.
+#[derive(Debug, Clone)]
+pub(super) struct Maker {
+    pub(super) source: Source,
+    /// A connection that is not up by then is given up.
+    pub(super) connect: Duration,
+    /// `node-name` of the configuration.
+    pub(super) configured: Option<String>,
+    /// The node whose client it must be.
+    pub(super) node: String,
+    /// The credential is another node's by now.
+    pub(super) renamed: Arc<AtomicBool>,
 }
 
 /// A client, and which one it is.
@@ -53,13 +68,21 @@ struct Built {
 }
 
 impl Connector {
-    /// Connects with the credential of `source`; a connection that is not up within `connect` is given up.
-    pub(super) fn new(source: Source, connect: Duration) -> Self {
+    pub(super) fn new(maker: Maker) -> Self {
         Self {
-            source,
-            connect,
+            maker,
             state: Mutex::default(),
         }
+    }
+
+    /// How long a connection may take.
+    pub(super) fn connect_limit(&self) -> Duration {
+        self.maker.connect
+    }
+
+    /// Whether the last client could not be made because the credential names another node.
+    pub(super) fn is_renamed(&self) -> bool {
+        self.maker.renamed.load(Ordering::Relaxed)
     }
 
     /// The client for one request, made of the credential as it is now. May be dropped at any time.
@@ -71,8 +94,7 @@ impl Connector {
             state.stage = Stage::Empty;
         }
         if let Stage::Empty = state.stage {
-            let (source, connect) = (self.source.clone(), self.connect);
-            state.stage = Stage::Building(build_aside(source, connect)?);
+            state.stage = Stage::Building(build_aside(self.maker.clone())?);
             state.built += 1;
         }
         if let Stage::Building(answer) = &mut state.stage {
@@ -111,10 +133,7 @@ impl Built {
 
 /// Builds the client on a thread of its own: a credential plugin is run meanwhile, and waited for by blocking. Not on one of the
 /// runtime's threads for that, because the runtime does not end before they do, and a plugin may hang.
-fn build_aside(
-    source: Source,
-    connect: Duration,
-) -> Result<oneshot::Receiver<Result<Built, Failure>>, Failure> {
+fn build_aside(maker: Maker) -> Result<oneshot::Receiver<Result<Built, Failure>>, Failure> {
     let runtime = Handle::current();
     let (tell, answer) = oneshot::channel();
     std::thread::Builder::new()
@@ -123,7 +142,7 @@ fn build_aside(
             // kube spawns a task as it makes a client; that belongs to the runtime.
             let _entered = runtime.enter();
             // Nobody listens any more: the daemon is ending.
-            let _ = tell.send(build(&source, connect));
+            let _ = tell.send(maker.build());
         })
         .map_err(|error| {
             local(format!(
@@ -133,36 +152,55 @@ fn build_aside(
     Ok(answer)
 }
 
-/// Reads the kubeconfig and builds the client. Blocks.
-fn build(source: &Source, connect: Duration) -> Result<Built, Failure> {
-    // Two providers in one program would make rustls panic; naming ours first makes the choice ours. It may be set already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let fault = |error: &(dyn std::error::Error + 'static)| {
-        local(format!(
-            "cannot use {}: {}",
-            source.path().display(),
-            chain(error)
-        ))
-    };
-    let mut loaded = source.load()?;
-    for cluster in &mut loaded.config.clusters {
-        if let Some(cluster) = &mut cluster.cluster {
-            // kube falls back to HTTPS_PROXY and fails on it. A kubeconfig's own proxy was refused when it was loaded.
-            cluster.proxy_url = Some("http://unused.invalid".to_owned());
+impl Maker {
+    /// Reads the kubeconfig and builds the client. Blocks.
+    fn build(&self) -> Result<Built, Failure> {
+        // Two providers in one program would make rustls panic; naming ours first makes the choice ours. It may be set already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let fault = |error: &(dyn std::error::Error + 'static)| {
+            local(format!(
+                "cannot use {}: {}",
+                self.source.path().display(),
+                chain(error)
+            ))
+        };
+        let mut loaded = self.source.load()?;
+        self.check_name()?;
+        for cluster in &mut loaded.config.clusters {
+            if let Some(cluster) = &mut cluster.cluster {
+                // kube falls back to HTTPS_PROXY and fails on it. A kubeconfig's own proxy was refused when it was loaded.
+                cluster.proxy_url = Some("http://unused.invalid".to_owned());
+            }
         }
+        let mut config = Config::try_from(loaded.config).map_err(|error| fault(&error))?;
+        config.proxy_url = None;
+        // Retries are the caller's: kube would hide the answer of a disruption budget and repeat writes.
+        config.default_retry = false;
+        config.connect_timeout = Some(self.connect);
+        // Each answer is read under a deadline of its own; a watch is silent for longer than any request may be.
+        config.read_timeout = None;
+        let client = Client::try_from(config).map_err(|error| fault(&error))?;
+        Ok(Built {
+            client,
+            files: loaded.files,
+        })
     }
-    let mut config = Config::try_from(loaded.config).map_err(|error| fault(&error))?;
-    config.proxy_url = None;
-    // Retries are the caller's: kube would hide the answer of a disruption budget and repeat writes.
-    config.default_retry = false;
-    config.connect_timeout = Some(connect);
-    // Each answer is read under a deadline of its own; a watch is silent for longer than any request may be.
-    config.read_timeout = None;
-    let client = Client::try_from(config).map_err(|error| fault(&error))?;
-    Ok(Built {
-        client,
-        files: loaded.files,
-    })
+
+    /// Everything this process does is in one node's name. A credential of another node makes no requests in it.
+    fn check_name(&self) -> Result<(), Failure> {
+        let (name, source) = self.source.node_name(self.configured.as_deref())?;
+        // The host's name is a guess, and the kubelet does not follow it either.
+        let renamed = source == NameSource::Certificate && name != self.node;
+        self.renamed.store(renamed, Ordering::Relaxed);
+        if renamed {
+            return Err(local(format!(
+                "{} is of node {name} now, and this process has begun as node {}: it begins anew when no turn runs",
+                self.source.path().display(),
+                self.node
+            )));
+        }
+        Ok(())
+    }
 }
 
 fn local(message: String) -> Failure {

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::Answer;
 use super::client::{Connector, Session};
-use super::text::chain;
+use super::text::{certificate_advice, chain};
 use crate::failure::{Failure, FailureKind};
 
 /// Longest answer that is read: fifty pods of the largest size that etcd stores are shorter.
@@ -128,9 +128,15 @@ impl Connector {
 
     /// Tells a request that never left from one that may have.
     async fn lost(&self, question: &Question, session: &Session, error: kube::Error) -> Lost {
-        let why = chain(&error);
         let kube::Error::Service(cause) = error else {
-            return Lost::Open(question.failure(FailureKind::Unavailable, &why));
+            return Lost::Open(question.failure(FailureKind::Unavailable, &chain(&error)));
+        };
+        let why = match chain(&*cause) {
+            // The words of a timer; what took so long is the point.
+            why if why.ends_with("deadline has elapsed") => {
+                format!("no connection within {:?}", self.connect_limit())
+            }
+            why => why + certificate_advice(&*cause),
         };
         if let Some(error) = cause.downcast_ref::<hyper_util::client::legacy::Error>() {
             let failure = question.failure(FailureKind::Unavailable, &why);

@@ -121,13 +121,17 @@ impl Source {
             )));
         }
         paths.of_cluster(cluster);
-        if let Some(user) = config
+        // Without its user the credential is nobody's, and the node's name would be guessed: whoever writes the file in place
+        // leaves such halves for a moment.
+        let user = config
             .auth_infos
             .first_mut()
             .and_then(|named| named.auth_info.as_mut())
-        {
-            paths.of_user(user);
-        }
+            .ok_or_else(|| {
+                let name = names.user.as_deref().unwrap_or_default();
+                fault(format!("it has no user {name:?}; is it being written?"))
+            })?;
+        paths.of_user(user);
         Ok(Loaded {
             files: paths.files,
             config,
@@ -144,12 +148,19 @@ impl Source {
             },
         };
         if is_node_name(&name) {
-            Ok((name, source))
-        } else {
-            Err(local(format!(
-                "{name:?} cannot be the name of a node; the key `node-name` sets it"
-            )))
+            return Ok((name, source));
         }
+        let origin = match source {
+            NameSource::Configured => "the key `node-name`",
+            NameSource::Certificate => "the kubeconfig's certificate",
+            NameSource::HostName => "this host's name",
+        };
+        let shown: String = name.chars().take(SHOWN).collect();
+        Err(local(format!(
+            "{shown:?} ({} characters, from {origin}) cannot be the name of a node: expected lower-case letters, digits, `-` \
+             and `.`, at most {MAX_NODE_NAME}, for the lock's key is made of it; the key `node-name` sets it",
+            name.chars().count()
+        )))
     }
 
     /// NAME of the client certificate's `system:node:NAME`. `None` for a credential without a certificate, or of somebody else.
@@ -252,10 +263,15 @@ impl Paths<'_> {
     }
 }
 
-/// A DNS subdomain, which is what the API server takes as the name of a Node.
+/// What 253 characters of an annotation's prefix leave before `.rollboot.io`.
+const MAX_NODE_NAME: usize = 241;
+/// Of a name that is none so much is shown.
+const SHOWN: usize = 80;
+
+/// A DNS subdomain, which is what the API server takes as the name of a Node, and short enough for the key of a slot.
 fn is_node_name(name: &str) -> bool {
     let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    name.len() <= 253
+    name.len() <= MAX_NODE_NAME
         && edge(name.as_bytes().first())
         && edge(name.as_bytes().last())
         && name

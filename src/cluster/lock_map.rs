@@ -16,7 +16,7 @@ use crate::lock::{LockPatch, LockView};
 
 /// The part of a ConfigMap that is read. `managedFields` alone would be larger than all of it.
 #[derive(Debug, Deserialize)]
-struct ConfigMap {
+pub(super) struct ConfigMap {
     metadata: Metadata,
     data: Option<BTreeMap<String, String>>,
 }

@@ -14,7 +14,7 @@ use crate::node::{FIELD_MANAGER, MARKER, NodePatch, NodeView, Readiness};
 
 /// The part of a Node that is read. Images, addresses and most of `managedFields` are skipped without being kept.
 #[derive(Debug, Deserialize)]
-struct Node {
+pub(super) struct Node {
     metadata: Metadata,
     #[serde(default)]
     spec: Spec,

@@ -31,6 +31,48 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// What a certificate that the server showed, and that was not believed, may mean. Empty for any other error.
+pub(super) fn certificate_advice(error: &(dyn Error + 'static)) -> &'static str {
+    use rustls::CertificateError as Wrong;
+    let Some(rustls::Error::InvalidCertificate(wrong)) = tls_error(error) else {
+        return "";
+    };
+    match wrong {
+        Wrong::UnknownIssuer | Wrong::BadSignature => {
+            "; the CA of the kubeconfig has not signed this server's certificate: the kubeconfig is another cluster's, \
+             or something stands between"
+        }
+        Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
+            "; the server's certificate is not valid yet: is this host's clock behind?"
+        }
+        Wrong::Expired | Wrong::ExpiredContext { .. } => {
+            "; the server's certificate has expired, or this host's clock is ahead"
+        }
+        Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
+            "; the server's certificate is for another address than the kubeconfig's"
+        }
+        _ => "",
+    }
+}
+
+/// The error of TLS among the causes. It is wrapped in errors of I/O, which do not count it among their causes.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        let inner = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(|io| io.get_ref());
+        cause = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
 fn plugin_failure(error: &(dyn Error + 'static)) -> Option<String> {
     let Some(AuthError::AuthExecRun { out, .. }) = error.downcast_ref() else {
         return None;

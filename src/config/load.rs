@@ -57,7 +57,10 @@ pub fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigError> {
 }
 
 /// Applies files, each with its text, one after the other to the defaults.
-fn merge(texts: &[(PathBuf, String)]) -> Result<Config, ConfigError> {
+///
+/// # Errors
+/// The first thing in any of them that cannot be meant.
+pub fn merge(texts: &[(PathBuf, String)]) -> Result<Config, ConfigError> {
     let mut config = Config::default();
     let mut patience = None;
     for (file, text) in texts {

@@ -1,5 +1,6 @@
 //! The daemon at work: signals, hints and operators wake it, and what it says is shown.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tokio::signal::unix::Signal;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::Daemon;
+use super::begin::{Begun, Notes};
 use super::control::Control;
 use super::run::Options;
 use super::status::{FILE, Report, SentinelStatus, StatusFile};
@@ -16,7 +18,7 @@ use crate::cluster::KubeletCluster;
 use crate::config::Config;
 use crate::config::load::load;
 use crate::host::{Hints, LocalHost, SentinelReading, notify};
-use crate::machine::Event;
+use crate::machine::{Event, Machine};
 use crate::telemetry::ids;
 
 /// A watchdog interval where nobody watches.
@@ -39,26 +41,108 @@ enum Wake {
     Watchdog,
 }
 
+/// Why the loop was left.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The process is to end.
+    Process,
+    /// What this began with is not so any more: with this configuration from now on.
+    Anew(Arc<Config>),
+}
+
 /// The daemon with everything around it.
 pub(super) struct Service {
     pub(super) daemon: Daemon<KubeletCluster, LocalHost>,
-    pub(super) host: Rc<LocalHost>,
-    pub(super) sentinel_hints: Hints,
-    pub(super) shutdown_hints: Hints,
-    pub(super) reading: SentinelReading,
-    pub(super) status: StatusFile,
-    /// What kept the sentinels from being watched when it was last looked at.
-    pub(super) watch_problem: Option<String>,
-    /// The last status line.
-    pub(super) said: String,
-    /// When what failed is tried again, and the same by the wall clock: converted once, or the status would change all the time.
-    pub(super) next_try: Option<(Instant, Timestamp)>,
-    pub(super) options: Options,
+    pub(super) notes: Notes,
     pub(super) last_answer: Option<Result<String, String>>,
+    cluster: Rc<KubeletCluster>,
+    host: Rc<LocalHost>,
+    sentinel_hints: Hints,
+    shutdown_hints: Hints,
+    reading: SentinelReading,
+    status: StatusFile,
+    /// The configuration as it was last read.
+    config: Arc<Config>,
+    /// What this began with, of what cannot change under way.
+    fixed: Fixed,
+    /// What of the surroundings was wrong when it was last looked at.
+    wrong: Vec<String>,
+    /// Why the status file could not be written last.
+    unwritten: Option<String>,
+    /// The last status line.
+    said: String,
+    /// When what failed is tried again, and the same by the wall clock: converted once, or the status would change all the time.
+    next_try: Option<(Instant, Timestamp)>,
+    options: Options,
+}
+
+/// The part of the configuration that a daemon begins with and keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fixed {
+    kubeconfig: Option<PathBuf>,
+    node_name: Option<String>,
+    namespace: String,
+    name: String,
+    sentinels: Vec<PathBuf>,
+}
+
+impl Fixed {
+    fn of(config: &Config) -> Self {
+        Self {
+            kubeconfig: config.kubeconfig.clone(),
+            node_name: config.node_name.clone(),
+            namespace: config.lock.namespace.clone(),
+            name: config.lock.name.clone(),
+            sentinels: config.sentinels.clone(),
+        }
+    }
 }
 
 impl Service {
-    pub(super) async fn serve(&mut self, signals: &mut Signals, control: &mut Control) {
+    pub(super) fn new(options: &Options, host: Rc<LocalHost>, begun: Begun, notes: Notes) -> Self {
+        let Begun {
+            cluster,
+            config,
+            id,
+            journal,
+            reading,
+        } = begun;
+        let cluster = Rc::new(cluster);
+        let fixed = Fixed::of(&config);
+        let requests = reading.requests.clone();
+        let machine = Machine::new(id, Arc::clone(&config), journal, requests, Timestamp::now());
+        Self {
+            daemon: Daemon::new(machine, Rc::clone(&cluster), Rc::clone(&host)),
+            notes,
+            last_answer: None,
+            cluster,
+            sentinel_hints: host.sentinel_hints(),
+            shutdown_hints: host.shutdown_hints(),
+            host,
+            reading,
+            status: StatusFile::default(),
+            config,
+            fixed,
+            wrong: Vec::new(),
+            unwritten: None,
+            said: String::new(),
+            next_try: None,
+            options: options.clone(),
+        }
+    }
+
+    pub(super) fn start(&mut self) {
+        for problem in &self.reading.problems {
+            tracing::warn!("{problem}");
+        }
+        self.daemon.feed(Event::Start);
+        if self.options.abort {
+            self.daemon.feed(Event::Abort);
+        }
+        self.show();
+    }
+
+    pub(super) async fn serve(&mut self, signals: &mut Signals, control: &mut Control) -> End {
         let mut watchdog = watchdog();
         while !self.daemon.ended() {
             let wake = tokio::select! {
@@ -87,10 +171,21 @@ impl Service {
             }
             self.show();
             if self.options.abort && self.last_answer.is_some() {
-                return;
+                return End::Process;
+            }
+            if let Some(config) = self.outdated_by().filter(|_| self.daemon.is_at_rest()) {
+                tracing::info!("beginning anew, with what has changed");
+                return End::Anew(config);
             }
         }
         notify::stopping(&self.daemon.machine().reason());
+        End::Process
+    }
+
+    /// The configuration to begin anew with, if that, or the credential on disk, is not what this began with.
+    fn outdated_by(&self) -> Option<Arc<Config>> {
+        let outdated = self.cluster.is_renamed() || Fixed::of(&self.config) != self.fixed;
+        outdated.then(|| Arc::clone(&self.config))
     }
 
     fn look(&mut self) {
@@ -107,42 +202,43 @@ impl Service {
 
     fn reload(&mut self) {
         notify::reloading();
-        if let Some(new) = reload(&self.options) {
-            let old = self.daemon.machine().config();
-            let fixed = |config: &Config| {
-                (
-                    config.kubeconfig.clone(),
-                    config.node_name.clone(),
-                    config.lock.namespace.clone(),
-                    config.lock.name.clone(),
-                    config.sentinels.clone(),
-                )
-            };
-            if fixed(old) != fixed(&new) {
+        if let Some(new) = reload(&self.options, &mut self.notes) {
+            tracing::info!("the configuration was read again");
+            self.config = Arc::clone(&new);
+            let anew = Fixed::of(&new) != self.fixed;
+            if anew && !self.daemon.is_at_rest() {
                 tracing::warn!(
-                    "sentinels, kubeconfig, node-name, lock.namespace and lock.name take effect at the next start"
+                    "sentinels, kubeconfig, node-name, lock.namespace and lock.name take effect when no turn runs"
                 );
             }
-            tracing::info!("the configuration was read again");
-            self.daemon.reload(new);
+            if !anew || !self.daemon.is_at_rest() {
+                self.daemon.reload(new);
+            }
         }
         notify::ready(&self.said);
     }
 
-    /// What is wrong with the sentinels, and with the way in which they are watched.
+    /// What is wrong around the machine; whatever is news goes into the log.
     fn problems(&mut self) -> Vec<String> {
-        let watching = self.sentinel_hints.problem();
-        if watching != self.watch_problem {
-            if let Some(problem) = &watching {
-                tracing::warn!("sentinels are noticed late: {problem}");
+        let sentinels = self.sentinel_hints.problem();
+        let shutdown = self.shutdown_hints.problem();
+        let wrong: Vec<String> = sentinels
+            .map(|problem| format!("sentinels are noticed late: {problem}"))
+            .into_iter()
+            .chain(shutdown.map(|problem| format!("shutdowns are noticed late: {problem}")))
+            .collect();
+        for problem in &wrong {
+            if !self.wrong.contains(problem) {
+                tracing::warn!("{problem}");
             }
-            self.watch_problem.clone_from(&watching);
         }
+        self.wrong = wrong;
         self.reading
             .problems
             .iter()
+            .chain(&self.wrong)
             .cloned()
-            .chain(watching)
+            .chain(self.notes.problems())
             .collect()
     }
 
@@ -179,8 +275,13 @@ impl Service {
             problems,
         };
         let path = self.host.root().join(FILE);
-        if let Err(error) = self.status.write(&path, &report) {
-            tracing::debug!(%error, "the status file cannot be written");
+        let unwritten = self.status.write(&path, &report).err();
+        let unwritten = unwritten.map(|error| error.to_string());
+        if unwritten != self.unwritten {
+            if let Some(why) = &unwritten {
+                tracing::warn!("{} cannot be written: {why}", path.display());
+            }
+            self.unwritten = unwritten;
         }
     }
 }
@@ -201,15 +302,17 @@ pub(super) fn sentinels(reading: &SentinelReading) -> Vec<SentinelStatus> {
         .collect()
 }
 
-/// Reads the configuration again. A wrong one changes nothing and is told.
-pub(super) fn reload(options: &Options) -> Option<Arc<Config>> {
+/// Reads the configuration again. A wrong one changes nothing, and is told until there is a right one.
+pub(super) fn reload(options: &Options, notes: &mut Notes) -> Option<Arc<Config>> {
     match load(&options.root, options.config.as_deref()) {
-        Ok(config) => Some(Arc::new(config)),
+        Ok(config) => {
+            notes.config = None;
+            Some(Arc::new(config))
+        }
         Err(error) => {
-            tracing::error!(
-                message_id = ids::CONFIGURATION_ERROR,
-                "the configuration stays as it was: {error}"
-            );
+            let text = format!("the configuration stays as it was: {error}");
+            tracing::error!(message_id = ids::CONFIGURATION_ERROR, "{text}");
+            notes.config = Some(text);
             None
         }
     }

@@ -81,6 +81,11 @@ impl<C: Cluster + 'static, H: Host + 'static> Tasks<C, H> {
         Poll::Pending
     }
 
+    /// Whether no call and no eviction is on its way. Watches do not count: to end them loses nothing.
+    pub(super) fn are_done(&self) -> bool {
+        self.running.is_empty()
+    }
+
     /// Starts a call.
     pub(super) fn call(&mut self, op: Op) {
         let (cluster, host) = (Rc::clone(&self.cluster), Rc::clone(&self.host));

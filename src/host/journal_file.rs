@@ -102,7 +102,7 @@ impl JournalFile {
                 });
             }
         };
-        parse(&bytes).map_err(|why| JournalError::Damaged {
+        Self::parse(&bytes).map_err(|why| JournalError::Damaged {
             path: self.path.clone(),
             why,
             text: String::from_utf8_lossy(&bytes)
@@ -112,20 +112,45 @@ impl JournalFile {
         })
     }
 
-    /// Renames a damaged file to the first free `journal.json.bad-N`, so that a new one can begin and nothing is lost.
-    pub fn set_aside(&self) -> Result<PathBuf, Failure> {
-        self.set_aside_here()
+    /// What a file with this content says.
+    ///
+    /// # Errors
+    /// Why it says nothing.
+    pub fn parse(bytes: &[u8]) -> Result<Journal, String> {
+        // The version first: of a form that we do not know we cannot say what else is wrong.
+        let Version { v } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if v != VERSION {
+            return Err(format!("its version is {v}, this rollboot knows {VERSION}"));
+        }
+        serde_json::from_slice(bytes)
+            .map(|Stored { journal, .. }| journal)
+            .map_err(|error| error.to_string())
+    }
+
+    /// The content of a file that says this.
+    ///
+    /// # Errors
+    /// Something in it has no form, which no journal has.
+    pub fn render(journal: &Journal) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&Storing {
+            v: VERSION,
+            journal,
+        })
+    }
+
+    /// Keeps a damaged file as the first free `journal.json.bad-N` too, so that the next write replaces it and nothing is lost.
+    pub fn put_beside(&self) -> Result<PathBuf, Failure> {
+        self.put_beside_here()
             .map_err(|error| local(&self.path, "cannot be set aside", &error))
     }
 
-    fn set_aside_here(&self) -> io::Result<PathBuf> {
+    fn put_beside_here(&self) -> io::Result<PathBuf> {
         for number in 1..=ASIDE {
             let mut aside = self.path.clone().into_os_string();
             aside.push(format!(".bad-{number}"));
             // A link, unlike a rename, does not replace what is there.
             match fs::hard_link(&self.path, &aside) {
                 Ok(()) => {
-                    fs::remove_file(&self.path)?;
                     sync_folder(&self.path)?;
                     return Ok(aside.into());
                 }
@@ -138,11 +163,7 @@ impl JournalFile {
 
     /// Replaces the file; returns when the new one is on the disk under its name.
     pub async fn write(&self, journal: &Journal) -> Result<(), Failure> {
-        let stored = Storing {
-            v: VERSION,
-            journal,
-        };
-        let bytes = serde_json::to_vec(&stored)
+        let bytes = Self::render(journal)
             .map_err(|error| local(&self.path, "cannot be written", &error))?;
         let writing = Arc::clone(&self.writing).lock_owned().await;
         let path = self.path.clone();
@@ -155,17 +176,6 @@ impl JournalFile {
         .await
         .unwrap_or_else(|error| Err(local(&self.path, "cannot be written", &error)))
     }
-}
-
-fn parse(bytes: &[u8]) -> Result<Journal, String> {
-    // The version first: of a form that we do not know we cannot say what else is wrong.
-    let Version { v } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if v != VERSION {
-        return Err(format!("its version is {v}, this rollboot knows {VERSION}"));
-    }
-    serde_json::from_slice(bytes)
-        .map(|Stored { journal, .. }| journal)
-        .map_err(|error| error.to_string())
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -128,8 +128,13 @@ fn packages(root: &Root, sentinel: &Path) -> Vec<String> {
     {
         return Vec::new();
     }
+    listed(&text)
+}
+
+/// The names in a list of packages: one on each line, each once.
+pub fn listed(text: &[u8]) -> Vec<String> {
     let mut packages = Vec::new();
-    for line in String::from_utf8_lossy(&text).lines().map(str::trim) {
+    for line in String::from_utf8_lossy(text).lines().map(str::trim) {
         if !line.is_empty() && packages.len() < PACKAGES && !packages.iter().any(|had| had == line)
         {
             packages.push(line.to_string());

@@ -32,12 +32,28 @@ impl Limits {
     }
 }
 
+/// Limits of `group`, and of all groups, that cannot be read and so allow nothing: each with its text.
+pub fn unreadable<'a>(data: &'a BTreeMap<String, String>, group: &str) -> Vec<(String, &'a str)> {
+    [format!("max.{group}"), "max.total".to_owned()]
+        .into_iter()
+        .filter_map(|key| {
+            let text = data.get(&key).filter(|text| parse(text).is_none())?;
+            Some((key, text.as_str()))
+        })
+        .collect()
+}
+
 fn number(text: &str) -> u16 {
+    parse(text).unwrap_or(0)
+}
+
+/// Exactly `0|[1-9][0-9]{0,3}`.
+fn parse(text: &str) -> Option<u16> {
     let canonical = text == "0" || (!text.starts_with('0') && (1..=4).contains(&text.len()));
     if canonical && text.bytes().all(|b| b.is_ascii_digit()) {
-        text.parse().unwrap_or(0)
+        text.parse().ok()
     } else {
-        0
+        None
     }
 }
 

@@ -113,8 +113,9 @@ impl Machine {
         if let Err(failure) = result {
             self.journal.turn = None;
             let what = failure.message;
-            let blocked = Blocked::new(Gate::Journal, what, "no turn without a journal on disk");
-            self.rest(out, blocked, Some(Delay::about(Duration::from_secs(60))));
+            let advice = "no turn without a journal on disk: make room there, and make it writable";
+            let blocked = Blocked::new(Gate::Journal, what, advice);
+            self.rest(out, blocked, Some(Delay::about(super::check::LOOK_AGAIN)));
             return;
         }
         let Some(turn) = &self.journal.turn else {

@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
+use super::wait::Blocked;
+use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::Delay;
 use crate::journal::Outcome;
 use crate::reboot::{RebootAnswer, RebootReply};
@@ -55,10 +56,46 @@ impl Asked {
 }
 
 /// Waiting for a shutdown that somebody else started.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Down {
     clear: Streak,
     early: bool,
+    /// Who does not answer: the host may be going down.
+    silent: Option<&'static str>,
+}
+
+impl Down {
+    /// What the last look has shown.
+    pub(super) fn seen(facts: &ShutdownFacts) -> Self {
+        Self {
+            clear: Streak::default(),
+            early: false,
+            silent: facts.silent(),
+        }
+    }
+
+    pub(super) fn describe(&self) -> String {
+        match self.silent {
+            Some(silent) => {
+                format!("{silent} on the system bus, so this host may be going down")
+            }
+            None if self.clear.length > 0 => {
+                "a shutdown was pending and is not any more".to_owned()
+            }
+            None => "this host is going down".to_owned(),
+        }
+    }
+
+    /// Who must answer before anything goes on.
+    pub(super) fn blocked(&self) -> Option<Blocked> {
+        self.silent.map(|silent| {
+            Blocked::new(
+                Gate::Logind,
+                format!("{silent} on the system bus"),
+                "so this host may be going down, and nothing is begun or given up; see: systemctl status dbus systemd-logind",
+            )
+        })
+    }
 }
 
 /// Clear answers in a row on one connection.
@@ -179,6 +216,7 @@ impl Machine {
             return;
         };
         down.clear.add(facts, std::mem::take(&mut down.early));
+        down.silent = facts.silent();
         if down.clear.length >= CALLED_OFF {
             out.push(Action::CancelTimer(Timer::Poll));
             self.restart(out);

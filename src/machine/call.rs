@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Action, Machine, Op, Out, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::{Delay, doubling};
 use crate::failure::{Failure, FailureKind, WriteOutcome};
-use crate::shutdown::GoingDown;
+use crate::shutdown::{GoingDown, ShutdownFacts};
 
 /// How long a phase is patient with a call that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -142,7 +142,8 @@ impl Machine {
                         );
                         out.report(Report::NotArmed, text);
                     } else {
-                        out.report(Report::Retrying, failure.message.clone());
+                        let advice = super::wait::advice(failure.kind);
+                        out.report(Report::Retrying, format!("{failure}; {advice}"));
                     }
                 }
                 call.tries = call.tries.saturating_add(1).min(MANY);
@@ -199,22 +200,18 @@ impl Machine {
                 self.call = Some(call);
             }
             // The write stays without an outcome: whatever starts next voids it before it decides.
-            down @ (GoingDown::Yes | GoingDown::Unanswered) => self.go_down(out, down),
+            GoingDown::Yes | GoingDown::Unanswered => self.go_down(out, facts),
         }
     }
 
     /// Leaves whatever was going on because the host is, or may be, going down. The slot and the cordon stay.
-    pub(super) fn go_down(&mut self, out: &mut Out, facts: GoingDown) {
-        let what = match facts {
-            GoingDown::Unanswered => {
-                "systemd or logind does not answer, so this host may be going down"
-            }
-            GoingDown::Yes | GoingDown::No => "this host is going down",
+    pub(super) fn go_down(&mut self, out: &mut Out, facts: &ShutdownFacts) {
+        let down = super::asked::Down::seen(facts);
+        let kept = match self.turn() {
+            Some(_) => "slot and cordon stay as they are",
+            None => "no turn begins",
         };
-        out.report(
-            Report::GoingDown,
-            format!("{what}: slot and cordon stay as they are"),
-        );
+        out.report(Report::GoingDown, format!("{}: {kept}", down.describe()));
         if std::mem::take(&mut self.abort) {
             out.push(Action::AnswerAbort(self.abort_while_down()));
         }
@@ -224,7 +221,7 @@ impl Machine {
             return;
         }
         out.set(Timer::Poll, super::asked::POLL);
-        self.phase = Phase::Down(super::asked::Down::default());
+        self.phase = Phase::Down(down);
     }
 }
 

@@ -14,8 +14,10 @@ use crate::lock::{CONTROL_PLANE, LockView, Verdict};
 use crate::node::NodeView;
 use crate::reboot::HostGates;
 
+/// Of a text that makes no sense so much is shown.
+const SHOWN: usize = 40;
 /// How often a gate is looked at that nothing announces.
-const LOOK_AGAIN: Duration = Duration::from_secs(20);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(20);
 
 /// Looking at the gates.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -164,7 +166,11 @@ impl Machine {
             Verdict::Free => None,
             Verdict::Paused(reason) => Some(Blocked::new(
                 Gate::Pause,
-                format!("paused: {reason}"),
+                if reason.is_empty() {
+                    "paused, without a reason".to_owned()
+                } else {
+                    format!("paused: {reason}")
+                },
                 "annotation rollboot.io/pause of the lock",
             )),
             Verdict::Full { limits, holders } => {
@@ -174,8 +180,9 @@ impl Machine {
                 } else {
                     format!("the turn of {}", names.join(", "))
                 };
+                let wrong = limits_in_words(view, group);
                 let detail = format!(
-                    "{} of group {group}, {} in all may go at once",
+                    "{} of group {group}, {} in all may go at once{wrong}",
                     limits.group, limits.total
                 );
                 Some(Blocked::new(Gate::Lock, what, detail))
@@ -243,13 +250,29 @@ pub fn recreated_gate(config: &Config, known: Option<&str>, view: &LockView) -> 
     })
 }
 
+/// Limits that count as 0 because nobody can read them, and what to write instead. Usually nothing.
+fn limits_in_words(view: &LockView, group: &str) -> String {
+    let wrong: Vec<_> = crate::lock::unreadable(&view.data, group)
+        .into_iter()
+        .map(|(key, text)| {
+            let shown: String = text.chars().take(SHOWN).collect();
+            format!("{key} of the lock is {shown:?}, which counts as 0")
+        })
+        .collect();
+    if wrong.is_empty() {
+        String::new()
+    } else {
+        format!("; {}: write a number from 0 to 9999", wrong.join(", "))
+    }
+}
+
 /// Why logind would not reboot now, if so.
 pub fn host_gate(result: &Result<HostGates, Failure>) -> Option<Blocked> {
     match result {
         Err(failure) => Some(Blocked::new(
             Gate::Logind,
             failure.message.clone(),
-            "is systemd-logind running?",
+            "see: systemctl status systemd-logind",
         )),
         Ok(gates) if !gates.inhibitors.is_empty() => {
             let who: Vec<_> = gates
@@ -265,11 +288,13 @@ pub fn host_gate(result: &Result<HostGates, Failure>) -> Option<Blocked> {
         }
         Ok(gates) if gates.can_reboot != "yes" => {
             let what = format!("logind's CanReboot says {:?}", gates.can_reboot);
-            Some(Blocked::new(
-                Gate::Logind,
-                what,
-                "this service may not reboot the host",
-            ))
+            let advice = match gates.can_reboot.as_str() {
+                "na" => "this host cannot be rebooted by logind: is it a container?",
+                "no" => "a rule of polkit forbids it, or reboot.target is masked",
+                "challenge" => "polkit would ask for a password: rollboot must run as root",
+                _ => "see: journalctl -u systemd-logind",
+            };
+            Some(Blocked::new(Gate::Logind, what, advice))
         }
         Ok(_) => None,
     }

@@ -112,7 +112,11 @@ impl Machine {
                     Err(failure) => {
                         self.absent.clear();
                         rest.reclaim.queue.clear();
-                        if failure.kind == FailureKind::Forbidden {
+                        // The node authorizer's words, where nothing grants `nodes get`.
+                        if matches!(
+                            failure.kind,
+                            FailureKind::Forbidden | FailureKind::Restricted
+                        ) {
                             wait = NOT_ALLOWED;
                         }
                     }

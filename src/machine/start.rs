@@ -21,6 +21,8 @@ pub(super) struct Starting {
     closing: bool,
     /// The own Node's UID, if it exists.
     node_uid: Option<String>,
+    /// The own Node is this machine's: it has this boot's ID.
+    proven: bool,
     /// Boot ID in a marker that we found although no turn is known.
     marker: Option<Marker>,
 }
@@ -45,6 +47,7 @@ impl Machine {
             slot: None,
             closing: false,
             node_uid: None,
+            proven: false,
             marker: None,
         });
         self.expired = false;
@@ -59,7 +62,7 @@ impl Machine {
         match (&start.step, reply) {
             (Step::Facts, Reply::Facts(facts)) => match facts.judge() {
                 GoingDown::No => self.starting(out, Step::Stamp, Op::DrawId),
-                down @ (GoingDown::Yes | GoingDown::Unanswered) => self.go_down(out, down),
+                GoingDown::Yes | GoingDown::Unanswered => self.go_down(out, &facts),
             },
             // A new stamp each time: voiding must really change the object, also when this very process wrote it last.
             (Step::Stamp, Reply::Id(id)) => {
@@ -72,18 +75,17 @@ impl Machine {
             (Step::VoidLock(entry), Reply::LockWritten(outcome)) => match outcome {
                 WriteOutcome::Applied(view) => {
                     start.slot = Some(entry.clone());
-                    self.note_lock(out, Some(view));
+                    self.lock = Some(view);
+                    self.starting(out, Step::Node, Op::ReadNode);
                 }
                 WriteOutcome::Conflict | WriteOutcome::Refused(_) | WriteOutcome::Unknown(_) => {
                     self.starting(out, Step::Lock, Op::ReadLock);
                 }
             },
-            (Step::NoteLock, Reply::JournalWritten(_)) => {
-                self.starting(out, Step::Node, Op::ReadNode);
-            }
+            (Step::NoteLock, Reply::JournalWritten(_)) => self.decide_from_facts(out),
             (Step::Node, Reply::Node(result)) => self.void_node(out, result.unwrap_or_default()),
             (Step::VoidNode, Reply::NodeWritten(outcome)) => match outcome {
-                WriteOutcome::Applied(_) => self.decide_from_facts(out),
+                WriteOutcome::Applied(_) => self.note_lock(out),
                 WriteOutcome::Conflict | WriteOutcome::Refused(_) | WriteOutcome::Unknown(_) => {
                     self.starting(out, Step::Node, Op::ReadNode);
                 }
@@ -111,7 +113,15 @@ impl Machine {
     fn void_lock(&mut self, out: &mut Out, view: Option<LockView>) {
         let Some(view) = view else {
             // No lock object: nothing is held, and an acquisition that lands later finds a version that never comes back.
-            self.note_lock(out, None);
+            self.lock = None;
+            out.report(
+                Report::NotArmed,
+                format!(
+                    "there is no ConfigMap {}/{}: this node only observes until lock.yaml is applied",
+                    self.config.lock.namespace, self.config.lock.name
+                ),
+            );
+            self.starting(out, Step::Node, Op::ReadNode);
             return;
         };
         let own_keys = view.own_keys(&self.host.node);
@@ -136,7 +146,8 @@ impl Machine {
             }
             (entry, slot_key)
         } else {
-            self.note_lock(out, Some(view));
+            self.lock = Some(view);
+            self.starting(out, Step::Node, Op::ReadNode);
             return;
         };
         let others: Vec<_> = own_keys
@@ -180,20 +191,20 @@ impl Machine {
         }
     }
 
-    /// Remembers which lock this is at first sight, so that a re-created one is never taken for a free one.
-    fn note_lock(&mut self, out: &mut Out, view: Option<LockView>) {
-        let first_sight = self.journal.lock_uid.is_none();
-        self.lock = view;
+    /// Remembers which lock this is at first sight, so that a re-created one is never taken for a free one. Only where the Node
+    /// proves that this is this machine's cluster: the lock of another would make the right one look re-created.
+    fn note_lock(&mut self, out: &mut Out) {
+        let Phase::Starting(start) = &mut self.phase else {
+            return;
+        };
         match &self.lock {
-            Some(view) if first_sight => {
+            Some(view) if start.proven && self.journal.lock_uid.is_none() => {
                 self.journal.lock_uid = Some(view.uid.clone());
-                if let Phase::Starting(start) = &mut self.phase {
-                    start.step = Step::NoteLock;
-                }
+                start.step = Step::NoteLock;
                 // A folder that cannot be written stops the next turn, where it is told; it does not stop a recovery.
                 self.write_journal(out, Patience::Once);
             }
-            Some(_) | None => self.starting(out, Step::Node, Op::ReadNode),
+            Some(_) | None => self.decide_from_facts(out),
         }
     }
 
@@ -205,9 +216,10 @@ impl Machine {
         };
         start.node_uid = node.as_ref().map(|node| node.uid.clone());
         let Some(node) = node else {
-            self.decide_from_facts(out);
+            self.note_lock(out);
             return;
         };
+        start.proven = node.boot_id == self.host.boot_id;
         let found = node.parsed_marker();
         let known = turn
             .map(|turn| (turn.id, turn.boot_id))
@@ -225,7 +237,7 @@ impl Machine {
             // A marker that nobody can read: replaced by one of ours, of a boot that is not this one, so that it goes with a proof.
             .or_else(|| node.marker.as_ref().map(|_| (self.stamp, String::new())));
         let Some((turn, boot_id)) = known else {
-            self.decide_from_facts(out);
+            self.note_lock(out);
             return;
         };
         let lifted_by_us = found

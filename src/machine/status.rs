@@ -124,16 +124,23 @@ pub struct Holder {
 }
 
 impl Status {
-    /// What is known before there is a machine: nothing but that there is no cluster to belong to.
-    pub fn without_cluster(node: String, mode: Mode, now: Timestamp, why: &str) -> Self {
+    /// What is known before there is a machine: nothing but what it waits for.
+    pub fn before(
+        node: String,
+        mode: Mode,
+        since: Timestamp,
+        gate: Gate,
+        what: &str,
+        why: &str,
+    ) -> Self {
         Self {
             node,
             phase: Label::Waiting,
-            since: now,
-            reason: format!("waiting for a kubeconfig: {why}"),
+            since,
+            reason: format!("waiting for a {what}: {why}"),
             blocked_by: vec![BlockedBy {
-                gate: Gate::Api,
-                what: "no kubeconfig".into(),
+                gate,
+                what: format!("no {what}"),
                 detail: why.to_owned(),
             }],
             retry_at: None,
@@ -206,6 +213,7 @@ impl Machine {
         let blocked = match &self.phase {
             Phase::Resting(rest) => Some(rest.why.clone()),
             Phase::Verifying(verifying) => verifying.blocked().cloned(),
+            Phase::Down(down) => down.blocked(),
             Phase::Starting(_) => trouble.map(if asks_lock {
                 Blocked::unarmed
             } else {
@@ -313,7 +321,7 @@ impl Machine {
                 None => "drained; last checks before the reboot".to_owned(),
             },
             Phase::Asked(asked) => asked.describe(),
-            Phase::Down(_) => "this host is going down, or may be".to_owned(),
+            Phase::Down(down) => down.describe(),
             Phase::Recovering(recovering) => format!(
                 "rebooted; proof of health is missing: {}",
                 recovering.missing

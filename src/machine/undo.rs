@@ -9,7 +9,7 @@ use crate::failure::WriteOutcome;
 use crate::journal::{Asked, Failed, Outcome, Stage};
 use crate::lock::{LockPatch, LockView};
 use crate::node::{NodePatch, NodeView};
-use crate::shutdown::GoingDown;
+use crate::shutdown::{GoingDown, ShutdownFacts};
 
 /// The pause after an undo that is nobody's failure.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -148,7 +148,7 @@ impl Machine {
                 }
             }
             (Step::FactsForNode(patch), Reply::Facts(facts)) => {
-                self.if_up(out, facts.judge(), Step::WriteNode, Op::PatchNode(patch));
+                self.if_up(out, &facts, Step::WriteNode, Op::PatchNode(patch));
             }
             (Step::WriteNode, Reply::NodeWritten(outcome)) => match outcome {
                 WriteOutcome::Applied(_) => self.undo_step(out, Step::ReadLock, Op::ReadLock),
@@ -160,7 +160,7 @@ impl Machine {
                 self.give_up_slot(out, result.unwrap_or_default());
             }
             (Step::FactsForLock(patch), Reply::Facts(facts)) => {
-                self.if_up(out, facts.judge(), Step::WriteLock, Op::PatchLock(patch));
+                self.if_up(out, &facts, Step::WriteLock, Op::PatchLock(patch));
             }
             (Step::WriteLock, Reply::LockWritten(outcome)) => match outcome {
                 WriteOutcome::Applied(view) => {
@@ -182,10 +182,10 @@ impl Machine {
         }
     }
 
-    fn if_up(&mut self, out: &mut Out, facts: GoingDown, step: Step, op: Op) {
-        match facts {
+    fn if_up(&mut self, out: &mut Out, facts: &ShutdownFacts, step: Step, op: Op) {
+        match facts.judge() {
             GoingDown::No => self.undo_step(out, step, op),
-            down @ (GoingDown::Yes | GoingDown::Unanswered) => self.go_down(out, down),
+            GoingDown::Yes | GoingDown::Unanswered => self.go_down(out, facts),
         }
     }
 

@@ -87,6 +87,7 @@ impl Blocked {
                 "apply lock.yaml to arm this installation; until then this node only observes",
             ),
             FailureKind::Unauthorized
+            | FailureKind::Restricted
             | FailureKind::Policy
             | FailureKind::Throttled
             | FailureKind::Invalid
@@ -98,18 +99,33 @@ impl Blocked {
 
     /// A failed call, and what it means here.
     pub(super) fn failed(failure: &Failure) -> Self {
-        let advice = match failure.kind {
-            FailureKind::Forbidden => "the kubelet's credential may not do this",
-            FailureKind::Unauthorized => "the kubelet's certificate is not accepted",
-            FailureKind::Policy => "an admission policy refuses; see its message",
-            FailureKind::Local => "on this host",
-            FailureKind::NotFound
-            | FailureKind::Throttled
-            | FailureKind::Invalid
-            | FailureKind::Unavailable
-            | FailureKind::Timeout => "tried again, more and more slowly",
-        };
-        Self::new(Gate::Api, failure.message.clone(), advice)
+        Self::new(Gate::Api, failure.message.clone(), advice(failure.kind))
+    }
+}
+
+/// What an operator can do about a failed call. All are tried again, more and more slowly.
+pub(super) fn advice(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Forbidden => {
+            "RBAC grants the kubelet's credential no such thing: is lock.yaml applied?"
+        }
+        FailureKind::Restricted => {
+            "that is another node's: are `kubeconfig` and `node-name` this node's?"
+        }
+        FailureKind::Unauthorized => {
+            "the API server does not accept the kubelet's credential: is it expired, or another cluster's? \
+             see journalctl -u kubelet"
+        }
+        FailureKind::Policy => "an admission policy refuses; its message says why",
+        FailureKind::Local => "on this host; it is looked at again by itself",
+        FailureKind::Throttled => {
+            "the API server has too much to do; tried again, more and more slowly"
+        }
+        FailureKind::Invalid => "the API server will not have it as it is; its message says why",
+        FailureKind::NotFound => "tried again, more and more slowly",
+        FailureKind::Unavailable | FailureKind::Timeout => {
+            "can this host reach the API server? tried again, more and more slowly"
+        }
     }
 }
 
@@ -162,10 +178,12 @@ impl Machine {
             let why = self.why_spent();
             wait_for_event(Gate::Latch, &why, "a new sentinel, or an operator, goes on")
         } else if !self.settled {
+            let settle = self.config.settle;
+            let detail = format!("it must be unchanged for {settle:?} (`settle`)");
             wait_for_event(
                 Gate::Settle,
-                "the sentinel is new",
-                "it must be unchanged for `settle`",
+                "the sentinel is new, or is written again and again",
+                &detail,
             )
         } else if self.config.mode == Mode::Observe {
             wait_for_event(

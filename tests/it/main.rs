@@ -9,8 +9,10 @@
     reason = "a test that cannot go on ends there: that is its failure"
 )]
 
+mod bad_input;
 mod cli;
 mod cluster;
 mod daemon;
 mod layers;
+mod properties;
 mod simulation;

@@ -4,7 +4,7 @@ use super::finding::{Finding, fail, ok, warn};
 use crate::cli::text::list;
 use crate::config::Config;
 use crate::failure::{Failure, FailureKind};
-use crate::lock::{CONTROL_PLANE, Limits, LockView};
+use crate::lock::{CONTROL_PLANE, Limits, LockView, unreadable as unreadable_limits};
 use crate::machine::recreated_gate;
 
 const LOCK: &str = "lock";
@@ -32,6 +32,7 @@ pub(super) fn unreadable(config: &Config, failure: &Failure) -> Finding {
     let advice = match failure.kind {
         FailureKind::Forbidden | FailureKind::NotFound => arm(config),
         FailureKind::Unauthorized
+        | FailureKind::Restricted
         | FailureKind::Policy
         | FailureKind::Throttled
         | FailureKind::Invalid
@@ -82,17 +83,8 @@ fn object(config: &Config, known: Option<&str>, view: &LockView, name: &str) -> 
 fn limits(view: &LockView, group: &str) -> Finding {
     let of_group = format!("max.{group}");
     let limits = Limits::read(&view.data, group);
-    let garbage: Vec<_> = [of_group.as_str(), "max.total"]
+    let garbage: Vec<_> = unreadable_limits(&view.data, group)
         .into_iter()
-        .filter_map(|key| Some((key, view.data.get(key)?)))
-        .filter(|(key, value)| {
-            let read = if *key == "max.total" {
-                limits.total
-            } else {
-                limits.group
-            };
-            read == 0 && value.as_str() != "0"
-        })
         .map(|(key, value)| {
             format!("{key} = {value:?} is no number from 0 to 9999 and counts as 0")
         })

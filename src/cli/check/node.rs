@@ -67,10 +67,17 @@ pub(super) fn others(own: &str, schedulable: &Result<Vec<String>, Failure>) -> F
             "every other Node is cordoned, or there is none: what is evicted here waits for this node",
             "a node that is alone needs no drain: drain.mode = \"none\"",
         ),
-        Err(failure) if failure.kind == FailureKind::Forbidden => ok(
-            OTHERS,
-            "not visible to the kubelet's credential, which is usual: whether one takes the pods cannot be told here",
-        ),
+        Err(failure)
+            if matches!(
+                failure.kind,
+                FailureKind::Forbidden | FailureKind::Restricted
+            ) =>
+        {
+            ok(
+                OTHERS,
+                "not visible to the kubelet's credential, which is usual: whether one takes the pods cannot be told here",
+            )
+        }
         Err(failure) => warn(OTHERS, failure, "whether one takes the pods cannot be told"),
     }
 }

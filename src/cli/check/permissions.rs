@@ -76,6 +76,10 @@ impl Permissions {
             let advice = match failure.kind {
                 FailureKind::Forbidden => advice(),
                 FailureKind::Policy => "an admission policy refuses; see its message".to_owned(),
+                FailureKind::Restricted => {
+                    "that is another node's: are `kubeconfig` and `node-name` this node's?"
+                        .to_owned()
+                }
                 FailureKind::Unauthorized
                 | FailureKind::NotFound
                 | FailureKind::Throttled

@@ -115,7 +115,10 @@ impl Answers {
             EvictAnswer::Failed(failure)
                 if matches!(
                     failure.kind,
-                    FailureKind::Forbidden | FailureKind::Policy | FailureKind::Unauthorized
+                    FailureKind::Forbidden
+                        | FailureKind::Restricted
+                        | FailureKind::Policy
+                        | FailureKind::Unauthorized
                 ) =>
             {
                 Some(failure.message.clone())

@@ -99,11 +99,15 @@ async fn damaged_files_are_set_aside_and_none_is_lost() {
     let (_scratch, file) = host();
     for text in ["first", "second"] {
         put(&file, text);
-        let aside = file.set_aside().unwrap();
+        let aside = file.put_beside().unwrap();
+        assert!(
+            file.read().is_err(),
+            "it is still there until the next write"
+        );
+        file.write(&journal("x")).await.unwrap();
         assert_eq!(fs::read_to_string(aside).unwrap(), text);
-        assert_eq!(file.read(), Ok(Journal::default()));
+        assert_eq!(file.read(), Ok(journal("x")));
     }
-    file.write(&journal("x")).await.unwrap();
     assert_eq!(
         files(&file),
         ["journal.json", "journal.json.bad-1", "journal.json.bad-2"]

@@ -33,11 +33,16 @@ impl Authority {
 
     /// A server that wants a certificate of this authority, or none.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor_valid_in(1975, 4096, "127.0.0.1")
+    }
+
+    /// The same with a certificate for this address that is valid from one year to another.
+    pub(super) fn acceptor_valid_in(&self, from: i32, until: i32, address: &str) -> TlsAcceptor {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()])
-            .unwrap()
-            .signed_by(&key, &self.0)
-            .unwrap();
+        let mut parameters = CertificateParams::new(vec![address.to_owned()]).unwrap();
+        parameters.not_before = rcgen::date_time_ymd(from, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let certificate = parameters.signed_by(&key, &self.0).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).unwrap();
         let provider = Arc::new(ring::default_provider());

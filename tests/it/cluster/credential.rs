@@ -195,6 +195,37 @@ async fn a_plugin_that_fails_says_so_and_is_tried_again() {
     assert!(cluster.read_lock().await.is_ok());
 }
 
+/// Also what a clock that was set back, or ahead, makes of a good certificate.
+#[tokio::test]
+async fn a_server_that_is_not_believed_says_what_may_be_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, others) = (Authority::new(), Authority::new());
+    for (acceptor, words) in [
+        (others.acceptor(), "the kubeconfig is another cluster's"),
+        (
+            ours.acceptor_valid_in(4000, 4096, "127.0.0.1"),
+            "is this host's clock behind?",
+        ),
+        (
+            ours.acceptor_valid_in(1975, 2000, "127.0.0.1"),
+            "this host's clock is ahead",
+        ),
+        (
+            ours.acceptor_valid_in(1975, 4096, "127.0.0.2"),
+            "another address than the kubeconfig's",
+        ),
+    ] {
+        let server = Server::tls(acceptor, lock_replies(1)).await;
+        let cluster = ours.cluster(folder.path(), &server.url, "{}");
+        let failure = cluster.read_lock().await.unwrap_err();
+        assert!(failure.message.contains(words), "{failure}");
+        assert!(
+            failure.message.contains("invalid peer certificate"),
+            "{failure}"
+        );
+    }
+}
+
 /// Messages are shown to everybody.
 #[tokio::test]
 async fn no_message_quotes_a_secret() {

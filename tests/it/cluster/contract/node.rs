@@ -128,7 +128,7 @@ async fn the_own_node_may_be_missing_and_another_one_is_not_ours_to_see(plane: &
     let a = plane.node("contract-a");
     for peer in ["contract-b", "contract-gone"] {
         let failure = a.peer_exists(peer).await.unwrap_err();
-        assert_eq!(failure.kind, FailureKind::Forbidden, "{failure}");
+        assert_eq!(failure.kind, FailureKind::Restricted, "{failure}");
     }
     let api = "/apis/rbac.authorization.k8s.io/v1";
     let (role, binding) = (
@@ -184,7 +184,7 @@ async fn who_we_are_changes_with_the_certificate_on_disk(plane: &Plane) {
 
     point(&link, &plane.folder.join("nodes/contract-b.pem"));
     let failure = a.read_node().await.unwrap_err();
-    assert_eq!(failure.kind, FailureKind::Forbidden, "{failure}");
+    assert_eq!(failure.kind, FailureKind::Local, "{failure}");
     assert!(failure.message.contains("contract-b"), "{failure}");
 
     let foreign = folder.path().join("foreign.pem");

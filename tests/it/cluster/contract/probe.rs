@@ -57,7 +57,7 @@ async fn what_may_not_be_done_is_told_by_a_dry_run(plane: &Plane) {
     };
     let cluster = plane.stranger("contract-a", &stranger);
     let failure = cluster.may_cordon("1").await.unwrap_err();
-    assert_eq!(failure.kind, FailureKind::Forbidden, "{failure}");
+    assert_eq!(failure.kind, FailureKind::Restricted, "{failure}");
 
     let mut other = Config::default();
     other.lock.name = "other".to_owned();
@@ -73,5 +73,5 @@ async fn what_may_not_be_done_is_told_by_a_dry_run(plane: &Plane) {
 async fn a_kubelet_may_not_list_nodes_until_somebody_grants_it(plane: &Plane) {
     let cluster = plane.node("contract-a");
     let failure = cluster.schedulable_nodes().await.unwrap_err();
-    assert_eq!(failure.kind, FailureKind::Forbidden, "{failure}");
+    assert_eq!(failure.kind, FailureKind::Restricted, "{failure}");
 }

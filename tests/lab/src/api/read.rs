@@ -85,6 +85,7 @@ fn place(token: &str) -> Option<(u64, usize)> {
 pub(super) fn check_selectors(asked: &Asked) -> Result<(), Refusal> {
     for (field, _) in asked.selectors() {
         let known = matches!(field, "metadata.name" | "metadata.namespace")
+            || (asked.kind == Kind::Node && field == "spec.unschedulable")
             || (asked.kind == Kind::Pod && matches!(field, "spec.nodeName" | "status.phase"));
         if !known {
             let message = match asked.kind {

@@ -1,0 +1,144 @@
+//! What lies where the sentinel should be.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::time::Duration;
+
+use super::case::Case;
+use super::host::{CONFIG, Host, SENTINEL, SETTINGS};
+
+/// What is there is no request and is said; a file in its place is one.
+async fn no_request(make: fn(&Host), words: &[&str], remove: fn(&Host)) -> String {
+    let mut host = Host::new().await;
+    make(&host);
+    host.start();
+    let message = host.tells(words).await;
+    host.until("idle", |status| status["phase"] == "idle").await;
+    host.untouched();
+    remove(&host);
+    host.becomes_idle().await;
+    host.ask();
+    host.goes_on().await;
+    message
+}
+
+fn remove_file(host: &Host) {
+    host.remove(SENTINEL);
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::new("a folder", "a file is in its place", || {
+            no_request(
+                |host| fs::create_dir(host.path(SENTINEL)).unwrap(),
+                &[
+                    "/run/reboot-required is not taken as a request",
+                    "is a folder",
+                ],
+                |host| fs::remove_dir(host.path(SENTINEL)).unwrap(),
+            )
+        }),
+        Case::new(
+            "a link that leads nowhere",
+            "a file is in its place",
+            || {
+                no_request(
+                    |host| symlink("/nowhere", host.path(SENTINEL)).unwrap(),
+                    &["is not taken as a request", "is a link that leads nowhere"],
+                    remove_file,
+                )
+            },
+        ),
+        Case::new("a socket", "a file is in its place", || {
+            no_request(
+                |host| drop(std::os::unix::net::UnixListener::bind(host.path(SENTINEL)).unwrap()),
+                &["is not taken as a request", "is not a regular file"],
+                remove_file,
+            )
+        }),
+        Case::privileged("a file that may not be read", "it may", async || {
+            if !Host::new().await.is_confined() {
+                return None;
+            }
+            let message = no_request(
+                |host| {
+                    host.ask();
+                    fs::set_permissions(host.path(SENTINEL), Permissions::from_mode(0)).unwrap();
+                },
+                &["is not taken as a request", "Permission denied"],
+                remove_file,
+            );
+            Some(message.await)
+        }),
+        Case::new(
+            "a file of a terabyte",
+            "nothing is wrong: only its beginning is read",
+            async || {
+                let mut host = Host::new().await;
+                File::create(host.path(SENTINEL))
+                    .unwrap()
+                    .set_len(1 << 40)
+                    .unwrap();
+                File::create(host.path("/run/reboot-required.pkgs"))
+                    .unwrap()
+                    .set_len(1 << 40)
+                    .unwrap();
+                host.start();
+                host.goes_on().await;
+                String::new()
+            },
+        ),
+        Case::new(
+            "a file that is written again and again",
+            "it is left alone for `settle`",
+            async || {
+                let mut host = Host::new().await;
+                host.write(CONFIG, &SETTINGS.replace("0s", "5s"));
+                host.start();
+                let path = host.path(SENTINEL);
+                let writer = tokio::task::spawn_local(async move {
+                    for count in 0.. {
+                        fs::write(&path, format!("{count}")).unwrap();
+                        tokio::time::sleep(Duration::from_millis(500)).await;
+                    }
+                });
+                let message = host
+                    .tells(&["is written again and again", "unchanged for 5s (`settle`)"])
+                    .await;
+                tokio::time::sleep(Duration::from_secs(12)).await;
+                host.untouched();
+                writer.abort();
+                host.goes_on().await;
+                message
+            },
+        ),
+        Case::privileged(
+            "on a mount that vanishes",
+            "it is mounted again",
+            async || {
+                let mut host = Host::new().await;
+                fs::create_dir(host.path("/mnt")).unwrap();
+                host.write(
+                    CONFIG,
+                    &format!("sentinels = [\"/mnt/reboot-required\"]\n{SETTINGS}"),
+                );
+                host.edit_lock(|lock| {
+                    lock["metadata"]["annotations"]["rollboot.io/pause"] = "later".into()
+                });
+                if !host.with_mounts("mount -t tmpfs tmpfs $R/mnt; touch $R/mnt/reboot-required") {
+                    return None;
+                }
+                host.start();
+                host.tells(&["paused: later"]).await;
+                host.inside("umount $R/mnt");
+                host.becomes_idle().await;
+                let message = host.status()["reason"].as_str().unwrap().to_owned();
+                host.untouched();
+                host.inside("mount -t tmpfs tmpfs $R/mnt; touch $R/mnt/reboot-required");
+                host.edit_lock(|lock| lock["metadata"]["annotations"] = serde_json::json!({}));
+                host.goes_on().await;
+                Some(message)
+            },
+        ),
+    ]
+}
