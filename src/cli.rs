@@ -7,6 +7,7 @@ mod check;
 mod plan;
 mod run;
 mod status;
+mod text;
 mod unlock;
 
 use std::path::PathBuf;
@@ -44,7 +45,10 @@ enum Command {
     },
     /// Show where this node stands and what it waits for.
     Status,
-    /// Look at everything that a reboot of this node depends on. Exit 0: it could reboot; 1: it could not.
+    /// Look at everything that a reboot of this node depends on, and change nothing.
+    ///
+    /// Exit 0: a sentinel would lead to a reboot when it is this node's turn. 1: not before somebody does something. 77: this user
+    /// may not see enough to say.
     Check,
     /// Show what a drain of this node would do to each pod, without doing it. Exit 0: ready; 1: blocked or refused.
     Plan,

@@ -6,6 +6,7 @@
 mod answer;
 mod certificate;
 mod client;
+mod credential;
 mod exchange;
 mod files;
 mod kubeconfig;
@@ -13,6 +14,7 @@ mod lock_map;
 mod own_node;
 mod pod;
 mod pods;
+mod probe;
 pub mod reading;
 mod root;
 mod text;
@@ -22,6 +24,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use credential::{Access, Credential};
 pub use kubeconfig::{NameSource, PLACES, Source};
 
 use self::answer::Answer;

@@ -99,6 +99,13 @@ impl<C: Cluster + 'static, H: Host + 'static> Daemon<C, H> {
         &self.machine
     }
 
+    /// When what failed is tried again.
+    pub fn next_try(&self) -> Option<Instant> {
+        self.machine
+            .waits_for()
+            .and_then(|timer| self.timers.due(timer))
+    }
+
     /// Answers to operators since the last call.
     pub fn take_abort_answers(&mut self) -> Vec<Result<String, String>> {
         std::mem::take(&mut self.abort_answers)

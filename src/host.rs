@@ -8,9 +8,11 @@ mod bus;
 mod busy;
 mod hints;
 mod journal_file;
+mod kubelet;
 mod logind;
 mod mounts;
 mod process_lock;
+mod rebooters;
 mod resolve;
 mod root;
 #[cfg(test)]
@@ -18,6 +20,7 @@ mod scratch;
 mod sentinel;
 #[cfg(test)]
 mod stand_in;
+mod state;
 mod systemd;
 mod watch;
 
@@ -27,9 +30,13 @@ use std::sync::Arc;
 pub use bus::Bus;
 pub use hints::Hints;
 pub use journal_file::{JournalError, JournalFile};
+pub use kubelet::GracePeriod;
+pub use logind::ShutdownDelay;
 pub use process_lock::{ProcessLock, ProcessLockError};
+pub use rebooters::{Rebooter, Rebooters};
 pub use root::Root;
 pub use sentinel::{Sentinel, SentinelReading, listed};
+pub use state::{StateFolder, is_root};
 
 use crate::failure::Failure;
 use crate::journal::Journal;
@@ -98,6 +105,38 @@ impl LocalHost {
             .map(|path| sentinel::packages_path(path));
         let paths = self.sentinels.iter().cloned().chain(packages).collect();
         watch::watch(self.root.clone(), paths)
+    }
+
+    /// For how long logind lets a shutdown wait, and for whom.
+    ///
+    /// # Errors
+    /// logind did not answer.
+    pub async fn shutdown_delay(&self) -> Result<ShutdownDelay, Failure> {
+        logind::shutdown_delay(&self.bus).await
+    }
+
+    /// For how long the kubelet wants a shutdown to wait, as its configuration file says.
+    pub fn grace_period(&self) -> GracePeriod {
+        kubelet::grace_period(&self.root)
+    }
+
+    /// Everything else that may reboot this host by itself, as far as files and units tell.
+    pub async fn rebooters(&self) -> Rebooters {
+        rebooters::find(&self.root, &self.bus).await
+    }
+
+    /// The folder of the journal as it is now. Nothing is written to find out.
+    pub fn state_folder(&self) -> StateFolder {
+        state::look(&self.journal)
+    }
+
+    /// Whether the sentinel's folder is there: without it nothing can ask.
+    pub fn has_folder_of(&self, sentinel: &std::path::Path) -> bool {
+        let folder = sentinel.parent().unwrap_or(sentinel);
+        !matches!(
+            resolve::resolve(&self.root, folder).end,
+            resolve::End::Missing
+        )
     }
 
     /// Hints that the facts about a shutdown may have changed. The first comes with the connection. Needs a runtime.

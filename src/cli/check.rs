@@ -1,36 +1,38 @@
-//! `rollboot check`: could this node reboot, and if not, why. Asks what the daemon asks, the way it asks.
+//! `rollboot check`: would a sentinel lead to a reboot of this node, and if not, why. Asks what the daemon asks, the way it asks,
+//! and changes nothing: what would write is asked as a dry run.
+
+mod access;
+mod finding;
+mod host;
+mod lock;
+mod node;
+mod others;
+mod permissions;
+mod pods;
+mod render;
+mod shutdown;
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
+use self::finding::{Finding, Verdict, fail, failed_here};
+use self::permissions::Permissions;
+use self::pods::Answers;
+use super::status::LastWord;
 use super::{Exit, Failed, runtime, say};
 use crate::cluster::KubeletCluster;
-use crate::config::Config;
-use crate::config::load::load;
+use crate::config::load::{files, load};
+use crate::config::{Config, DrainMode};
+use crate::drain::{PodView, plan};
 use crate::failure::FailureKind;
 use crate::host::{LocalHost, Root, boot};
-use crate::lock::Limits;
+use crate::journal::Journal;
+use crate::lock::LockView;
+use crate::machine::group_of;
+use crate::node::NodeView;
 use crate::ports::{Cluster, Host};
-
-/// What one look found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Verdict {
-    Ok,
-    /// It works, and is worth knowing.
-    Warn,
-    /// No reboot is possible.
-    Fail,
-}
-
-#[derive(Debug, Serialize)]
-struct Finding {
-    check: &'static str,
-    result: Verdict,
-    found: String,
-    advice: String,
-}
 
 #[derive(Debug, Serialize)]
 struct Report {
@@ -38,235 +40,230 @@ struct Report {
     findings: Vec<Finding>,
 }
 
-pub(super) fn check(root: &Path, config: Option<&Path>, json: bool) -> Result<Exit, Failed> {
-    let config = load(root, config).map_err(|error| Failed::new(Exit::Configuration, error))?;
-    let findings = runtime()?.block_on(look(root, &config));
-    let ready = findings
-        .iter()
-        .all(|finding| finding.result != Verdict::Fail);
-    let report = Report { ready, findings };
+pub(super) fn check(root: &Path, file: Option<&Path>, json: bool) -> Result<Exit, Failed> {
+    let config = match load(root, file) {
+        Ok(config) => config,
+        Err(error) => {
+            let advice = "rollboot.toml(5)";
+            answer(vec![fail("configuration", error, advice)], json);
+            return Ok(Exit::Configuration);
+        }
+    };
+    let runtime = runtime()?;
+    let findings = runtime.block_on(look(root, file, &config));
+    // A name that does not resolve, or a credential plugin that hangs, must not hold up the end.
+    runtime.shutdown_background();
+    let exit = exit(&findings);
+    answer(findings, json);
+    Ok(exit)
+}
+
+fn answer(findings: Vec<Finding>, json: bool) {
     if json {
+        let ready = exit(&findings) == Exit::Ok;
+        let report = Report { ready, findings };
         say(&serde_json::to_string(&report).unwrap_or_default());
     } else {
-        for finding in &report.findings {
-            let mark = match finding.result {
-                Verdict::Ok => "ok  ",
-                Verdict::Warn => "warn",
-                Verdict::Fail => "FAIL",
-            };
-            say(&format!("{mark}  {}: {}", finding.check, finding.found));
-            if !finding.advice.is_empty() {
-                say(&format!("      {}", finding.advice));
-            }
-        }
-    }
-    Ok(if ready { Exit::Ok } else { Exit::No })
-}
-
-async fn look(root: &Path, config: &Config) -> Vec<Finding> {
-    let mut findings = vec![ok("configuration", "can be used")];
-    let host = LocalHost::new(Root::new(root), config.sentinels.clone());
-    findings.extend(sentinels(&host));
-    findings.push(journal(&host));
-    findings.push(logind(&host).await);
-    match KubeletCluster::discover(config, root) {
-        Err(failure) => findings.push(fail(
-            "kubeconfig",
-            &failure,
-            "has this host joined a cluster? set `kubeconfig` if it is elsewhere",
-        )),
-        Ok(cluster) => {
-            findings.push(ok(
-                "kubeconfig",
-                format!(
-                    "{}, node {}",
-                    cluster.kubeconfig().display(),
-                    cluster.node()
-                ),
-            ));
-            findings.push(node(&cluster, &host).await);
-            findings.push(pods(&cluster).await);
-            findings.push(lock(&cluster, config).await);
-        }
-    }
-    findings
-}
-
-fn ok(check: &'static str, found: impl Into<String>) -> Finding {
-    Finding {
-        check,
-        result: Verdict::Ok,
-        found: found.into(),
-        advice: String::new(),
+        say(&render::render(&findings));
     }
 }
 
-fn warn(check: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Finding {
-    Finding {
-        check,
-        result: Verdict::Warn,
-        found: found.into(),
-        advice: advice.into(),
-    }
-}
-
-fn fail(check: &'static str, found: impl std::fmt::Display, advice: impl Into<String>) -> Finding {
-    Finding {
-        check,
-        result: Verdict::Fail,
-        found: found.to_string(),
-        advice: advice.into(),
-    }
-}
-
-fn sentinels(host: &LocalHost) -> Vec<Finding> {
-    let reading = host.read_sentinels();
-    let problem = |problem: &String| {
-        warn(
-            "sentinels",
-            problem,
-            "nothing reboots because of it; remove it",
-        )
-    };
-    let mut findings: Vec<_> = reading.problems.iter().map(problem).collect();
-    let paths: Vec<_> = reading
-        .requests
+fn exit(findings: &[Finding]) -> Exit {
+    let mut failed = findings
         .iter()
-        .map(|request| request.path.as_str())
-        .collect();
-    findings.push(if paths.is_empty() {
-        ok("sentinels", "no reboot is asked for")
+        .filter(|finding| finding.result == Verdict::Fail)
+        .peekable();
+    if failed.peek().is_none() {
+        Exit::Ok
+    } else if failed.all(|finding| finding.unseen) {
+        Exit::Permission
     } else {
-        ok(
-            "sentinels",
-            format!("a reboot is asked for by {}", paths.join(", ")),
-        )
-    });
+        Exit::No
+    }
+}
+
+/// What was seen of this host before the cluster is asked.
+struct Here<'a> {
+    root: &'a Path,
+    config: &'a Config,
+    host: LocalHost,
+    /// `None`: it cannot be read.
+    journal: Option<Journal>,
+}
+
+/// Looks at everything, host and cluster at the same time: each question has a deadline of its own.
+async fn look(root: &Path, file: Option<&Path>, config: &Config) -> Vec<Finding> {
+    let host = LocalHost::new(Root::new(root), config.sentinels.clone());
+    let journal = host.journal().read();
+    let folder = host.state_folder();
+    let here = Here {
+        root,
+        config,
+        host,
+        journal: journal.as_ref().ok().cloned(),
+    };
+    let last = LastWord::read(root);
+    let mut findings = vec![host::configuration(&files(root, file).unwrap_or_default())];
+    findings.extend(host::mode(config, &last));
+    findings.push(host::daemon(root, &last));
+    findings.push(host::state_folder(&folder, &journal));
+    let (rebooters, on_host, (in_cluster, pods)) =
+        tokio::join!(here.host.rebooters(), here.on_host(), here.in_cluster(),);
+    findings.extend(on_host);
+    findings.extend(in_cluster);
+    findings.extend(others::others(&rebooters, pods.as_deref()));
     findings
 }
 
-fn journal(host: &LocalHost) -> Finding {
-    match host.journal().read() {
-        Err(error) => fail("state folder", error, "is this run as root?"),
-        Ok(journal) if journal.turn.is_some() => warn(
-            "state folder",
-            "a turn of this node is recorded",
-            "rollboot status tells how far it is",
-        ),
-        Ok(_) => ok("state folder", "can be read"),
-    }
-}
-
-async fn logind(host: &LocalHost) -> Finding {
-    match host.gates().await {
-        Err(failure) => fail("logind", failure, "systemctl status systemd-logind dbus"),
-        Ok(gates) if !gates.inhibitors.is_empty() => {
-            let who: Vec<_> = gates
-                .inhibitors
-                .iter()
-                .map(|lock| lock.who.as_str())
-                .collect();
-            fail(
-                "logind",
-                format!("a block inhibitor is held by {}", who.join(", ")),
-                "systemd-inhibit --list",
-            )
+impl Here<'_> {
+    async fn on_host(&self) -> Vec<Finding> {
+        let now = Timestamp::now();
+        let reading = self.host.read_sentinels();
+        let journal = self.journal.as_ref();
+        let mut findings = host::sentinels(&self.host, self.config, &reading, journal, now);
+        findings.extend(journal.map(|journal| host::daily_limit(self.config, journal, now)));
+        findings.extend(host::windows(self.config, now));
+        let (gates, delay) = tokio::join!(self.host.gates(), self.host.shutdown_delay());
+        findings.extend(shutdown::logind(&gates));
+        if let Ok(delay) = delay {
+            let wanted = self.host.grace_period();
+            let mode = self.config.drain.mode;
+            findings.push(shutdown::graceful(&delay, &wanted, mode));
         }
-        Ok(gates) if gates.can_reboot != "yes" => fail(
-            "logind",
-            format!("CanReboot says {:?}", gates.can_reboot),
-            "run this as root",
-        ),
-        Ok(_) => ok("logind", "would reboot this host"),
+        findings
     }
-}
 
-async fn node(cluster: &KubeletCluster, host: &LocalHost) -> Finding {
-    let boot_id = boot::boot_id(host.root()).unwrap_or_default();
-    match cluster.read_node().await {
-        Err(failure) => fail(
-            "own Node",
-            failure,
-            "is this the kubelet's kubeconfig of this very host?",
-        ),
-        Ok(None) => fail(
-            "own Node",
-            format!("there is no Node {}", cluster.node()),
-            "set `node-name` if the kubelet uses another one",
-        ),
-        Ok(Some(node)) if node.boot_id != boot_id => fail(
-            "own Node",
-            format!(
-                "it reports boot ID {}, this host's is {boot_id}",
-                node.boot_id
-            ),
-            "the kubelet has not reported since the boot, or the kubeconfig is another machine's",
-        ),
-        Ok(Some(node)) if node.hold.is_some() => fail(
-            "own Node",
-            "an operator holds it",
-            "kubectl annotate node NAME rollboot.io/hold-",
-        ),
-        Ok(Some(node)) if node.unschedulable && node.marker.is_none() => warn(
-            "own Node",
-            "somebody else has cordoned it",
-            "it waits, unless drain.foreign-cordon = \"proceed\"",
-        ),
-        Ok(Some(_)) => ok("own Node", "exists, and is this host"),
-    }
-}
-
-async fn pods(cluster: &KubeletCluster) -> Finding {
-    match cluster.list_pods().await {
-        Err(failure) => fail(
-            "own pods",
-            failure,
-            "the kubelet's credential may list the pods of its node",
-        ),
-        Ok(pods) => ok("own pods", format!("{} can be listed", pods.len())),
-    }
-}
-
-async fn lock(cluster: &KubeletCluster, config: &Config) -> Finding {
-    let arm = "kubectl apply -f /usr/share/rollboot/kubernetes/lock.yaml";
-    match cluster.read_lock().await {
-        Err(failure) if failure.kind == FailureKind::Forbidden => fail("lock", failure, arm),
-        Err(failure) => fail("lock", failure, "the API server must answer"),
-        Ok(None) => fail(
-            "lock",
-            format!(
-                "there is no ConfigMap {}/{}",
-                config.lock.namespace, config.lock.name
-            ),
-            arm,
-        ),
-        Ok(Some(view)) => {
-            let limits = Limits::read(&view.data, &config.lock.group);
-            let slots = view.slots();
-            let holders: Vec<_> = slots.iter().map(|slot| slot.node.as_str()).collect();
-            if let Some(reason) = view.pause() {
-                warn(
-                    "lock",
-                    format!("turns are paused: {reason}"),
-                    "nobody begins a turn until the annotation rollboot.io/pause is gone",
-                )
-            } else if limits.group == 0 || limits.total == 0 {
-                fail(
-                    "lock",
-                    format!("group {} has no slots", config.lock.group),
-                    "set max.GROUP and max.total in its data",
-                )
-            } else if holders.is_empty() {
-                ok(
-                    "lock",
-                    format!(
-                        "{} of group {}, {} in all may go at once; nobody does",
-                        limits.group, config.lock.group, limits.total
-                    ),
-                )
-            } else {
-                ok("lock", format!("the turn of {}", holders.join(", ")))
+    /// What the API server says, and the pods, if they can be listed.
+    async fn in_cluster(&self) -> (Vec<Finding>, Option<Vec<PodView>>) {
+        let cluster = match KubeletCluster::discover(self.config, self.root) {
+            Ok(cluster) => cluster,
+            Err(failure) => {
+                let advice = "has this host joined a cluster? set `kubeconfig` if it is elsewhere";
+                return (vec![failed_here("kubeconfig", &failure, advice)], None);
             }
+        };
+        let mut findings = Vec::new();
+        match cluster.access() {
+            Ok(access) => {
+                findings.push(access::kubeconfig(&cluster, &access));
+                findings.extend(access::credentials(&access, Timestamp::now()));
+            }
+            Err(failure) => findings.push(failed_here("credential", &failure, "")),
+        }
+        let node = match cluster.read_node().await {
+            Ok(node) => node,
+            Err(failure) => {
+                let advice = match failure.kind {
+                    FailureKind::Unauthorized
+                    | FailureKind::Forbidden
+                    | FailureKind::Restricted => {
+                        "is this the kubelet's own kubeconfig, of this very host?"
+                    }
+                    _ => {
+                        "nothing more was asked; is the API server there? the log of the kubelet says the same"
+                    }
+                };
+                findings.push(failed_here("own Node", &failure, advice));
+                if !matches!(
+                    failure.kind,
+                    FailureKind::Forbidden | FailureKind::Restricted | FailureKind::NotFound
+                ) {
+                    return (findings, None);
+                }
+                None
+            }
+        };
+        let boot_id = boot::boot_id(self.host.root()).unwrap_or_default();
+        if !findings.iter().any(|finding| finding.check == "own Node") {
+            findings.push(node::own(
+                self.config,
+                cluster.node(),
+                &boot_id,
+                node.as_ref(),
+            ));
+        }
+        let pods = self.ask_more(&cluster, node.as_ref(), &mut findings).await;
+        (findings, pods)
+    }
+
+    async fn ask_more(
+        &self,
+        cluster: &KubeletCluster,
+        node: Option<&NodeView>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Vec<PodView>> {
+        let (pods, lock, others) = tokio::join!(
+            cluster.list_pods(),
+            cluster.read_lock(),
+            cluster.schedulable_nodes(),
+        );
+        findings.push(node::others(cluster.node(), &others));
+        let evictions = self.drain(cluster, &pods, findings).await;
+        let known = self.journal.as_ref().and_then(|it| it.lock_uid.as_deref());
+        let group = match (node, &pods) {
+            (Some(node), Ok(pods)) => group_of(self.config, node, pods),
+            _ => self.config.lock.group.clone(),
+        };
+        let view: Option<LockView> = match lock {
+            Ok(view) => {
+                let name = cluster.node();
+                findings.extend(lock::lock(self.config, known, view.as_ref(), name, &group));
+                view
+            }
+            Err(failure) => {
+                findings.push(lock::unreadable(self.config, &failure));
+                None
+            }
+        };
+        let permissions = Permissions::ask(cluster, node, view.as_ref()).await;
+        findings.extend(permissions.findings(self.config, &evictions));
+        pods.ok()
+    }
+
+    /// What a drain would do, and what the server would answer.
+    async fn drain(
+        &self,
+        cluster: &KubeletCluster,
+        pods: &Result<Vec<PodView>, crate::failure::Failure>,
+        findings: &mut Vec<Finding>,
+    ) -> Answers {
+        let drain = &self.config.drain;
+        findings.push(pods::policy(drain));
+        let pods = match pods {
+            Ok(pods) => pods,
+            Err(failure) => {
+                let advice = "the kubelet's credential may list the pods of its node";
+                findings.push(fail("own pods", failure, advice));
+                return Answers::default();
+            }
+        };
+        if drain.mode == DrainMode::None {
+            return Answers::default();
+        }
+        let plan = plan(pods, drain, None);
+        findings.push(pods::plan(&plan));
+        let answers = Answers::ask(cluster, &plan.evict).await;
+        findings.extend(answers.findings());
+        answers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::finding::{ok, unseen, warn};
+    use super::*;
+
+    #[test]
+    fn the_exit_code_tells_no_from_not_allowed_to_look() {
+        let (ok, warn) = (ok("a", ""), warn("b", "", ""));
+        let (fail, unseen) = (fail("c", "", ""), unseen("d", ""));
+        for (findings, expected) in [
+            (vec![ok.clone(), warn.clone()], Exit::Ok),
+            (vec![ok, fail.clone()], Exit::No),
+            (vec![warn, unseen.clone()], Exit::Permission),
+            (vec![unseen, fail], Exit::No),
+        ] {
+            assert_eq!(exit(&findings), expected, "{findings:?}");
         }
     }
 }

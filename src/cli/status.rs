@@ -1,42 +1,70 @@
 //! `rollboot status`: what the daemon last said about this node. Reads a file, asks nobody.
 
-use std::io::ErrorKind;
+mod render;
+
+use std::fmt;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::Path;
+
+use jiff::Timestamp;
 
 use super::{Exit, Failed, say};
 use crate::daemon::{STATUS_FILE, StatusReport};
 use crate::host::Root;
 
-pub(super) fn status(root: &Path, json: bool) -> Result<Exit, Failed> {
+/// What the daemon last said.
+#[derive(Debug)]
+pub(super) enum LastWord {
+    /// It said this.
+    Of(Box<StatusReport>),
+    /// There is nothing to read.
+    None(Silence),
+}
+
+/// Why nothing of the daemon can be read.
+#[derive(Debug)]
+pub(super) enum Silence {
+    /// The file is not there, or may not be read.
+    Unreadable(io::Error),
+    /// It is there, and is not what this version writes.
+    Strange(String),
+}
+
+impl LastWord {
+    pub(super) fn read(root: &Path) -> Self {
+        match read(root) {
+            Ok((_, report)) => Self::Of(Box::new(report)),
+            Err(silence) => Self::None(silence),
+        }
+    }
+}
+
+fn read(root: &Path) -> Result<(String, StatusReport), Silence> {
     let path = Root::new(root).join(STATUS_FILE);
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        let exit = if error.kind() == ErrorKind::PermissionDenied {
-            Exit::Permission
-        } else {
-            Exit::Unavailable
-        };
-        let why = format!(
-            "cannot read {}; does the service run? systemctl status rollboot",
-            path.display()
-        );
-        Failed::new(exit, anyhow::Error::new(error).context(why))
-    })?;
-    let report: StatusReport = serde_json::from_str(&text).map_err(|error| {
-        let why = format!(
-            "{} is not what this version writes; was the service restarted after the upgrade?",
-            path.display()
-        );
-        Failed::new(Exit::Unavailable, anyhow::Error::new(error).context(why))
-    })?;
+    let text = fs::read_to_string(path).map_err(Silence::Unreadable)?;
+    let report =
+        serde_json::from_str(&text).map_err(|error| Silence::Strange(error.to_string()))?;
+    Ok((text, report))
+}
+
+/// Whether the process that wrote a status is still there, and is still rollboot: process IDs are used again.
+pub(super) fn runs(root: &Path, pid: u32) -> bool {
+    let folder = Root::new(root).join(format!("/proc/{pid}"));
+    match fs::read_to_string(folder.join("comm")) {
+        Ok(name) => name.starts_with("rollboot"),
+        Err(_) => folder.exists(),
+    }
+}
+
+pub(super) fn status(root: &Path, json: bool) -> Result<Exit, Failed> {
+    let (text, report) = read(root).map_err(|silence| silence.failed(root))?;
     if json {
         say(text.trim_end());
     } else {
-        say(&render(&report));
+        say(&render::render(&report, Timestamp::now()));
     }
-    if Root::new(root)
-        .join(format!("/proc/{}", report.pid))
-        .exists()
-    {
+    if runs(root, report.pid) {
         Ok(Exit::Ok)
     } else {
         let why = "the daemon is not running, this is its last word: systemctl status rollboot";
@@ -44,73 +72,40 @@ pub(super) fn status(root: &Path, json: bool) -> Result<Exit, Failed> {
     }
 }
 
-/// The status for a person: one fact a line, what blocks with what to do about it.
-fn render(report: &StatusReport) -> String {
-    let machine = &report.machine;
-    let mut lines = vec![format!(
-        "{}: {} since {}",
-        machine.node,
-        label(machine.phase),
-        machine.since
-    )];
-    lines.push(format!("  {}", machine.reason));
-    for blocked in &machine.blocked_by {
-        let gate = serde_json::to_value(blocked.gate).unwrap_or_default();
-        let gate = gate.as_str().unwrap_or_default();
-        lines.push(format!(
-            "  blocked by {gate}: {} ({})",
-            blocked.what, blocked.detail
-        ));
-    }
-    if let Some(retry_at) = machine.retry_at {
-        lines.push(format!("  next attempt at {retry_at}"));
-    }
-    for sentinel in &report.sentinels {
-        let since = sentinel.since.map(|since| format!(" since {since}"));
-        let state = if sentinel.present {
-            "asks for a reboot"
-        } else {
-            "not there"
+impl Silence {
+    fn failed(self, root: &Path) -> Failed {
+        let path = Root::new(root).join(STATUS_FILE);
+        let path = path.display();
+        let (exit, why) = match &self {
+            Self::Unreadable(error) if error.kind() == ErrorKind::NotFound => (
+                Exit::Unavailable,
+                format!(
+                    "the daemon has not run since this host booted ({path}): systemctl status rollboot"
+                ),
+            ),
+            Self::Unreadable(error) if error.kind() == ErrorKind::PermissionDenied => {
+                (Exit::Permission, format!("may not read {path}"))
+            }
+            Self::Unreadable(_) => (
+                Exit::Unavailable,
+                format!("cannot read {path}: systemctl status rollboot"),
+            ),
+            Self::Strange(_) => (
+                Exit::Unavailable,
+                format!(
+                    "{path} is not what this version writes; was the service restarted after the upgrade?"
+                ),
+            ),
         };
-        lines.push(format!(
-            "sentinel {}: {state}{}",
-            sentinel.path,
-            since.unwrap_or_default()
-        ));
-        if !sentinel.packages.is_empty() {
-            lines.push(format!("  because of {}", sentinel.packages.join(", ")));
-        }
+        Failed::new(exit, anyhow::anyhow!("{self}").context(why))
     }
-    match &machine.lock {
-        Some(lock) => {
-            lines.push(format!(
-                "lock: group {} may have {} at once, {} in all",
-                lock.group, lock.max, lock.max_total
-            ));
-            for holder in &lock.holders {
-                let since = holder.since.as_ref().map(|since| format!(" since {since}"));
-                lines.push(format!(
-                    "  {} ({}){}",
-                    holder.node,
-                    holder.group,
-                    since.unwrap_or_default()
-                ));
-            }
-            if let Some(pause) = &lock.pause {
-                lines.push(format!("  paused: {pause}"));
-            }
-        }
-        None => lines.push("lock: not read yet".to_owned()),
-    }
-    for problem in &report.problems {
-        lines.push(format!("problem: {problem}"));
-    }
-    lines.join("\n")
 }
 
-fn label(label: crate::machine::Label) -> String {
-    serde_json::to_value(label)
-        .ok()
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => error.fmt(f),
+            Self::Strange(error) => f.write_str(error),
+        }
+    }
 }

@@ -174,20 +174,7 @@ impl Source {
         else {
             return Ok(None);
         };
-        let (pem, place) = if let Some(data) = &user.client_certificate_data {
-            let place = format!("client-certificate-data of {}", self.path.display());
-            let pem = STANDARD
-                .decode(data.trim())
-                .map_err(|error| local(format!("cannot read {place}: {error}")))?;
-            (pem, place)
-        } else if let Some(path) = &user.client_certificate {
-            let pem = fs::read(path).map_err(|error| {
-                local(format!(
-                    "cannot read the client certificate {path}: {error}"
-                ))
-            })?;
-            (pem, path.clone())
-        } else {
+        let Some((pem, place)) = self.client_certificate(user)? else {
             return Ok(None);
         };
         let name = certificate::common_name(&pem).map_err(|error| {
@@ -196,6 +183,29 @@ impl Source {
             ))
         })?;
         Ok(name.strip_prefix("system:node:").map(str::to_owned))
+    }
+
+    /// The client certificate of a user and where it stands, if it has one.
+    pub(super) fn client_certificate(
+        &self,
+        user: &AuthInfo,
+    ) -> Result<Option<(Vec<u8>, String)>, Failure> {
+        if let Some(data) = &user.client_certificate_data {
+            let place = format!("client-certificate-data of {}", self.path.display());
+            let pem = STANDARD
+                .decode(data.trim())
+                .map_err(|error| local(format!("cannot read {place}: {error}")))?;
+            return Ok(Some((pem, place)));
+        }
+        let Some(path) = &user.client_certificate else {
+            return Ok(None);
+        };
+        let pem = fs::read(path).map_err(|error| {
+            local(format!(
+                "cannot read the client certificate {path}: {error}"
+            ))
+        })?;
+        Ok(Some((pem, path.clone())))
     }
 
     /// The kubelet lower-cases and trims the host's name, too.

@@ -86,8 +86,20 @@ impl KubeletCluster {
         version: &str,
         mut seen: impl FnMut(Option<LockView>),
     ) -> Result<(), Failure> {
+        let question = self.lock_watch(version);
+        let changed = |change| match change {
+            Change::Is(map) => seen(Some(ConfigMap::into(map))),
+            Change::Gone(_) => seen(None),
+        };
+        self.connector
+            .watch(&question, &self.deadlines, changed)
+            .await
+    }
+
+    /// The watch of the lock object from a version on.
+    pub(super) fn lock_watch(&self, version: &str) -> Question {
         // All ConfigMaps of the namespace but one are left out by the field selector, which is also what RBAC asks for.
-        let question = Question::get(
+        Question::get(
             format!("cannot watch ConfigMap {}", self.lock_label()),
             format!("/api/v1/namespaces/{}/configmaps", self.lock.namespace)
                 + &query(&[
@@ -103,24 +115,17 @@ impl KubeletCluster {
                         &self.deadlines.watch.as_secs().to_string(),
                     ),
                 ]),
-        );
-        let changed = |change| match change {
-            Change::Is(map) => seen(Some(ConfigMap::into(map))),
-            Change::Gone(_) => seen(None),
-        };
-        self.connector
-            .watch(&question, &self.deadlines, changed)
-            .await
+        )
     }
 
-    fn lock_path(&self) -> String {
+    pub(super) fn lock_path(&self) -> String {
         format!(
             "/api/v1/namespaces/{}/configmaps/{}",
             self.lock.namespace, self.lock.name
         )
     }
 
-    fn lock_label(&self) -> String {
+    pub(super) fn lock_label(&self) -> String {
         format!("{}/{}", self.lock.namespace, self.lock.name)
     }
 }

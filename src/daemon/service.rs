@@ -71,6 +71,8 @@ pub(super) struct Service {
     unwritten: Option<String>,
     /// The last status line.
     said: String,
+    /// When what failed is tried again, and the same by the wall clock: converted once, or the status would change all the time.
+    next_try: Option<(Instant, Timestamp)>,
     options: Options,
 }
 
@@ -124,6 +126,7 @@ impl Service {
             wrong: Vec::new(),
             unwritten: None,
             said: String::new(),
+            next_try: None,
             options: options.clone(),
         }
     }
@@ -239,18 +242,35 @@ impl Service {
             .collect()
     }
 
+    /// When what failed is tried again, by the wall clock.
+    fn next_try(&mut self) -> Option<Timestamp> {
+        let due = self.daemon.next_try();
+        if due != self.next_try.map(|(due, _)| due) {
+            self.next_try = due.and_then(|due| {
+                let wait = due.saturating_duration_since(Instant::now());
+                let seconds = i64::try_from(wait.as_secs()).ok()?;
+                let at = Timestamp::now().as_second().checked_add(seconds)?;
+                Some((due, Timestamp::from_second(at).ok()?))
+            });
+        }
+        self.next_try.map(|(_, at)| at)
+    }
+
     /// Brings the status file and the status line up to date.
     pub(super) fn show(&mut self) {
         let problems = self.problems();
+        let next_try = self.next_try();
         let machine = self.daemon.machine();
         let reason = machine.reason();
         if reason != self.said {
             notify::status(&reason);
             self.said = reason;
         }
+        let mut status = machine.status();
+        status.retry_at = status.retry_at.or(next_try);
         let report = Report {
             pid: std::process::id(),
-            machine: machine.status(),
+            machine: status,
             sentinels: sentinels(&self.reading),
             problems,
         };

@@ -31,6 +31,11 @@ impl Timers {
         self.0.remove(&timer);
     }
 
+    /// When this one is due.
+    pub(super) fn due(&self, timer: Timer) -> Option<Instant> {
+        self.0.get(&timer).copied()
+    }
+
     /// When the next one is due.
     pub(super) fn next(&self) -> Option<Instant> {
         self.0.values().min().copied()
@@ -67,7 +72,9 @@ mod tests {
         timers.set(Timer::Poll, Delay::NOW);
         timers.set(Timer::Soak, Delay::exactly(Duration::MAX));
         let now = Instant::now();
+        assert_eq!(timers.due(Timer::Poll), Some(now));
         assert_eq!(timers.pop(now), Some(Timer::Poll));
+        assert_eq!(timers.due(Timer::Poll), None);
         assert_eq!(timers.pop(now + Duration::from_secs(4)), None);
         let due = timers.next().unwrap() - now;
         assert!((5..=7).contains(&due.as_secs()), "{due:?}");

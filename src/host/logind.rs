@@ -45,6 +45,9 @@ trait Manager {
     /// Whether a shutdown is under way, its delay included.
     #[zbus(property)]
     fn preparing_for_shutdown(&self) -> zbus::Result<bool>;
+    /// How long delay inhibitors are waited for, in microseconds.
+    #[zbus(property, name = "InhibitDelayMaxUSec")]
+    fn inhibit_delay_max(&self) -> zbus::Result<u64>;
 }
 
 async fn manager(line: &Line) -> zbus::Result<ManagerProxy<'static>> {
@@ -74,12 +77,42 @@ pub(super) async fn gates(bus: &Bus) -> Result<(String, Vec<Inhibitor>), Failure
     Ok((can_reboot, inhibitors))
 }
 
+/// For how long logind lets a shutdown wait, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShutdownDelay {
+    /// `InhibitDelayMaxSec`: after so long it goes on whoever still holds a lock.
+    pub max: Duration,
+    /// Inhibitors of mode `delay` that cover `shutdown`.
+    pub inhibitors: Vec<Inhibitor>,
+}
+
+/// Who may delay a shutdown, and for how long.
+pub(super) async fn shutdown_delay(bus: &Bus) -> Result<ShutdownDelay, Failure> {
+    let line = bus.line().await?;
+    let asked = async {
+        let manager = manager(&line).await?;
+        tokio::try_join!(manager.inhibit_delay_max(), manager.list_inhibitors())
+    };
+    let (max, inhibitors) = within(bus.deadlines.call, asked)
+        .await
+        .map_err(|error| failure("cannot ask logind for how long a shutdown waits", &error))?;
+    let delays = |row| covering(row, &["delay"]);
+    Ok(ShutdownDelay {
+        max: Duration::from_micros(max),
+        inhibitors: inhibitors.into_iter().filter_map(delays).collect(),
+    })
+}
+
 /// The inhibitor, if it blocks a shutdown.
 fn blocking(row: InhibitorRow) -> Option<Inhibitor> {
+    covering(row, &["block", "block-weak"])
+}
+
+/// The inhibitor, if it covers a shutdown in one of these modes.
+fn covering(row: InhibitorRow, modes: &[&str]) -> Option<Inhibitor> {
     let (what, who, why, mode, _user, pid) = row;
     let shutdown = what.split(':').any(|part| part == "shutdown");
-    let blocks = matches!(mode.as_str(), "block" | "block-weak");
-    (shutdown && blocks).then_some(Inhibitor { who, why, pid })
+    (shutdown && modes.contains(&mode.as_str())).then_some(Inhibitor { who, why, pid })
 }
 
 /// Asks for the reboot, once.

@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use super::wait::{Blocked, Gate};
-use super::{Machine, Op, Out, Patience, Phase, Reply, Report, Stop};
+use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
 use crate::backoff::{Delay, doubling};
-use crate::config::{DrainMode, ForeignCordon};
+use crate::config::{Config, DrainMode, ForeignCordon};
 use crate::drain::{PodView, plan};
 use crate::failure::Failure;
 use crate::lock::{CONTROL_PLANE, LockView, Verdict};
@@ -16,6 +16,8 @@ use crate::reboot::HostGates;
 
 /// Of a text that makes no sense so much is shown.
 const SHOWN: usize = 40;
+/// The detail of [`Gate::Hold`] where a file holds the node, and no annotation.
+pub const HOLD_FILE: &str = "it waits while that file exists";
 /// How often a gate is looked at that nothing announces.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(20);
 
@@ -56,7 +58,7 @@ impl Machine {
         let Phase::Checking(step) = &self.phase else {
             return;
         };
-        if self.stop == Stop::Undo || self.abort {
+        if self.called_off().is_some() {
             self.consider(out);
             return;
         }
@@ -110,40 +112,9 @@ impl Machine {
             self.restart(out);
             return;
         }
-        match self.node_gate(&node) {
+        match node_gate(&self.config, &self.host.boot_id, &node) {
             Some(blocked) => self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN))),
             None => self.check(out, Checking::Pods(Box::new(node)), Op::ListPods),
-        }
-    }
-
-    fn node_gate(&self, node: &NodeView) -> Option<Blocked> {
-        let wait = self.config.drain.foreign_cordon == ForeignCordon::Wait;
-        if node.boot_id != self.host.boot_id {
-            Some(Blocked::new(
-                Gate::Node,
-                "the Node reports another boot ID than this host's",
-                "the kubelet has not reported since the boot, or this kubeconfig is another machine's",
-            ))
-        } else if node.deleting {
-            Some(Blocked::new(
-                Gate::Node,
-                "the Node is being deleted",
-                "no turn for it",
-            ))
-        } else if let Some(reason) = &node.hold {
-            Some(Blocked::new(
-                Gate::Hold,
-                format!("held by an operator: {reason}"),
-                "annotation rollboot.io/hold",
-            ))
-        } else if node.unschedulable && wait {
-            Some(Blocked::new(
-                Gate::ForeignCordon,
-                "somebody else has cordoned this node",
-                "kubectl uncordon it, or set drain.foreign-cordon = \"proceed\"",
-            ))
-        } else {
-            None
         }
     }
 
@@ -160,14 +131,9 @@ impl Machine {
             .filter(|pod| is_control_plane(pod))
             .map(|pod| pod.pod.to_string())
             .collect();
-        let group = if node.control_plane || !control_plane.is_empty() {
-            CONTROL_PLANE.to_owned()
-        } else {
-            self.config.lock.group.clone()
-        };
         let aim = Aim {
             node_uid: node.uid.clone(),
-            group,
+            group: group_of(&self.config, node, pods),
             control_plane,
         };
         self.check(out, Checking::Lock(aim), Op::ReadLock);
@@ -212,23 +178,9 @@ impl Machine {
 
     /// Why no slot may be taken on this view, if so.
     pub(super) fn lock_gate(&self, view: &LockView, group: &str) -> Option<Blocked> {
-        let another = self
-            .journal
-            .lock_uid
-            .as_ref()
-            .is_some_and(|uid| *uid != view.uid);
-        if another && !view.resumed() {
-            return Some(Blocked::new(
-                Gate::LockRecreated,
-                "the lock object was deleted and created again",
-                format!(
-                    "make sure that no node is in a turn, then: kubectl -n {} annotate configmap {} {}={}",
-                    self.config.lock.namespace,
-                    self.config.lock.name,
-                    crate::lock::RESUMED,
-                    view.uid
-                ),
-            ));
+        let another = recreated_gate(&self.config, self.journal.lock_uid.as_deref(), view);
+        if another.is_some() {
+            return another;
         }
         match view.verdict(group) {
             Verdict::Free => None,
@@ -259,6 +211,65 @@ impl Machine {
     }
 }
 
+/// Why no turn may begin on this Node, if so. `boot_id` is the one of the running kernel.
+pub fn node_gate(config: &Config, boot_id: &str, node: &NodeView) -> Option<Blocked> {
+    let wait = config.drain.foreign_cordon == ForeignCordon::Wait;
+    if node.boot_id != boot_id {
+        Some(Blocked::new(
+            Gate::Node,
+            "the Node reports another boot ID than this host's",
+            "the kubelet has not reported since the boot, or this kubeconfig is another machine's",
+        ))
+    } else if node.deleting {
+        Some(Blocked::new(
+            Gate::Node,
+            "the Node is being deleted",
+            "no turn for it",
+        ))
+    } else if let Some(reason) = &node.hold {
+        Some(Blocked::new(
+            Gate::Hold,
+            format!("held by an operator: {reason}"),
+            "annotation rollboot.io/hold",
+        ))
+    } else if node.unschedulable && wait {
+        Some(Blocked::new(
+            Gate::ForeignCordon,
+            "somebody else has cordoned this node",
+            "kubectl uncordon it, or set drain.foreign-cordon = \"proceed\"",
+        ))
+    } else {
+        None
+    }
+}
+
+/// The group whose slots this node takes: the configured one, unless it is part of the control plane.
+pub fn group_of(config: &Config, node: &NodeView, pods: &[PodView]) -> String {
+    if node.control_plane || pods.iter().any(is_control_plane) {
+        CONTROL_PLANE.to_owned()
+    } else {
+        config.lock.group.clone()
+    }
+}
+
+/// Why a lock object is not the one that this node took part in, if so. `known` is the UID of that one.
+pub fn recreated_gate(config: &Config, known: Option<&str>, view: &LockView) -> Option<Blocked> {
+    let another = known.is_some_and(|uid| uid != view.uid);
+    (another && !view.resumed()).then(|| {
+        Blocked::new(
+            Gate::LockRecreated,
+            "the lock object was deleted and created again",
+            format!(
+                "make sure that no node is in a turn, then: kubectl -n {} annotate configmap {} {}={}",
+                config.lock.namespace,
+                config.lock.name,
+                crate::lock::RESUMED,
+                view.uid
+            ),
+        )
+    })
+}
+
 /// Limits that count as 0 because nobody can read them, and what to write instead. Usually nothing.
 fn limits_in_words(view: &LockView, group: &str) -> String {
     let wrong: Vec<_> = crate::lock::unreadable(&view.data, group)
@@ -276,7 +287,7 @@ fn limits_in_words(view: &LockView, group: &str) -> String {
 }
 
 /// Why this host must not, or would not, reboot now, if so.
-pub(super) fn host_gate(result: &Result<HostGates, Failure>) -> Option<Blocked> {
+pub fn host_gate(result: &Result<HostGates, Failure>) -> Option<Blocked> {
     match result {
         Err(failure) => Some(Blocked::new(
             Gate::Logind,
@@ -300,7 +311,7 @@ pub(super) fn host_gate(result: &Result<HostGates, Failure>) -> Option<Blocked> 
         }) => Some(Blocked::new(
             Gate::Hold,
             format!("held by an operator: {hold}"),
-            "remove the file to go on",
+            HOLD_FILE,
         )),
         Ok(HostGates {
             package_manager: Some(at_work),

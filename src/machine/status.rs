@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wait::Blocked;
-use super::{Gate, Machine, Op, Phase};
+use super::{Gate, Machine, Op, Phase, Timer};
+use crate::config::Mode;
 use crate::journal::Outcome;
 use crate::lock::{DEFAULT_GROUP, Limits};
 
@@ -45,10 +46,44 @@ pub struct Status {
     pub reason: String,
     /// Closed gates.
     pub blocked_by: Vec<BlockedBy>,
-    /// When a failed turn is tried again.
+    /// When a failed turn, or what a failed call was for, is tried again.
     pub retry_at: Option<Timestamp>,
     /// The lock as last read.
     pub lock: Option<LockStatus>,
+    /// Whether the daemon takes turns, or only looks. A file of an older version does not say so.
+    #[serde(default = "reboots")]
+    pub mode: Mode,
+    /// The call that is being repeated, or whose failure is waited out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Failing>,
+    /// The last reboots that were asked for, newest first, at most five.
+    #[serde(default)]
+    pub reboots: Vec<Reboot>,
+}
+
+fn reboots() -> Mode {
+    Mode::Reboot
+}
+
+/// How many reboots the status shows.
+const REBOOTS: usize = 5;
+
+/// A call that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// What failed, on what, why.
+    pub error: String,
+}
+
+/// A reboot that logind was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reboot {
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// The sentinels that asked for it.
+    pub sentinels: Vec<String>,
+    /// The host has booted since. False: it is going down, or nothing came of it.
+    pub booted: bool,
 }
 
 /// A closed gate.
@@ -90,7 +125,14 @@ pub struct Holder {
 
 impl Status {
     /// What is known before there is a machine: nothing but what it waits for.
-    pub fn before(node: String, since: Timestamp, gate: Gate, what: &str, why: &str) -> Self {
+    pub fn before(
+        node: String,
+        mode: Mode,
+        since: Timestamp,
+        gate: Gate,
+        what: &str,
+        why: &str,
+    ) -> Self {
         Self {
             node,
             phase: Label::Waiting,
@@ -103,6 +145,9 @@ impl Status {
             }],
             retry_at: None,
             lock: None,
+            mode,
+            failing: None,
+            reboots: Vec::new(),
         }
     }
 }
@@ -189,13 +234,65 @@ impl Machine {
                 .filter(|_| matches!(&self.phase, Phase::Resting(rest) if rest.why.gate == Gate::BackOff))
                 .map(|failed| failed.retry_at),
             lock: self.lock_status(),
+            mode: self.config.mode,
+            failing: self.failing().map(|error| Failing { error }),
+            reboots: self.last_reboots(),
         }
+    }
+
+    /// The failure that is being waited out, if there is one.
+    fn failing(&self) -> Option<String> {
+        let trouble = self.call.as_ref().and_then(super::call::Call::trouble);
+        if let Some(failure) = trouble {
+            return Some(failure.message.clone());
+        }
+        match &self.phase {
+            Phase::Resting(rest) => {
+                let failed = matches!(rest.why.gate, Gate::Api | Gate::Journal);
+                failed.then(|| rest.why.what.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// The timer that ends the wait after a failure, while there is one.
+    pub fn waits_for(&self) -> Option<Timer> {
+        let repeats = self.call.as_ref().and_then(super::call::Call::trouble);
+        if repeats.is_some() {
+            return Some(Timer::Retry);
+        }
+        match &self.phase {
+            Phase::Resting(rest) => matches!(
+                rest.why.gate,
+                Gate::Api | Gate::Journal | Gate::NotArmed | Gate::DailyLimit
+            )
+            .then_some(Timer::Attempt),
+            _ => None,
+        }
+    }
+
+    fn last_reboots(&self) -> Vec<Reboot> {
+        let asked = self.journal.history.iter().rev().take(REBOOTS);
+        asked
+            .map(|asked| Reboot {
+                at: asked.at,
+                sentinels: asked
+                    .requests
+                    .iter()
+                    .map(|request| request.path.clone())
+                    .collect(),
+                booted: asked.boot_id != self.host.boot_id,
+            })
+            .collect()
     }
 
     /// One sentence about what the node does or waits for; also the status line of the service.
     pub fn reason(&self) -> String {
         let what = match &self.phase {
             Phase::Starting(_) => "reading lock and Node after the start".to_owned(),
+            Phase::Idle if self.config.mode == Mode::Observe => {
+                "no reboot is asked for, and none would be made: mode = \"observe\"".to_owned()
+            }
             Phase::Idle => "no reboot is asked for".to_owned(),
             Phase::Resting(rest) => format!("{}: {}", rest.why.what, rest.why.detail),
             Phase::Checking(_) => "looking at the gates".to_owned(),

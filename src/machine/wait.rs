@@ -197,7 +197,7 @@ impl Machine {
             wait_for_event(
                 Gate::Mode,
                 "mode = \"observe\"",
-                "a reboot is asked for; nothing is done about it",
+                "a reboot is asked for; this node only looks until the mode is \"reboot\" again",
             )
         } else if left > 0 {
             let why = failed.map(|failed| failed.why.clone()).unwrap_or_default();

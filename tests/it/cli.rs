@@ -1,5 +1,10 @@
 //! The program as a person calls it: exit codes and the words that go with them.
 
+mod bus;
+mod check;
+mod daemon;
+mod status;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -91,7 +96,7 @@ fn check_names_everything_that_is_missing_at_once() {
         .filter(|finding| finding["result"] == "fail")
         .map(|finding| finding["check"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(failed, ["logind", "kubeconfig"]);
+    assert_eq!(failed, ["daemon", "logind", "kubeconfig"]);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod control_plane;
 mod gates;
+mod observe;
+mod status;
 mod windows;
 mod world;
 

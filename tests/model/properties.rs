@@ -27,6 +27,8 @@ pub(crate) enum Violation {
     AskedInPause,
     /// A reboot was asked for outside of the maintenance windows.
     AskedOutsideWindow,
+    /// A reboot was asked for, or a pod evicted, by a node that only observes.
+    ActedObserving,
     /// A reboot was asked for on a node without cordon.
     NotCordoned,
     /// A reboot was asked for although the last look at the Node was long ago.
@@ -82,6 +84,8 @@ impl World {
             Violation::AskedInPause
         } else if host.shut {
             Violation::AskedOutsideWindow
+        } else if host.observe {
+            Violation::ActedObserving
         } else if !ghost.cordon_seen {
             Violation::NotCordoned
         } else if !ghost.node_seen_lately {
@@ -137,7 +141,9 @@ impl World {
         let node = self.nodes[at].as_ref();
         let cordoned = node.is_some_and(|node| node.cordon.is_some()) || ghost.node_touched;
         let held = self.slot_turn(at).is_some() || ghost.slot_taken;
-        if !cordoned {
+        if self.hosts[at].observe {
+            self.break_promise(Violation::ActedObserving);
+        } else if !cordoned {
             self.break_promise(Violation::EvictedUncordoned);
         } else if !held {
             self.break_promise(Violation::NoSlot);

@@ -336,3 +336,28 @@ async fn a_bus_that_is_not_there_is_a_problem_that_is_said() {
     hears_nothing(&hints).await;
     assert!(hints.problem().unwrap().contains("/nonexistent/bus"));
 }
+
+#[tokio::test]
+async fn a_shutdown_is_delayed_by_whom_and_for_how_long() {
+    let stand_in = StandIn::new();
+    let row = |what: &str, who: &str, mode: &str| {
+        let text = |text: &str| text.to_string();
+        (text(what), text(who), text("why"), text(mode), 0_u32, 9_u32)
+    };
+    stand_in.property("InhibitDelayMaxUSec", 30_000_000_u64);
+    stand_in.reply(
+        "ListInhibitors",
+        &vec![
+            row("shutdown", "kubelet", "delay"),
+            row("sleep", "a", "delay"),
+            row("shutdown:sleep", "b", "delay"),
+            row("shutdown", "c", "block"),
+        ],
+    );
+    let delay = shutdown_delay(&stand_in.bus()).await.unwrap();
+    assert_eq!(delay.max, Duration::from_secs(30));
+    let who: Vec<_> = delay.inhibitors.iter().map(|it| it.who.as_str()).collect();
+    assert_eq!(who, ["kubelet", "b"]);
+    stand_in.silence("InhibitDelayMaxUSec");
+    assert!(shutdown_delay(&stand_in.bus()).await.is_err());
+}

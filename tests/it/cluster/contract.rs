@@ -39,6 +39,7 @@ mod lock;
 mod node;
 mod outage;
 mod pods;
+mod probe;
 mod transcript;
 
 use std::io::Write;
@@ -63,6 +64,9 @@ const MANIFEST: &str = include_str!("../../../packaging/kubernetes/lock.yaml");
 const LOCK: &str = "/api/v1/namespaces/kube-system/configmaps/rollboot";
 const MERGE: &str = "application/merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
+
+/// The Kubernetes, 1.x, whose answers are written down, and which the embedded server answers like.
+const RECORDED: u32 = 36;
 
 static TURN: Mutex<()> = Mutex::const_new(());
 
@@ -190,6 +194,16 @@ impl Plane {
 
     fn is_real(&self) -> bool {
         matches!(self.server, Server::Real { .. })
+    }
+
+    /// The Kubernetes whose answers these are, 1.x.
+    async fn minor(&self) -> u32 {
+        if !self.is_real() {
+            return RECORDED;
+        }
+        let version = self.call("GET", "/version", "", "").await;
+        let minor = version["minor"].as_str().unwrap();
+        minor.trim_end_matches('+').parse().unwrap()
     }
 
     fn kubeconfig(&self, node: &str) -> PathBuf {

@@ -16,7 +16,7 @@ const CLOSES: f64 = 3.0 * HOUR;
 
 fn windowed() -> World {
     let mut world = World::asking();
-    world.config.windows = Windows::new(vec![Window {
+    std::sync::Arc::make_mut(&mut world.config).windows = Windows::new(vec![Window {
         days: [true; 7],
         start: time(10, 0, 0, 0),
         end: Some(time(11, 0, 0, 0)),
@@ -68,7 +68,7 @@ fn a_turn_that_would_not_fit_waits_for_the_next_day() {
 fn a_drain_that_outlasts_the_window_is_undone_and_begins_again_in_the_next() {
     let mut world = windowed();
     // Longer than the window, or the time limit would end it first.
-    world.config.drain.timeout = Duration::from_secs(5 * 3600);
+    std::sync::Arc::make_mut(&mut world.config).drain.timeout = Duration::from_secs(5 * 3600);
     world.pods = vec![pod("p")];
     world.blocked = true;
     let mut machine = world.start();
@@ -135,8 +135,8 @@ fn windows_that_are_taken_away_by_a_reload_count_at_once() {
     let mut world = windowed();
     let mut machine = world.start();
     world.wait(&mut machine, 60.0);
-    world.config.windows = Windows::default();
-    let config = std::sync::Arc::new(world.config.clone());
+    std::sync::Arc::make_mut(&mut world.config).windows = Windows::default();
+    let config = std::sync::Arc::clone(&world.config);
     let mut machine = world.feed(machine, Event::Reload(config));
     assert!(world.until(&mut machine, 60.0, |_, world| world.holds_slot()));
 }

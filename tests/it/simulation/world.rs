@@ -20,7 +20,8 @@ use rollboot::shutdown::{ShutdownFacts, StopReason};
 const MANY: usize = 200_000;
 
 pub(crate) struct World {
-    pub(crate) config: Config,
+    /// What the next start reads.
+    pub(crate) config: Arc<Config>,
     pub(crate) lock: Option<LockView>,
     pub(crate) node: NodeView,
     pub(crate) pods: Vec<PodView>,
@@ -103,7 +104,7 @@ impl World {
     /// Armed, at peace, nobody asks for anything.
     pub(crate) fn new() -> Self {
         Self {
-            config: Config::default(),
+            config: Arc::new(Config::default()),
             lock: Some(lock("lock", 1)),
             node: NodeView {
                 uid: "node".into(),
@@ -179,10 +180,9 @@ impl World {
             node: "n1".into(),
             boot_id: self.boot_id.clone(),
         };
-        let config = Arc::new(self.config.clone());
         let machine = Machine::new(
             host,
-            config,
+            Arc::clone(&self.config),
             self.journal.clone(),
             self.present.clone(),
             self.now(),

@@ -10,7 +10,7 @@ _KUBECONFIG = "/root/operator.kubeconfig"
 
 
 def check(lab: Lab) -> None:
-    """`rollboot check` says that lock.yaml is missing, and after it is applied that the node could reboot."""
+    """`rollboot check` misses lock.yaml, and after it is applied says that the node could reboot; it writes nothing."""
     lab.install(arm=False)
     node = lab.machines[0]
     report = json.loads(node.run("rollboot", "check", "--json", check=False))
@@ -18,6 +18,15 @@ def check(lab: Lab) -> None:
     assert not report["ready"] and failed == ["lock"], report
     lab.arm()
     wait_until("check finds nothing wrong", lambda: node.succeeds("rollboot", "check"), 20)
+    findings = json.loads(node.run("rollboot", "check", "--json"))["findings"]
+    found = {finding["check"]: finding for finding in findings}
+    assert "delays a shutdown and wants 30 s" in found["graceful shutdown"]["found"], found["graceful shutdown"]
+    assert "cordon its Node" in found["permissions"]["found"], found["permissions"]
+    writes = [
+        request["requestURI"] for request in lab.requests(node)
+        if request["verb"] not in ("get", "list", "watch") and "dryRun=All" not in request["requestURI"]
+    ]
+    assert not writes, f"check wrote: {writes}"
     lab.judge()
 
 

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! `$name` stands for a value that is another one each time. `ROLLBOOT_CONTRACT_RECORD=1` writes down what a real server says now.
-//! They are of Kubernetes 1.36; another version may say it in other words.
+//! They are of Kubernetes 1.36; another version may say it in other words, and is not asked.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ use kube::client::Body;
 use kube::config::Kubeconfig;
 use serde_json::{Value, json};
 
-use super::{APPLY, MERGE, Plane};
+use super::{APPLY, MERGE, Plane, RECORDED, skipped};
 
 cases! {
     both:
@@ -53,6 +53,13 @@ async fn the_watches(plane: &Plane) {
 
 /// Asks everything in a transcript again and compares.
 async fn replay(plane: &Plane, name: &str) {
+    let minor = plane.minor().await;
+    if minor != RECORDED {
+        skipped(&format!(
+            "the words are those of Kubernetes 1.{RECORDED}, this is 1.{minor}"
+        ));
+        return;
+    }
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join(format!("tests/it/cluster/contract/transcript/{name}.txt"));
     let wanted = std::fs::read_to_string(&path).unwrap();

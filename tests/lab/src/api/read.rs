@@ -85,6 +85,7 @@ fn place(token: &str) -> Option<(u64, usize)> {
 pub(super) fn check_selectors(asked: &Asked) -> Result<(), Refusal> {
     for (field, _) in asked.selectors() {
         let known = matches!(field, "metadata.name" | "metadata.namespace")
+            || (asked.kind == Kind::Node && field == "spec.unschedulable")
             || (asked.kind == Kind::Pod && matches!(field, "spec.nodeName" | "status.phase"));
         if !known {
             let message = match asked.kind {
@@ -106,6 +107,11 @@ pub(super) fn is_chosen(asked: &Asked, object: &Value) -> bool {
         && asked.selectors().all(|(field, value)| match field {
             "metadata.name" => meta(object, "name") == value,
             "metadata.namespace" => meta(object, "namespace") == value,
+            // Of a Node; without the field it is false.
+            "spec.unschedulable" => {
+                let cordoned = object["spec"]["unschedulable"].as_bool();
+                cordoned.unwrap_or_default().to_string() == value
+            }
             "spec.nodeName" => object["spec"]["nodeName"].as_str().unwrap_or_default() == value,
             "status.phase" => object["status"]["phase"].as_str().unwrap_or_default() == value,
             _ => false,

@@ -1,0 +1,85 @@
+//! What one look found.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+
+use crate::failure::{Failure, FailureKind};
+use crate::host::is_root;
+
+/// What it means for a reboot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verdict {
+    /// Nothing is in the way.
+    Ok,
+    /// It works, or passes by itself, and is worth knowing.
+    Warn,
+    /// No sentinel leads to a reboot until somebody does something.
+    Fail,
+}
+
+/// One line of the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    /// What was looked at.
+    pub(super) check: &'static str,
+    pub(super) result: Verdict,
+    /// What was found.
+    pub(super) found: String,
+    /// What to do; may be empty.
+    pub(super) advice: String,
+    /// It failed only because the caller may not look.
+    #[serde(skip)]
+    pub(super) unseen: bool,
+}
+
+impl Finding {
+    fn new(
+        check: &'static str,
+        result: Verdict,
+        found: impl Display,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self {
+            check,
+            result,
+            found: found.to_string(),
+            advice: advice.into(),
+            unseen: false,
+        }
+    }
+}
+
+pub(super) fn ok(check: &'static str, found: impl Display) -> Finding {
+    Finding::new(check, Verdict::Ok, found, "")
+}
+
+pub(super) fn warn(check: &'static str, found: impl Display, advice: impl Into<String>) -> Finding {
+    Finding::new(check, Verdict::Warn, found, advice)
+}
+
+pub(super) fn fail(check: &'static str, found: impl Display, advice: impl Into<String>) -> Finding {
+    Finding::new(check, Verdict::Fail, found, advice)
+}
+
+/// It cannot be seen by this user.
+pub(super) fn unseen(check: &'static str, found: impl Display) -> Finding {
+    Finding {
+        unseen: true,
+        ..fail(check, found, "run this as root, as the daemon is")
+    }
+}
+
+/// Something on this host failed: for whoever is not root, that says little.
+pub(super) fn failed_here(
+    check: &'static str,
+    failure: &Failure,
+    advice: impl Into<String>,
+) -> Finding {
+    if failure.kind == FailureKind::Local && !is_root() {
+        unseen(check, failure)
+    } else {
+        fail(check, failure, advice)
+    }
+}

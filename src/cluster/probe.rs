@@ -1,0 +1,133 @@
+//! What this node may do, asked without doing it: the daemon's own requests as dry runs, and watches that are left at once.
+//!
+//! A dry run goes the whole way, authentication, RBAC, NodeRestriction and admission policies included, and is not stored.
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::answer::{Answer, Object};
+use super::exchange::{Lost, Question, collect};
+use super::lock_map::check_precondition;
+use super::text::query;
+use super::{KubeletCluster, MERGE_PATCH};
+use crate::failure::Failure;
+
+/// A page of Nodes, of which only the names are read.
+#[derive(Debug, Deserialize)]
+struct NodeList {
+    items: Option<Vec<Item>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Item {
+    metadata: ItemMetadata,
+}
+
+#[derive(Debug, Deserialize)]
+struct ItemMetadata {
+    name: String,
+}
+
+impl Object for NodeList {
+    const KIND: &'static str = "NodeList";
+}
+
+impl KubeletCluster {
+    /// Whether the own Node could be cordoned.
+    ///
+    /// # Errors
+    /// It could not, or nobody answered.
+    pub async fn may_cordon(&self, version: &str) -> Result<(), Failure> {
+        let body = json!({
+            "metadata": {"resourceVersion": version},
+            "spec": {"unschedulable": true},
+        });
+        let target = format!("/api/v1/nodes/{}", self.node);
+        let what = format!("cannot change Node {}", self.node);
+        self.patch_dry(what, target, version, &body).await
+    }
+
+    /// Whether the lock object could be written. What is sent would change nothing, for a slot may be held by this very node.
+    ///
+    /// # Errors
+    /// It could not, or nobody answered.
+    pub async fn may_write_lock(&self, version: &str) -> Result<(), Failure> {
+        let body = json!({"metadata": {"resourceVersion": version, "annotations": {}}});
+        let what = format!("cannot change ConfigMap {}", self.lock_label());
+        self.patch_dry(what, self.lock_path(), version, &body).await
+    }
+
+    /// Whether the lock object could be watched.
+    ///
+    /// # Errors
+    /// It could not, or nobody answered.
+    pub async fn may_watch_lock(&self, version: &str) -> Result<(), Failure> {
+        let question = self.lock_watch(version);
+        let limit = self.deadlines.request;
+        let end = Instant::now() + limit;
+        let response = self
+            .connector
+            .send(&question, end, limit)
+            .await
+            .map_err(Lost::failure)?;
+        if response.status().is_success() {
+            // The head says yes; leaving ends the watch.
+            return Ok(());
+        }
+        let answer = collect(&question, response, end, limit).await;
+        Err(answer.map_or_else(Lost::failure, |answer| answer.failure()))
+    }
+
+    /// The names of at most two Nodes that are not cordoned: whether there is any besides this one. A kubelet may not list Nodes
+    /// by itself: `Forbidden` otherwise.
+    ///
+    /// # Errors
+    /// They may not be listed, or nobody answered.
+    pub async fn schedulable_nodes(&self) -> Result<Vec<String>, Failure> {
+        let pairs = [
+            ("fieldSelector", "spec.unschedulable=false"),
+            ("limit", "2"),
+            ("timeout", &self.deadlines.served()),
+        ];
+        let question = Question::get(
+            "cannot list Nodes".to_owned(),
+            format!("/api/v1/nodes{}", query(&pairs)),
+        );
+        let answer = self.ask(&question).await.map_err(Lost::failure)?;
+        let list: NodeList = answer.object()?;
+        Ok(list
+            .items
+            .into_iter()
+            .flatten()
+            .map(|item| item.metadata.name)
+            .collect())
+    }
+
+    async fn patch_dry(
+        &self,
+        what: String,
+        path: String,
+        version: &str,
+        body: &Value,
+    ) -> Result<(), Failure> {
+        check_precondition(&what, version)?;
+        let question = Question {
+            what,
+            method: Method::PATCH,
+            target: path + &self.write_query() + "&dryRun=All",
+            body: Some((MERGE_PATCH, body.to_string())),
+        };
+        let answer = self.ask(&question).await.map_err(Lost::failure)?;
+        judge(&answer)
+    }
+}
+
+/// A conflict comes after everything that can forbid a write.
+fn judge(answer: &Answer) -> Result<(), Failure> {
+    match answer.status {
+        200..=299 | 409 => Ok(()),
+        _ => Err(answer.failure()),
+    }
+}

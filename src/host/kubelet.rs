@@ -1,0 +1,253 @@
+//! For how long the kubelet wants a shutdown to wait, as far as its configuration file says.
+//!
+//! Which file that is, the running kubelet's command line tells. Only what stands there plainly is taken for an answer.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use super::root::Root;
+
+/// Where kubeadm, and most others, keep it: looked at where no kubelet runs that says otherwise.
+const PATH: &str = "/var/lib/kubelet/config.yaml";
+const TOTAL: &str = "shutdownGracePeriod";
+const BY_PRIORITY: &str = "shutdownGracePeriodByPodPriority";
+const SECONDS: &str = "shutdownGracePeriodSeconds";
+
+/// What the file says about a graceful shutdown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GracePeriod {
+    /// The kubelet wants so long.
+    Wants(Duration),
+    /// None is set, so the kubelet does not delay a shutdown.
+    Unset,
+    /// Nobody can tell, for this reason.
+    Unknown(String),
+}
+
+/// Reads the file.
+pub(super) fn grace_period(root: &Root) -> GracePeriod {
+    let flags = flags(root);
+    if let Some(folder) = flag(&flags, "--config-dir") {
+        return GracePeriod::Unknown(format!("its drop-ins in {folder} are not read here"));
+    }
+    let path = flag(&flags, "--config").unwrap_or(PATH);
+    match fs::read_to_string(root.join(path)) {
+        Ok(text) => parse(&text)
+            .unwrap_or_else(|| GracePeriod::Unknown(format!("{path} is not plain about it"))),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            GracePeriod::Unknown(format!("there is no {path}"))
+        }
+        Err(error) => GracePeriod::Unknown(format!("{path} cannot be read: {error}")),
+    }
+}
+
+/// The command line of the kubelet that runs; empty if none can be seen.
+fn flags(root: &Root) -> Vec<String> {
+    let processes = fs::read_dir(root.join("/proc")).into_iter().flatten();
+    processes
+        .filter_map(|process| {
+            let process = process.ok()?;
+            let number = process.file_name();
+            let number = number.as_encoded_bytes();
+            number.iter().all(u8::is_ascii_digit).then_some(())?;
+            let line = fs::read(process.path().join("cmdline")).ok()?;
+            let words: Vec<String> = line
+                .split(|byte| *byte == 0)
+                .map(|word| String::from_utf8_lossy(word).into_owned())
+                .collect();
+            let program = Path::new(words.first()?).file_name()?;
+            (program == "kubelet").then_some(words)
+        })
+        .next()
+        .unwrap_or_default()
+}
+
+/// The value of a flag, written `--name=value` or `--name value`. An empty one is none.
+fn flag<'a>(words: &'a [String], name: &str) -> Option<&'a str> {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let value = match word.strip_prefix(name) {
+            Some("") => words.next().map(String::as_str),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        if let Some(value) = value {
+            return Some(value).filter(|value| !value.is_empty());
+        }
+    }
+    None
+}
+
+/// `None`: it may say something, in a form that is not read here.
+fn parse(text: &str) -> Option<GracePeriod> {
+    let wanted = if text.trim_start().starts_with('{') {
+        json(&serde_json::from_str(text).ok()?)?
+    } else {
+        yaml(text)?
+    };
+    Some(if wanted.is_zero() {
+        GracePeriod::Unset
+    } else {
+        GracePeriod::Wants(wanted)
+    })
+}
+
+fn json(config: &Value) -> Option<Duration> {
+    let total = match config.get(TOTAL) {
+        None | Some(Value::Null) => Duration::ZERO,
+        Some(value) => duration(value.as_str()?)?,
+    };
+    let mut sum = 0;
+    for class in config
+        .get(BY_PRIORITY)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        sum += class.get(SECONDS)?.as_u64()?;
+    }
+    Some(total.max(Duration::from_secs(sum)))
+}
+
+/// Top-level keys of block style, which is how every tool writes this file.
+fn yaml(text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    let mut sum = 0;
+    let mut classes = false;
+    for line in text.lines() {
+        let line = line.split(" #").next().unwrap_or_default().trim_end();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let top = !line.starts_with([' ', '-']);
+        let Some((key, value)) = line.trim_start_matches([' ', '-']).split_once(':') else {
+            continue;
+        };
+        let (key, value) = (unquoted(key), unquoted(value));
+        if top {
+            classes = key == BY_PRIORITY;
+        }
+        if top && key == TOTAL {
+            total = duration(value)?;
+        } else if top && classes && !matches!(value, "" | "null" | "[]") {
+            return None;
+        } else if classes && key == SECONDS {
+            sum += value.parse::<u64>().ok()?;
+        }
+    }
+    Some(total.max(Duration::from_secs(sum)))
+}
+
+fn unquoted(text: &str) -> &str {
+    text.trim().trim_matches(['"', '\''])
+}
+
+/// As Go writes durations: `30s`, `1m30s`, `0`.
+fn duration(text: &str) -> Option<Duration> {
+    if matches!(text, "0" | "" | "null") {
+        return Some(Duration::ZERO);
+    }
+    text.parse::<SignedDuration>().ok()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scratch::Scratch;
+    use super::*;
+
+    fn wants(seconds: u64) -> Option<GracePeriod> {
+        Some(GracePeriod::Wants(Duration::from_secs(seconds)))
+    }
+
+    #[test]
+    fn what_stands_there_plainly_is_read() {
+        let by_priority = "shutdownGracePeriodByPodPriority:\n- priority: 100000\n  shutdownGracePeriodSeconds: 10\n\
+             - priority: 0\n  shutdownGracePeriodSeconds: 60\nsyncFrequency: 1m\n";
+        for (text, expected) in [
+            ("", Some(GracePeriod::Unset)),
+            ("kind: KubeletConfiguration\n", Some(GracePeriod::Unset)),
+            ("shutdownGracePeriod: 0s\n", Some(GracePeriod::Unset)),
+            ("a: b\nshutdownGracePeriod: 30s\n", wants(30)),
+            ("shutdownGracePeriod: \"1m30s\" # both\n", wants(90)),
+            ("#shutdownGracePeriod: 30s\n", Some(GracePeriod::Unset)),
+            (
+                "other:\n  shutdownGracePeriod: 30s\n",
+                Some(GracePeriod::Unset),
+            ),
+            (by_priority, wants(70)),
+            (
+                "shutdownGracePeriodByPodPriority: null\n",
+                Some(GracePeriod::Unset),
+            ),
+            (
+                "shutdownGracePeriodByPodPriority: [{priority: 0, shutdownGracePeriodSeconds: 5}]\n",
+                None,
+            ),
+            ("shutdownGracePeriod: soon\n", None),
+            ("{\"shutdownGracePeriod\": \"20s\"}", wants(20)),
+            (
+                "{\"shutdownGracePeriodByPodPriority\": [{\"shutdownGracePeriodSeconds\": 7}]}",
+                wants(7),
+            ),
+            ("{\"shutdownGracePeriod\": 20}", None),
+            ("{ not json", None),
+        ] {
+            assert_eq!(parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_said() {
+        let scratch = Scratch::new();
+        let root = Root::new(scratch.path());
+        let GracePeriod::Unknown(why) = grace_period(&root) else {
+            panic!("there is no file");
+        };
+        assert!(why.contains("there is no"), "{why}");
+        fs::create_dir_all(root.join("/var/lib/kubelet")).unwrap();
+        fs::write(root.join(PATH), "shutdownGracePeriod: 45s\n").unwrap();
+        assert_eq!(Some(grace_period(&root)), wants(45));
+    }
+
+    #[test]
+    fn the_kubelet_that_runs_says_which_file_it_is() {
+        let scratch = Scratch::new();
+        let root = Root::new(scratch.path());
+        for folder in ["/proc/7", "/proc/8", "/proc/self", "/etc"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        let runs = |words: &[&str]| {
+            fs::write(root.join("/proc/8/cmdline"), words.join("\0") + "\0").unwrap();
+        };
+        fs::write(
+            root.join("/proc/7/cmdline"),
+            "/bin/kubelet-wrapper\0--config=/no\0",
+        )
+        .unwrap();
+        fs::write(root.join("/etc/k.yaml"), "shutdownGracePeriod: 20s\n").unwrap();
+        for words in [
+            &["/usr/bin/kubelet", "--config=/etc/k.yaml"][..],
+            &["kubelet", "--v", "2", "--config", "/etc/k.yaml", "--x=y"],
+        ] {
+            runs(words);
+            assert_eq!(Some(grace_period(&root)), wants(20), "{words:?}");
+        }
+        for words in [
+            &["kubelet", "--config=/etc/k.yaml", "--config-dir=/etc/d"][..],
+            &["kubelet"],
+            &["kubelet", "--config="],
+        ] {
+            runs(words);
+            let found = grace_period(&root);
+            assert!(
+                matches!(found, GracePeriod::Unknown(_)),
+                "{words:?}: {found:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! A system bus below a root folder, with as much of logind and PID 1 as `check` asks.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use futures_util::StreamExt;
+use tokio::net::UnixListener;
+use zbus::message::{Header, Message, Type};
+use zbus::{Connection, Guid, OwnedObjectPath, Variant};
+
+/// What, who, why, mode, user ID, process ID.
+type Row = (String, String, String, String, u32, u32);
+
+/// Number, unit, type, state, the job's path, the unit's path.
+type Job = (
+    u32,
+    String,
+    String,
+    String,
+    OwnedObjectPath,
+    OwnedObjectPath,
+);
+
+/// What the host says.
+#[derive(Debug, Clone)]
+pub(super) struct Says {
+    pub(super) can_reboot: &'static str,
+    pub(super) inhibitors: Vec<Row>,
+    pub(super) delay_max: u64,
+    /// Units that are active.
+    pub(super) active: Vec<&'static str>,
+}
+
+/// A host that is fine, with a kubelet that delays a shutdown.
+pub(super) fn fine() -> Says {
+    Says {
+        can_reboot: "yes",
+        inhibitors: vec![inhibitor("kubelet", "delay")],
+        delay_max: 30_000_000,
+        active: Vec::new(),
+    }
+}
+
+pub(super) fn inhibitor(who: &str, mode: &str) -> Row {
+    let text = |text: &str| text.to_owned();
+    (
+        text("shutdown"),
+        text(who),
+        text("a reason"),
+        text(mode),
+        0,
+        4711,
+    )
+}
+
+/// Serves until the runtime ends.
+pub(super) fn serve(root: &Path, says: Says) {
+    let socket = root.join("run/dbus/system_bus_socket");
+    std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
+    let listener = UnixListener::bind(socket).unwrap();
+    let units = Arc::new(Mutex::new(BTreeMap::new()));
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let (says, units) = (says.clone(), Arc::clone(&units));
+            tokio::spawn(async move {
+                let socket = socket.into_std().unwrap();
+                let built = zbus::connection::Builder::unix_stream(socket)
+                    .server(Guid::generate())
+                    .p2p()
+                    .build_message_stream()
+                    .await;
+                let Ok(mut calls) = built else { return };
+                let connection = Connection::from(&calls);
+                while let Some(Ok(call)) = calls.next().await {
+                    if call.message_type() == Type::MethodCall {
+                        let reply = answer(&call, &says, &units).unwrap();
+                        let _ = connection.send(&reply).await;
+                    }
+                }
+            });
+        }
+    });
+}
+
+type Units = Mutex<BTreeMap<String, String>>;
+
+fn answer(call: &Message, says: &Says, units: &Units) -> zbus::Result<Message> {
+    let header = call.header();
+    let member = header.member().map(|it| it.to_string()).unwrap_or_default();
+    let body = call.body();
+    match member.as_str() {
+        "Hello" => done(&header, &":1.7"),
+        "AddMatch" | "RemoveMatch" => done(&header, &()),
+        "ListJobs" => done(&header, &Vec::<Job>::new()),
+        "CanReboot" => done(&header, &says.can_reboot),
+        "ListInhibitors" => done(&header, &says.inhibitors),
+        "LoadUnit" => {
+            let name: &str = body.deserialize()?;
+            let mut units = units.lock().unwrap();
+            let path = format!("/unit/u{}", units.len());
+            units.insert(path.clone(), name.to_owned());
+            done(&header, &OwnedObjectPath::try_from(path)?)
+        }
+        "Get" => {
+            let (_, property): (&str, &str) = body.deserialize()?;
+            let path = header.path().map(|it| it.to_string()).unwrap_or_default();
+            let unit = units
+                .lock()
+                .unwrap()
+                .get(&path)
+                .cloned()
+                .unwrap_or_default();
+            let value: Variant<'static> = match property {
+                "PreparingForShutdown" => false.into(),
+                "SystemState" => "running".into(),
+                "InhibitDelayMaxUSec" => says.delay_max.into(),
+                "ActiveState" if says.active.contains(&unit.as_str()) => "active".into(),
+                "ActiveState" => "inactive".into(),
+                "LoadState" => "not-found".into(),
+                _ => return unknown(&header),
+            };
+            done(&header, &value)
+        }
+        _ => unknown(&header),
+    }
+}
+
+fn done<B: serde::Serialize + zbus::DynamicType>(
+    call: &Header<'_>,
+    body: &B,
+) -> zbus::Result<Message> {
+    Message::method_return(call).build(body)
+}
+
+fn unknown(call: &Header<'_>) -> zbus::Result<Message> {
+    Message::error(call, "org.freedesktop.DBus.Error.UnknownMethod").build(&"no such thing")
+}
