@@ -4,6 +4,7 @@
 
 mod abort;
 mod check;
+mod plan;
 mod run;
 mod status;
 mod unlock;
@@ -45,6 +46,8 @@ enum Command {
     Status,
     /// Look at everything that a reboot of this node depends on. Exit 0: it could reboot; 1: it could not.
     Check,
+    /// Show what a drain of this node would do to each pod, without doing it. Exit 0: ready; 1: blocked or refused.
+    Plan,
     /// Undo the turn of this node; refused once the reboot was asked for.
     Abort,
     /// Free the slot of NODE, with an operator's kubeconfig.
@@ -147,6 +150,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failed> {
         Command::Run { verbose } => run::run(root, config, verbose),
         Command::Status => status::status(&root, json),
         Command::Check => check::check(&root, config.as_deref(), json),
+        Command::Plan => plan::plan(&root, config.as_deref(), json),
         Command::Abort => abort::abort(root, config),
         Command::Unlock {
             node,

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::window::Windows;
+
 mod advice;
 pub mod load;
 mod raw;
 mod value;
+mod windows;
 
 /// Everything an operator can set.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -31,6 +34,8 @@ pub struct Config {
     pub drain: Drain,
     /// What proves that the node is back.
     pub recovery: Recovery,
+    /// When turns may begin.
+    pub windows: Windows,
 }
 
 /// Whether the daemon acts.
@@ -67,6 +72,8 @@ pub struct Drain {
     pub unmanaged: Unmanaged,
     /// Pods with an emptyDir volume.
     pub empty_dir: EmptyDir,
+    /// Pods with the autoscaler's annotation `safe-to-evict: "false"`.
+    pub unsafe_to_evict: UnsafeToEvict,
     /// A node that somebody else cordoned.
     pub foreign_cordon: ForeignCordon,
     /// Evictions in flight at once.
@@ -103,6 +110,16 @@ pub enum EmptyDir {
     Evict,
     /// Nothing is evicted and the node does not reboot.
     Refuse,
+}
+
+/// What becomes of a pod that says of itself, to the cluster autoscaler, that it must not be evicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnsafeToEvict {
+    /// Nothing is evicted and the node does not reboot.
+    Refuse,
+    /// It is evicted like any other.
+    Evict,
 }
 
 /// What a node does that somebody else cordoned.
@@ -144,6 +161,7 @@ impl Default for Config {
                 quiet: Duration::from_secs(5),
                 unmanaged: Unmanaged::Refuse,
                 empty_dir: EmptyDir::Evict,
+                unsafe_to_evict: UnsafeToEvict::Refuse,
                 foreign_cordon: ForeignCordon::Wait,
                 concurrency: 16,
             },
@@ -151,6 +169,7 @@ impl Default for Config {
                 units: Vec::new(),
                 soak: Duration::ZERO,
             },
+            windows: Windows::default(),
         }
     }
 }

@@ -5,7 +5,9 @@
 mod engine;
 mod plan;
 mod pod;
+mod wish;
 
 pub use engine::{Drain, DrainEvent, Progress, TICK_SECONDS};
-pub use plan::{Choice, Plan, plan};
+pub use plan::{Choice, Plan, choose, plan};
 pub use pod::{Controller, EvictAnswer, PodRef, PodView};
+pub use wish::{Order, Wish, Wishes};

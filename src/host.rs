@@ -5,6 +5,7 @@ pub mod notify;
 
 mod answer;
 mod bus;
+mod busy;
 mod hints;
 mod journal_file;
 mod logind;
@@ -119,7 +120,13 @@ impl Host for LocalHost {
     }
 
     async fn gates(&self) -> Result<HostGates, Failure> {
-        logind::gates(&self.bus).await
+        let (can_reboot, inhibitors) = logind::gates(&self.bus).await?;
+        Ok(HostGates {
+            can_reboot,
+            inhibitors,
+            package_manager: busy::package_manager(&self.root),
+            hold: busy::hold(&self.root),
+        })
     }
 
     async fn reboot(&self) -> RebootAnswer {

@@ -49,6 +49,9 @@ pub struct Turn {
     pub lock_version: String,
     /// The requests that it serves.
     pub requests: Requests,
+    /// Static pods of the control plane on this node at acquisition, `namespace/name`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub control_plane: Vec<String>,
     /// How far it has come.
     pub stage: Stage,
 }

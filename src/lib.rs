@@ -22,3 +22,4 @@ pub mod reboot;
 pub mod request;
 pub mod shutdown;
 pub mod telemetry;
+pub mod window;

@@ -72,6 +72,8 @@ pub struct Machine {
     abort: bool,
     /// The drain has taken too long.
     expired: bool,
+    /// No maintenance window is open, as of the last event.
+    shut: bool,
     /// The round of last checks has taken too long, or a call in it was repeated.
     round_is_old: bool,
     /// The search for stale holders has its timer.
@@ -158,6 +160,7 @@ impl Machine {
             stop: Stop::No,
             abort: false,
             expired: false,
+            shut: false,
             round_is_old: false,
             reclaim_set: false,
             tries: 0,
@@ -175,6 +178,7 @@ impl Machine {
             actions: Vec::new(),
             now,
         };
+        self.shut = !self.config.windows.is_open(now);
         self.on_event(&mut out, event);
         if self.label() != before {
             self.since = now;

@@ -1,12 +1,16 @@
-//! What logind says about a reboot.
+//! What this host, and logind before all, says about a reboot.
 
-/// What logind says before it is asked to reboot.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// What this host says before logind is asked to reboot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct HostGates {
     /// `CanReboot`: yes, no, challenge, na, or what a newer logind invents.
     pub can_reboot: String,
     /// Inhibitors of mode `block` (also `block-weak`) that cover `shutdown`.
     pub inhibitors: Vec<Inhibitor>,
+    /// Which package manager is changing the system, by process and lock.
+    pub package_manager: Option<String>,
+    /// The file by which an operator holds this node, and why.
+    pub hold: Option<String>,
 }
 
 /// One inhibitor lock.

@@ -3,10 +3,13 @@
 use serde::Deserialize;
 
 use super::answer::{Object, Present};
-use crate::drain::{Controller, PodRef, PodView};
+use crate::drain::{Controller, PodRef, PodView, Wishes};
 
 /// The taint that a cordon brings.
 const CORDON_TAINT: &str = "node.kubernetes.io/unschedulable";
+
+/// The priority of `system-cluster-critical`; that of `system-node-critical` is higher (`pkg/apis/scheduling`).
+const SYSTEM_CRITICAL: i32 = 2_000_000_000;
 
 /// A page of a list. Its pods have no kind of their own.
 #[derive(Debug, Deserialize)]
@@ -46,6 +49,12 @@ struct Metadata {
 struct Annotations {
     #[serde(rename = "kubernetes.io/config.mirror")]
     mirror: Present,
+    #[serde(rename = "rollboot.io/drain")]
+    drain: Option<String>,
+    #[serde(rename = "rollboot.io/drain-order")]
+    order: Option<String>,
+    #[serde(rename = "cluster-autoscaler.kubernetes.io/safe-to-evict")]
+    safe_to_evict: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -62,6 +71,7 @@ struct Owner {
 struct Spec {
     volumes: Option<Vec<Volume>>,
     tolerations: Option<Vec<Toleration>>,
+    priority: Option<i32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,9 +89,27 @@ struct Toleration {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Status {
     phase: Option<String>,
     conditions: Option<Vec<Condition>>,
+    container_statuses: Option<Vec<Container>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Container {
+    state: Option<ContainerState>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ContainerState {
+    running: Option<Running>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Running {
+    started_at: Option<jiff::Timestamp>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,6 +136,17 @@ impl From<Pod> for PodView {
             spec,
             status,
         } = pod;
+        let (mirror, wishes) = match metadata.annotations {
+            None => (false, Wishes::default()),
+            Some(annotations) => (
+                annotations.mirror.is_some(),
+                Wishes {
+                    drain: annotations.drain,
+                    order: annotations.order,
+                    safe_to_evict: annotations.safe_to_evict,
+                },
+            ),
+        };
         Self {
             pod: PodRef {
                 namespace: metadata.namespace,
@@ -125,9 +164,7 @@ impl From<Pod> for PodView {
                     name: owner.name,
                     uid: owner.uid,
                 }),
-            mirror: metadata
-                .annotations
-                .is_some_and(|annotations| annotations.mirror.is_some()),
+            mirror,
             finished: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
             terminating: metadata.deletion_timestamp.is_some(),
             empty_dir: spec
@@ -143,8 +180,25 @@ impl From<Pod> for PodView {
             ready: status.conditions.iter().flatten().any(|condition| {
                 condition.r#type == "Ready" && condition.status.as_deref() == Some("True")
             }),
+            running_since: running_since(status.container_statuses),
+            critical: spec
+                .priority
+                .is_some_and(|priority| priority >= SYSTEM_CRITICAL),
+            wishes,
         }
     }
+}
+
+/// When the container started that runs for the longest time, if all run. What none says is not known.
+fn running_since(containers: Option<Vec<Container>>) -> Option<i64> {
+    containers?
+        .into_iter()
+        .map(|container| Some(container.state?.running?.started_at?.as_second()))
+        .try_fold(None, |oldest: Option<i64>, started| {
+            let started = started?;
+            Some(Some(oldest.map_or(started, |oldest| oldest.min(started))))
+        })
+        .flatten()
 }
 
 impl Toleration {
@@ -198,6 +252,9 @@ mod tests {
                 empty_dir: false,
                 tolerates_cordon: false,
                 ready: false,
+                running_since: None,
+                critical: false,
+                wishes: Wishes::default(),
             }
         );
         assert_eq!(
@@ -222,6 +279,37 @@ mod tests {
         assert!(
             view(|pod| pod["spec"]["volumes"] = json!([{"name": "a", "emptyDir": {}}])).empty_dir
         );
+        let written = view(|pod| {
+            pod["metadata"]["annotations"] = json!({
+                "rollboot.io/drain": "wait", "rollboot.io/drain-order": "3",
+                "cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "other": "x",
+            });
+        });
+        assert!(!written.mirror && written.wishes.unsafe_to_evict());
+        assert_eq!(written.wishes.drain.as_deref(), Some("wait"));
+        assert_eq!(written.wishes.order.as_deref(), Some("3"));
+        let running = |at: Value| json!({"state": {"running": {"startedAt": at}}});
+        let late = running(json!("2026-01-01T00:00:09Z"));
+        let early = running(json!("2026-01-01T00:00:00Z"));
+        let ended = json!({"state": {"terminated": {"exitCode": 0}}});
+        let start = 1_767_225_600;
+        for (containers, since) in [
+            (json!([late]), Some(start + 9)),
+            (json!([late, early]), Some(start)),
+            (json!([late, ended]), None),
+            (json!([running(Value::Null)]), None),
+            (json!([]), None),
+            (Value::Null, None),
+        ] {
+            let pod = view(|pod| pod["status"]["containerStatuses"] = containers.clone());
+            assert_eq!(pod.running_since, since, "{containers}");
+        }
+        for (priority, critical) in [(0, false), (1_999_999_999, false), (2_000_000_000, true)] {
+            assert_eq!(
+                view(|pod| pod["spec"]["priority"] = json!(priority)).critical,
+                critical
+            );
+        }
         for (phase, finished) in [
             ("Succeeded", true),
             ("Failed", true),

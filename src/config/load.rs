@@ -7,8 +7,10 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
+
 use super::raw::Raw;
-use super::{Config, advice};
+use super::{Config, advice, windows};
 
 mod files;
 
@@ -77,6 +79,10 @@ pub fn merge(texts: &[(PathBuf, String)]) -> Result<Config, ConfigError> {
                 "`quiet` must be shorter than `timeout`, or no drain could ever be done".to_owned(),
             ));
         }
+        if let Some(windows) = &raw.window {
+            config.windows = windows::read(windows, |name| TimeZone::get(name).ok())
+                .map_err(|(span, message)| error(Some(span), message))?;
+        }
         raw.apply(&mut config);
     }
     match patience {
@@ -93,6 +99,10 @@ fn one_line(message: &str) -> String {
         ("unknown field", "unknown key"),
         ("unknown variant", "unknown value"),
         ("wanted string or table", "expected a word in quotes"),
+        (
+            "invalid type: map, expected a sequence",
+            "expected a list of tables: [[window]] with two brackets",
+        ),
         ("expected a sequence", "expected a list in brackets"),
     ] {
         line = line.replace(parser, operator);

@@ -6,16 +6,16 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::value::{
-    Group, Kubeconfig, Lasting, Namespace, NodeName, Number, ObjectName, Sentinels, SingleReplica,
-    Unit, Window,
+    Clock, Days, Group, Kubeconfig, Lasting, Namespace, NodeName, Number, ObjectName, Sentinels,
+    SingleReplica, Unit,
 };
-use super::{Config, DrainMode, EmptyDir, ForeignCordon, Mode, Unmanaged};
+use super::{Config, DrainMode, EmptyDir, ForeignCordon, Mode, Unmanaged, UnsafeToEvict};
 
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
 /// Every key and the table it belongs to, as [`Raw`] has them. For advice on a key that is not among them.
-pub(super) const KEYS: [(&str, &[&str]); 4] = [
+pub(super) const KEYS: [(&str, &[&str]); 5] = [
     (
         "",
         &[
@@ -41,11 +41,13 @@ pub(super) const KEYS: [(&str, &[&str]); 4] = [
             "unmanaged",
             "empty-dir",
             "single-replica",
+            "unsafe-to-evict",
             "foreign-cordon",
             "concurrency",
         ],
     ),
     ("recovery", &["units", "soak"]),
+    ("window", &["days", "start", "end", "timezone", "must-fit"]),
 ];
 
 /// One file.
@@ -62,8 +64,7 @@ pub(super) struct Raw {
     pub(super) lock: RawLock,
     pub(super) drain: RawDrain,
     pub(super) recovery: RawRecovery,
-    #[serde(rename = "window")]
-    pub(super) _window: Option<Window>,
+    pub(super) window: Option<Vec<Spanned<RawWindow>>>,
 }
 
 /// Table `[lock]`.
@@ -97,6 +98,7 @@ pub(super) struct RawDrain {
     pub(super) empty_dir: Option<EmptyDir>,
     #[serde(rename = "single-replica")]
     pub(super) _single_replica: Option<SingleReplica>,
+    pub(super) unsafe_to_evict: Option<UnsafeToEvict>,
     pub(super) foreign_cordon: Option<ForeignCordon>,
     pub(super) concurrency: Option<Number<1, 256>>,
 }
@@ -114,6 +116,21 @@ pub(super) struct RawRecovery {
     pub(super) soak: Option<Lasting<0, DAY>>,
 }
 
+/// One `[[window]]`.
+#[derive(Debug, Deserialize)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "a table [[window]]"
+)]
+pub(super) struct RawWindow {
+    pub(super) days: Option<Days>,
+    pub(super) start: Clock,
+    pub(super) end: Clock,
+    pub(super) timezone: Option<Spanned<String>>,
+    pub(super) must_fit: Option<Lasting<0, DAY>>,
+}
+
 impl Raw {
     /// Replaces what this file sets.
     pub(super) fn apply(self, config: &mut Config) {
@@ -127,7 +144,7 @@ impl Raw {
             lock,
             drain,
             recovery,
-            _window: _,
+            window: _,
         } = self;
         set(&mut config.mode, mode);
         set(&mut config.node_name, node_name.map(|name| name.0));
@@ -155,6 +172,7 @@ impl Raw {
             unmanaged,
             empty_dir,
             _single_replica: _,
+            unsafe_to_evict,
             foreign_cordon,
             concurrency,
         } = drain;
@@ -169,6 +187,7 @@ impl Raw {
         );
         set(&mut config.drain.unmanaged, unmanaged);
         set(&mut config.drain.empty_dir, empty_dir);
+        set(&mut config.drain.unsafe_to_evict, unsafe_to_evict);
         set(&mut config.drain.foreign_cordon, foreign_cordon);
         set(
             &mut config.drain.concurrency,

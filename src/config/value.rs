@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use jiff::civil::Time;
 use jiff::fmt::friendly::SpanParser;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -61,9 +62,28 @@ pub(super) struct Lasting<const MIN: u64, const MAX: u64>(pub(super) Duration);
 #[derive(Debug)]
 pub(super) struct SingleReplica;
 
-/// `[[window]]`: nothing that this version does.
-#[derive(Debug)]
-pub(super) struct Window;
+/// One of the `days` of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Day {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
+
+/// `days` of a window: at least one, none twice.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Vec<Day>")]
+pub(super) struct Days(pub(super) [bool; 7]);
+
+/// `start` or `end` of a window; `None` is 24:00.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Clock(pub(super) Option<Time>);
 
 /// What is left of 253 characters of an annotation prefix before `.rollboot.io`.
 const NODE_NAME_MAX: usize = 241;
@@ -326,11 +346,45 @@ impl<'de> Deserialize<'de> for SingleReplica {
     }
 }
 
-impl<'de> Deserialize<'de> for Window {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        // Taken and not obeyed it would reboot outside the window.
-        Err(D::Error::custom(
-            "this version knows no maintenance windows: remove every [[window]]",
-        ))
+impl TryFrom<Vec<Day>> for Days {
+    type Error = String;
+
+    fn try_from(list: Vec<Day>) -> Result<Self, String> {
+        let mut days = [false; 7];
+        for day in list {
+            for (chosen, _) in days.iter_mut().zip(0..).filter(|(_, i)| *i == day as u8) {
+                if std::mem::replace(chosen, true) {
+                    return Err("a day is listed twice".into());
+                }
+            }
+        }
+        if days.contains(&true) {
+            Ok(Self(days))
+        } else {
+            Err(
+                "no days, so the window would never open: expected some of `mon` to `sun`, or no `days` for all"
+                    .into(),
+            )
+        }
+    }
+}
+
+impl TryFrom<String> for Clock {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "24:00" {
+            return Ok(Self(None));
+        }
+        let digits = |text: &str| {
+            let two = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+            two.then(|| text.parse().ok()).flatten()
+        };
+        text.split_once(':')
+            .and_then(|(hour, minute)| Time::new(digits(hour)?, digits(minute)?, 0, 0).ok())
+            .map(|time| Self(Some(time)))
+            .ok_or_else(|| {
+                format!("`{text}` is not a time of day: expected one from \"00:00\" to \"24:00\"")
+            })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{EvictAnswer, Plan, PodRef, PodView, plan};
+use super::{EvictAnswer, Order, Plan, PodRef, PodView, plan};
 use crate::config::Drain as Policy;
 
 /// One tick of the retry timer, in seconds: a blocked pod costs the server one request in so many.
@@ -15,6 +15,8 @@ pub struct Drain {
     /// UIDs of the first list after the cordon.
     first: Option<BTreeSet<String>>,
     pods: BTreeMap<PodRef, Track>,
+    /// When each pod goes that was ever to be evicted: it is of its order until it is gone.
+    order: BTreeMap<PodRef, Order>,
     /// Pods of the last list that have to go.
     listed: BTreeSet<PodRef>,
     /// Pods that stay, with the reason, for the report.
@@ -71,6 +73,7 @@ impl Drain {
             policy: policy.clone(),
             first: None,
             pods: BTreeMap::new(),
+            order: BTreeMap::new(),
             listed: BTreeSet::new(),
             kept: Vec::new(),
             fresh: false,
@@ -176,7 +179,11 @@ impl Drain {
             return Some(why);
         }
         let Plan {
-            evict, wait, skip, ..
+            evict,
+            wait,
+            skip,
+            order,
+            refuse: _,
         } = plan;
         self.fresh = true;
         self.first
@@ -186,6 +193,9 @@ impl Drain {
         // An eviction in flight is remembered until it is answered: a rollback waits for it.
         self.pods
             .retain(|pod, track| self.listed.contains(pod) || matches!(track, Track::Sent { .. }));
+        self.order.extend(order);
+        self.order
+            .retain(|pod, _| self.pods.contains_key(pod) || evict.contains(pod));
         for pod in &evict {
             self.pods.entry(pod.clone()).or_insert(Track::Todo);
         }
@@ -249,9 +259,19 @@ impl Drain {
         if !self.fresh || self.stopped {
             return Vec::new();
         }
+        // Those of an order that are gone make way for the next. A pod that ends by itself holds up nobody.
+        let now = self
+            .pods
+            .keys()
+            .filter_map(|pod| self.order.get(pod))
+            .min()
+            .copied();
         let room = usize::from(self.policy.concurrency).saturating_sub(self.in_flight());
         let mut send = Vec::new();
         for (pod, track) in &mut self.pods {
+            if self.order.get(pod).copied() != now {
+                continue;
+            }
             let tries = match track {
                 Track::Todo => 0,
                 Track::Blocked {

@@ -1,15 +1,15 @@
 //! Which pods a drain evicts: kubectl's filters, in kubectl's order (`pkg/drain/filters.go`), with the policy of the configuration.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{PodRef, PodView};
-use crate::config::{Drain as Policy, EmptyDir, Unmanaged};
+use super::{Order, PodRef, PodView, Wish};
+use crate::config::{Drain as Policy, EmptyDir, Unmanaged, UnsafeToEvict};
 
 /// What a drain does about one pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
-    /// Evict it, then wait until it is gone.
-    Evict,
+    /// Evict it in this order, then wait until it is gone.
+    Evict(Order),
     /// It ends by itself: wait until it is gone.
     Wait,
     /// It stays, for this reason.
@@ -23,6 +23,8 @@ pub enum Choice {
 pub struct Plan {
     /// Pods to evict.
     pub evict: Vec<PodRef>,
+    /// When each of them goes.
+    pub order: BTreeMap<PodRef, Order>,
     /// Pods that end by themselves.
     pub wait: Vec<PodRef>,
     /// Pods that stay, each with the reason.
@@ -56,7 +58,10 @@ pub fn plan(pods: &[PodView], policy: &Policy, first: Option<&BTreeSet<String>>)
         let late = first.is_some_and(|uids| !uids.contains(&pod.pod.uid));
         let name = pod.pod.clone();
         match choose(pod, policy, late) {
-            Choice::Evict => plan.evict.push(name),
+            Choice::Evict(order) => {
+                plan.order.insert(name.clone(), order);
+                plan.evict.push(name);
+            }
             Choice::Wait => plan.wait.push(name),
             Choice::Skip(why) => plan.skip.push((name, why)),
             Choice::Refuse(why) => plan.refuse.push((name, why)),
@@ -65,16 +70,28 @@ pub fn plan(pods: &[PodView], policy: &Policy, first: Option<&BTreeSet<String>>)
     plan
 }
 
-fn choose(pod: &PodView, policy: &Policy, late: bool) -> Choice {
+/// Judges one pod.
+pub fn choose(pod: &PodView, policy: &Policy, late: bool) -> Choice {
     let daemon_set = pod
         .controller
         .as_ref()
         .is_some_and(|owner| owner.kind == "DaemonSet" && owner.api_version == "apps/v1");
-    if daemon_set && !pod.finished {
-        return Choice::Skip("kept on every node by its DaemonSet");
-    }
-    if pod.mirror {
-        return Choice::Skip("a static pod of the kubelet");
+    let stays = if daemon_set && !pod.finished {
+        Some("kept on every node by its DaemonSet")
+    } else if pod.mirror {
+        Some("a static pod of the kubelet")
+    } else {
+        None
+    };
+    let order = match wished(pod, policy) {
+        Ok(order) => order,
+        // Of a pod that no drain moves it can only be asked that the node stays up.
+        Err(Choice::Refuse(why)) => return Choice::Refuse(why),
+        Err(choice) if stays.is_none() => return choice,
+        Err(_) => Order::default(),
+    };
+    if let Some(why) = stays {
+        return Choice::Skip(why);
     }
     if pod.terminating {
         return Choice::Wait;
@@ -93,15 +110,44 @@ fn choose(pod: &PodView, policy: &Policy, late: bool) -> Choice {
                 "has no controller that would create it again (delete it, or set drain.unmanaged to \"evict\" or \"skip\")",
             ),
             Unmanaged::Skip => Choice::Skip("has no controller (drain.unmanaged = \"skip\")"),
-            Unmanaged::Evict => Choice::Evict,
+            Unmanaged::Evict => Choice::Evict(order),
         };
     }
-    Choice::Evict
+    Choice::Evict(order)
+}
+
+/// What is written on the pod: when it goes, or that it does not. A pod that has ended or is ending has nothing to say.
+fn wished(pod: &PodView, policy: &Policy) -> Result<Order, Choice> {
+    if pod.finished || pod.terminating {
+        return Ok(Order::default());
+    }
+    let refuse = Choice::Refuse;
+    match pod.wishes.wish().map_err(refuse)? {
+        Some(Wish::Refuse) => {
+            return Err(Choice::Refuse(
+                "its annotation rollboot.io/drain says \"refuse\"",
+            ));
+        }
+        Some(Wish::Wait) => return Err(Choice::Wait),
+        Some(Wish::Skip) => {
+            return Err(Choice::Skip(
+                "its annotation rollboot.io/drain says \"skip\"",
+            ));
+        }
+        None => {}
+    }
+    if pod.wishes.unsafe_to_evict() && policy.unsafe_to_evict == UnsafeToEvict::Refuse {
+        return Err(Choice::Refuse(
+            "its annotation safe-to-evict says \"false\" (drain.unsafe-to-evict = \"refuse\")",
+        ));
+    }
+    let order = pod.wishes.order().map_err(refuse)?;
+    Ok(if pod.critical { Order::CRITICAL } else { order })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Controller;
+    use super::super::{Controller, Wishes};
     use super::*;
     use crate::config::Config;
 
@@ -119,6 +165,9 @@ mod tests {
             empty_dir: false,
             tolerates_cordon: false,
             ready: true,
+            running_since: None,
+            critical: false,
+            wishes: Wishes::default(),
         };
         change(&mut pod);
         pod
@@ -139,7 +188,7 @@ mod tests {
 
     fn named(choice: Choice) -> &'static str {
         match choice {
-            Choice::Evict => "evict",
+            Choice::Evict(_) => "evict",
             Choice::Wait => "wait",
             Choice::Skip(_) => "skip",
             Choice::Refuse(_) => "refuse",
@@ -186,6 +235,77 @@ mod tests {
             named(choose(&pod(|p| p.empty_dir = true), &policy, false)),
             "refuse"
         );
+    }
+
+    fn written(drain: &str) -> impl FnOnce(&mut PodView) {
+        let drain = drain.to_owned();
+        move |pod| pod.wishes.drain = Some(drain)
+    }
+
+    #[test]
+    fn what_is_written_on_a_pod_counts() {
+        for (drain, wanted) in [
+            ("skip", "skip"),
+            ("wait", "wait"),
+            ("refuse", "refuse"),
+            ("Skip", "refuse"),
+        ] {
+            assert_eq!(verdict(written(drain)), wanted);
+        }
+        assert_eq!(
+            verdict(|p| p.wishes.order = Some("first".into())),
+            "refuse",
+            "what cannot be read is not guessed at"
+        );
+        // A pod that has ended has no say any more.
+        for ended in [
+            |p: &mut PodView| p.finished = true,
+            |p: &mut PodView| p.terminating = true,
+        ] {
+            let verdict = verdict(|p| {
+                written("refuse")(p);
+                ended(p);
+            });
+            assert_ne!(verdict, "refuse");
+        }
+    }
+
+    #[test]
+    fn of_a_pod_that_stays_anyway_only_a_refusal_counts() {
+        let stays: [fn(&mut PodView); 2] = [
+            |p| p.controller = Some(owner("DaemonSet")),
+            |p| p.mirror = true,
+        ];
+        for stay in stays {
+            for (drain, wanted) in [("skip", "skip"), ("wait", "skip"), ("refuse", "refuse")] {
+                let verdict = verdict(|p| {
+                    stay(p);
+                    written(drain)(p);
+                });
+                assert_eq!(verdict, wanted, "{drain}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pod_that_is_not_safe_to_evict_refuses_unless_the_policy_says_otherwise() {
+        let not_safe = pod(|p| p.wishes.safe_to_evict = Some("false".into()));
+        let mut policy = Config::default().drain;
+        assert_eq!(named(choose(&not_safe, &policy, false)), "refuse");
+        policy.unsafe_to_evict = UnsafeToEvict::Evict;
+        assert_eq!(named(choose(&not_safe, &policy, false)), "evict");
+    }
+
+    #[test]
+    fn the_critical_go_last_whatever_they_say() {
+        let policy = Config::default().drain;
+        let order = |change: fn(&mut PodView)| choose(&pod(change), &policy, false);
+        let critical: fn(&mut PodView) = |p| {
+            p.critical = true;
+            p.wishes.order = Some("-7".into());
+        };
+        assert_eq!(order(critical), Choice::Evict(Order::CRITICAL));
+        assert_eq!(order(|_| ()), Choice::Evict(Order::default()));
     }
 
     #[test]

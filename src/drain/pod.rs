@@ -1,5 +1,6 @@
 //! What the drain knows of a pod, and what the server may answer to its eviction.
 
+use super::Wishes;
 use crate::failure::Failure;
 
 /// Names one pod, and no other of the same name.
@@ -51,6 +52,12 @@ pub struct PodView {
     pub tolerates_cordon: bool,
     /// Its Ready condition is True.
     pub ready: bool,
+    /// Since when all of its containers run, seconds since the epoch by its node's clock. `None`: some does not run.
+    pub running_since: Option<i64>,
+    /// Its priority is that of `system-cluster-critical` or higher.
+    pub critical: bool,
+    /// What an operator has written on it.
+    pub wishes: Wishes,
 }
 
 /// What the server answered to an eviction; each has its own path.

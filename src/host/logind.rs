@@ -13,7 +13,7 @@ use super::answer::{ErrorReply, failure, within};
 use super::bus::{Bus, Line};
 use super::hints::{Hints, Teller};
 use crate::failure::Failure;
-use crate::ports::{HostGates, Inhibitor, RebootAnswer, RebootReply};
+use crate::ports::{Inhibitor, RebootAnswer, RebootReply};
 
 const SERVICE: &str = "org.freedesktop.login1";
 const PATH: &str = "/org/freedesktop/login1";
@@ -60,8 +60,8 @@ pub(super) async fn preparing(line: &Line) -> zbus::Result<bool> {
     manager(line).await?.preparing_for_shutdown().await
 }
 
-/// What logind would say to a request.
-pub(super) async fn gates(bus: &Bus) -> Result<HostGates, Failure> {
+/// What logind would say to a request: its `CanReboot`, and who inhibits a shutdown.
+pub(super) async fn gates(bus: &Bus) -> Result<(String, Vec<Inhibitor>), Failure> {
     let line = bus.line().await?;
     let asked = async {
         let manager = manager(&line).await?;
@@ -70,10 +70,8 @@ pub(super) async fn gates(bus: &Bus) -> Result<HostGates, Failure> {
     let (can_reboot, inhibitors) = within(bus.deadlines.call, asked)
         .await
         .map_err(|error| failure("cannot ask logind whether it would reboot", &error))?;
-    Ok(HostGates {
-        can_reboot,
-        inhibitors: inhibitors.into_iter().filter_map(blocking).collect(),
-    })
+    let inhibitors = inhibitors.into_iter().filter_map(blocking).collect();
+    Ok((can_reboot, inhibitors))
 }
 
 /// The inhibitor, if it blocks a shutdown.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::check::Aim;
 use super::wait::Blocked;
 use super::{Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop};
 use crate::backoff::Delay;
@@ -15,8 +16,7 @@ pub(super) struct Acquiring {
     step: Step,
     /// The view with a free slot that the write is decided on.
     view: LockView,
-    node_uid: String,
-    group: String,
+    aim: Aim,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,18 +32,11 @@ enum Step {
 }
 
 impl Machine {
-    pub(super) fn acquire(
-        &mut self,
-        out: &mut Out,
-        view: LockView,
-        node_uid: String,
-        group: String,
-    ) {
+    pub(super) fn acquire(&mut self, out: &mut Out, view: LockView, aim: Aim) {
         self.phase = Phase::Acquiring(Acquiring {
             step: Step::Id,
             view,
-            node_uid,
-            group,
+            aim,
         });
         self.call(out, Op::DrawId, Patience::Once);
     }
@@ -55,14 +48,16 @@ impl Machine {
         match (acquiring.step.clone(), reply) {
             (Step::Id, Reply::Id(id)) => {
                 acquiring.step = Step::Journal;
+                let control_plane = acquiring.aim.control_plane.clone();
                 let turn = Turn {
                     id,
                     boot_id: self.host.boot_id.clone(),
-                    node_uid: acquiring.node_uid.clone(),
+                    node_uid: acquiring.aim.node_uid.clone(),
                     since: out.now,
-                    group: acquiring.group.clone(),
+                    group: acquiring.aim.group.clone(),
                     lock_version: acquiring.view.version.clone(),
                     requests: self.wanted(),
+                    control_plane,
                     stage: Stage::Active,
                 };
                 self.journal.turn = Some(turn);
@@ -127,7 +122,7 @@ impl Machine {
             return;
         }
         let entry = self.entry(turn).encode();
-        let slot = key(&self.host.node, &acquiring.group);
+        let slot = key(&self.host.node, &acquiring.aim.group);
         let patch = acquiring.view.patch(Some((slot, entry)), &[]);
         self.at(Step::Write);
         self.call(out, Op::PatchLock(patch), Patience::Once);

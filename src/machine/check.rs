@@ -25,7 +25,18 @@ pub(super) enum Checking {
     Gates,
     Node,
     Pods(Box<NodeView>),
-    Lock { node_uid: String, group: String },
+    Lock(Aim),
+}
+
+/// What a turn would be about, as far as the gates have seen it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Aim {
+    /// UID of the own Node.
+    pub(super) node_uid: String,
+    /// Group of the slot.
+    pub(super) group: String,
+    /// This node's part of the control plane: after the boot these pods must be back.
+    pub(super) control_plane: Vec<String>,
 }
 
 impl Machine {
@@ -57,12 +68,12 @@ impl Machine {
             (Checking::Node, Reply::Node(Ok(node))) => self.check_node(out, node),
             (Checking::Pods(node), Reply::Pods(Ok(pods))) => self.check_pods(out, &node, &pods),
             (
-                Checking::Lock { node_uid, group },
+                Checking::Lock(aim),
                 Reply::Lock {
                     result: Ok(view), ..
                 },
             ) => {
-                self.check_lock(out, view, node_uid, group);
+                self.check_lock(out, view, aim);
             }
             (_, Reply::Node(Err(failure)) | Reply::Pods(Err(failure))) => {
                 self.rest_on_failure(out, Blocked::failed(&failure));
@@ -144,23 +155,25 @@ impl Machine {
             self.rest(out, blocked, Some(Delay::about(3 * LOOK_AGAIN)));
             return;
         }
-        let control_plane = node.control_plane || pods.iter().any(is_control_plane);
-        let group = if control_plane {
+        let control_plane: Vec<_> = pods
+            .iter()
+            .filter(|pod| is_control_plane(pod))
+            .map(|pod| pod.pod.to_string())
+            .collect();
+        let group = if node.control_plane || !control_plane.is_empty() {
             CONTROL_PLANE.to_owned()
         } else {
             self.config.lock.group.clone()
         };
-        let node_uid = node.uid.clone();
-        self.check(out, Checking::Lock { node_uid, group }, Op::ReadLock);
+        let aim = Aim {
+            node_uid: node.uid.clone(),
+            group,
+            control_plane,
+        };
+        self.check(out, Checking::Lock(aim), Op::ReadLock);
     }
 
-    fn check_lock(
-        &mut self,
-        out: &mut Out,
-        view: Option<LockView>,
-        node_uid: String,
-        group: String,
-    ) {
+    fn check_lock(&mut self, out: &mut Out, view: Option<LockView>, aim: Aim) {
         self.tries = 0;
         let Some(view) = view else {
             let what = format!(
@@ -184,11 +197,16 @@ impl Machine {
             self.restart(out);
             return;
         }
-        match self.lock_gate(&view, &group) {
-            Some(blocked) => self.rest_on_lock(out, blocked, &view, group),
-            // The sentinel may have changed while the gates were looked at.
-            None if !self.settled || self.wanted().is_empty() => self.consider(out),
-            None => self.acquire(out, view, node_uid, group),
+        match self.lock_gate(&view, &aim.group) {
+            Some(blocked) => self.rest_on_lock(out, blocked, &view, aim.group),
+            // The sentinel may have changed while the gates were looked at, and the window may have closed.
+            None if !self.settled
+                || self.wanted().is_empty()
+                || self.window_gate(out.now).is_some() =>
+            {
+                self.consider(out);
+            }
+            None => self.acquire(out, view, aim),
         }
     }
 
@@ -257,7 +275,7 @@ fn limits_in_words(view: &LockView, group: &str) -> String {
     }
 }
 
-/// Why logind would not reboot now, if so.
+/// Why this host must not, or would not, reboot now, if so.
 pub(super) fn host_gate(result: &Result<HostGates, Failure>) -> Option<Blocked> {
     match result {
         Err(failure) => Some(Blocked::new(
@@ -277,6 +295,21 @@ pub(super) fn host_gate(result: &Result<HostGates, Failure>) -> Option<Blocked> 
                 "a block inhibitor forbids the shutdown; see systemd-inhibit --list",
             ))
         }
+        Ok(HostGates {
+            hold: Some(hold), ..
+        }) => Some(Blocked::new(
+            Gate::Hold,
+            format!("held by an operator: {hold}"),
+            "remove the file to go on",
+        )),
+        Ok(HostGates {
+            package_manager: Some(at_work),
+            ..
+        }) => Some(Blocked::new(
+            Gate::PackageManager,
+            at_work.clone(),
+            "looked at again until it is done",
+        )),
         Ok(gates) if gates.can_reboot != "yes" => {
             let what = format!("logind's CanReboot says {:?}", gates.can_reboot);
             let advice = match gates.can_reboot.as_str() {

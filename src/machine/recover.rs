@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::Delay;
 use crate::drain::PodView;
+use crate::failure::Failure;
 use crate::journal::Outcome;
 use crate::node::NodeView;
 
@@ -89,14 +90,14 @@ impl Machine {
             return;
         };
         let missing = match (recovering.step, reply) {
-            (Step::BootTime, Reply::BootTime(result)) => {
-                recovering.boot_time = result.unwrap_or_default();
+            (Step::BootTime, Reply::BootTime(Ok(boot_time))) => {
+                recovering.boot_time = boot_time;
                 self.proving(out, Step::Node, Op::ReadNode);
                 return;
             }
-            (Step::Node, Reply::Node(result)) => {
+            (Step::Node, Reply::Node(Ok(node))) => {
                 let boot_time = recovering.boot_time;
-                match self.node_proof(result.unwrap_or_default().as_ref(), boot_time) {
+                match self.node_proof(node.as_ref(), boot_time) {
                     Ok(()) => {
                         self.proving(out, Step::Pods, Op::ListPods);
                         return;
@@ -104,7 +105,7 @@ impl Machine {
                     Err(missing) => missing,
                 }
             }
-            (Step::Pods, Reply::Pods(result)) => match pods_proof(&result.unwrap_or_default()) {
+            (Step::Pods, Reply::Pods(result)) => match self.pods_proof(result) {
                 Ok(()) if self.config.recovery.units.is_empty() => {
                     self.proven(out);
                     return;
@@ -116,14 +117,20 @@ impl Machine {
                 }
                 Err(missing) => missing,
             },
-            (Step::Units, Reply::Units(result)) => {
-                let inactive = result.unwrap_or_default();
+            (Step::Units, Reply::Units(Ok(inactive))) => {
                 if inactive.is_empty() {
                     self.proven(out);
                     return;
                 }
                 format!("not active: {}", inactive.join(", "))
             }
+            // Whoever does not answer proves nothing.
+            (
+                _,
+                Reply::BootTime(Err(failure))
+                | Reply::Node(Err(failure))
+                | Reply::Units(Err(failure)),
+            ) => failure.message,
             (step, reply) => {
                 out.report(
                     Report::Defect,
@@ -150,6 +157,39 @@ impl Machine {
             return Err("the Node's last heartbeat is older than this boot".into());
         }
         Ok(())
+    }
+
+    /// Own static pods must be Ready, and started by this boot: on a control-plane node they are the API server and etcd. Those
+    /// that were here at the acquisition must be here again; the kubelet may take a while to tell the server of them.
+    fn pods_proof(&self, pods: Result<Vec<PodView>, Failure>) -> Result<(), String> {
+        let Phase::Recovering(Recovering { boot_time, .. }) = self.phase else {
+            return Err("nothing is being proven".into());
+        };
+        let pods = pods.map_err(|failure| failure.message)?;
+        let fixed = || pods.iter().filter(|pod| pod.mirror && !pod.finished);
+        let expected = self.turn().map_or(&[][..], |turn| &turn.control_plane);
+        let missing: Vec<_> = expected
+            .iter()
+            .filter(|name| !fixed().any(|pod| pod.pod.to_string() == **name))
+            .map(String::as_str)
+            .collect();
+        if !missing.is_empty() {
+            return Err(format!("not back yet: static pods {}", missing.join(", ")));
+        }
+        // A fast reset leaves them Ready in the eyes of the server until the kubelet has looked.
+        let started = |pod: &PodView| pod.running_since.is_some_and(|since| since >= boot_time);
+        let waiting: Vec<_> = fixed()
+            .filter(|pod| !pod.ready || !started(pod))
+            .map(|pod| pod.pod.to_string())
+            .collect();
+        if waiting.is_empty() {
+            Ok(())
+        } else {
+            Err(format!(
+                "static pods are not Ready since this boot: {}",
+                waiting.join(", ")
+            ))
+        }
     }
 
     fn proven(&mut self, out: &mut Out) {
@@ -181,19 +221,5 @@ impl Machine {
         recovering.missing = missing;
         let wait = if looks < QUICK { 2 } else { 15 };
         out.set(Timer::Check, Delay::about(Duration::from_secs(wait)));
-    }
-}
-
-/// Own static pods must be Ready: on a control-plane node they are the API server and etcd.
-fn pods_proof(pods: &[PodView]) -> Result<(), String> {
-    let waiting: Vec<_> = pods
-        .iter()
-        .filter(|pod| pod.mirror && !pod.ready && !pod.finished)
-        .map(|pod| pod.pod.to_string())
-        .collect();
-    if waiting.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("static pods are not Ready: {}", waiting.join(", ")))
     }
 }

@@ -331,6 +331,8 @@ impl Machine {
             group: self.config.lock.group.clone(),
             lock_version: String::new(),
             requests: self.wanted(),
+            // What was here before is not known; what is here now is looked at all the same.
+            control_plane: Vec::new(),
             stage: Stage::Active,
         });
         true

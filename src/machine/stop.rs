@@ -73,7 +73,7 @@ impl Machine {
         }
     }
 
-    /// Who called the turn off, if somebody did.
+    /// Who or what called the turn off: no reboot may be asked for any more.
     pub(super) fn called_off(&self) -> Option<Outcome> {
         if self.stop == Stop::Undo {
             Some(Outcome::Stop)
@@ -81,6 +81,8 @@ impl Machine {
             Some(Outcome::Latch("an operator aborted the turn".into()))
         } else if self.config.mode == Mode::Observe {
             Some(Outcome::Again("the mode is now \"observe\"".into()))
+        } else if self.shut {
+            Some(Outcome::Again("the maintenance window has closed".into()))
         } else {
             None
         }

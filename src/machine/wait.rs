@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::check::Checking;
@@ -16,6 +17,9 @@ use crate::lock::LockView;
 /// them off, so even thousands meet in a handful of conflicts.
 const AFTER_RELEASE: Duration = Duration::from_secs(2);
 
+/// The clock may be set while a window is waited for.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(3600);
+
 /// A condition that must be open before a turn starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -24,6 +28,8 @@ pub enum Gate {
     Settle,
     /// `mode = "observe"`.
     Mode,
+    /// A maintenance window must be open for long enough.
+    Window,
     /// `max-reboots-per-day`.
     DailyLimit,
     /// A turn failed a while ago.
@@ -40,8 +46,10 @@ pub enum Gate {
     Node,
     /// Nobody else may have cordoned the node.
     ForeignCordon,
-    /// `rollboot.io/hold` on the own Node.
+    /// `rollboot.io/hold` on the own Node, or a hold file on the host.
     Hold,
+    /// No package manager may be at work.
+    PackageManager,
     /// Every pod must be allowed to go.
     Pods,
     /// A slot must be free.
@@ -204,7 +212,7 @@ impl Machine {
             let blocked = Blocked::new(Gate::DailyLimit, what, "max-reboots-per-day is reached");
             Some((blocked, Some(Delay::exactly(hour))))
         } else {
-            None
+            self.window_gate(out.now)
         };
         match blocked {
             Some((why, retry)) => self.rest(out, why, retry),
@@ -213,6 +221,33 @@ impl Machine {
                 self.call(out, Op::Gates, Patience::Once);
             }
         }
+    }
+
+    /// Why no turn may begin at this time, if so, and when to look again: clocks are set, so not much later than in an hour.
+    pub(super) fn window_gate(&self, now: Timestamp) -> Option<(Blocked, Option<Delay>)> {
+        let windows = &self.config.windows;
+        if windows.admits(now) {
+            return None;
+        }
+        let next = windows.next(now);
+        let left = next.map_or(i64::MAX, |next| {
+            next.as_second().saturating_sub(now.as_second())
+        });
+        let left = Duration::from_secs(u64::try_from(left).unwrap_or(0)).min(LOOK_AT_CLOCK);
+        let detail = match next {
+            Some(next) => format!("a turn may begin at {next}"),
+            None => "none opens for three weeks; see [[window]]".to_owned(),
+        };
+        let what = if windows.is_open(now) {
+            "a turn does not fit into the maintenance window any more"
+        } else {
+            "no maintenance window is open"
+        };
+        let delay = Delay {
+            after: left,
+            spread: AFTER_RELEASE,
+        };
+        Some((Blocked::new(Gate::Window, what, detail), Some(delay)))
     }
 
     /// Looks at everything again, now or when the call on its way is answered.

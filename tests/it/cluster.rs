@@ -4,6 +4,7 @@ mod answers;
 mod authority;
 mod contract;
 mod credential;
+mod embedded;
 mod evictions;
 mod kubeconfig;
 mod node;

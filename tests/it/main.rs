@@ -13,6 +13,7 @@ mod bad_input;
 mod cli;
 mod cluster;
 mod daemon;
+mod demo;
 mod layers;
 mod properties;
 mod simulation;

@@ -95,10 +95,18 @@ fn turn() -> impl Strategy<Value = Turn> {
         any::<[String; 4]>(),
         timestamp(),
         requests(),
+        any::<Vec<String>>(),
         stage,
     )
         .prop_map(
-            |(id, [boot_id, node_uid, group, lock_version], since, requests, stage)| Turn {
+            |(
+                id,
+                [boot_id, node_uid, group, lock_version],
+                since,
+                requests,
+                control_plane,
+                stage,
+            )| Turn {
                 id: TurnId(id),
                 boot_id,
                 node_uid,
@@ -106,6 +114,7 @@ fn turn() -> impl Strategy<Value = Turn> {
                 group,
                 lock_version,
                 requests,
+                control_plane,
                 stage,
             },
         )

@@ -1,5 +1,8 @@
 //! Stories of one node over hours: outages at bad moments, clocks that jump, operators who change their mind. Each was a defect once.
 
+mod control_plane;
+mod gates;
+mod windows;
 mod world;
 
 use jiff::Timestamp;

@@ -38,13 +38,14 @@ pub(crate) enum Kind {
     DeleteLock,
     Hold,
     Observe,
+    Window,
     Reclaim,
     BarePod,
 }
 
 impl Kind {
     /// Everything.
-    pub(crate) const ALL: [Self; 29] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::Lose,
         Self::Refuse,
         Self::Crash,
@@ -72,6 +73,7 @@ impl Kind {
         Self::DeleteLock,
         Self::Hold,
         Self::Observe,
+        Self::Window,
         Self::Reclaim,
         Self::BarePod,
     ];
@@ -137,6 +139,10 @@ pub(crate) enum Act {
     Hold(usize),
     Unhold(usize),
     Observe(usize),
+    /// The maintenance window closes.
+    Shut(usize),
+    /// It opens.
+    Open(usize),
     Act(usize),
     WriteSentinel(usize),
     RemoveSentinel(usize),
@@ -217,6 +223,8 @@ impl Act {
             | Self::Unhold(at)
             | Self::Looks(at)
             | Self::Observe(at)
+            | Self::Shut(at)
+            | Self::Open(at)
             | Self::Act(at)
             | Self::MarkDeleting(at)
             | Self::Deleted(at)
@@ -247,6 +255,7 @@ impl Act {
             | Self::LiftForeign(_)
             | Self::Unhold(_)
             | Self::Act(_)
+            | Self::Open(_)
             | Self::Deleted(_)
             | Self::CreateLock
             | Self::Resume => Reliance::Mended,
@@ -281,6 +290,7 @@ impl Act {
             Self::Shutdown(_) => Kind::Shutdown,
             Self::DeleteNode(_) | Self::MarkDeleting(_) | Self::RecreateNode(_) => Kind::DeleteNode,
             Self::Observe(_) => Kind::Observe,
+            Self::Shut(_) => Kind::Window,
             Self::Hold(_) => Kind::Hold,
             Self::WriteSentinel(_) | Self::RemoveSentinel(_) => Kind::Sentinel,
             Self::Limit(_) => Kind::Limits,
@@ -496,6 +506,11 @@ impl World {
         } else {
             Act::Observe(at)
         });
+        add(if self.hosts[at].shut {
+            Act::Open(at)
+        } else {
+            Act::Shut(at)
+        });
         add(Act::WriteSentinel(at));
         if self.hosts[at].sentinel.is_some() {
             add(Act::RemoveSentinel(at));
@@ -632,6 +647,8 @@ impl fmt::Display for Act {
                 "the last finalizer of its Node is gone, and so is the Node",
             ),
             Self::Observe(at) => (at, "the mode is now \"observe\""),
+            Self::Shut(at) => (at, "the maintenance window closes"),
+            Self::Open(at) => (at, "the maintenance window opens"),
             Self::Act(at) => (at, "the mode is \"reboot\" again"),
             Self::Unhold(at) => (at, "an operator lets it go"),
             Self::WriteSentinel(at) => (at, "its sentinel is written anew"),

@@ -107,6 +107,9 @@ impl World {
                 let config = self.config(at);
                 self.feed(at, Event::Reload(config));
             }
+            // Nobody tells the daemon: it is later now.
+            Act::Shut(at) => self.host(at).shut = true,
+            Act::Open(at) => self.host(at).shut = false,
             Act::Shutdown(at) => {
                 let host = self.host(at);
                 host.shutdown = Shutdown::Foreign;

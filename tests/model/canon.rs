@@ -182,7 +182,14 @@ impl Host {
         self.journal.hash(canon);
         self.sentinel.hash(canon);
         self.written.hash(canon);
-        (self.disk_full, self.silent, self.sick, self.observe).hash(canon);
+        (
+            self.disk_full,
+            self.silent,
+            self.sick,
+            self.observe,
+            self.shut,
+        )
+            .hash(canon);
         (self.shutdown, &self.bus_call, &self.ghost).hash(canon);
         match &self.daemon {
             Some(daemon) => daemon.canon(canon),

@@ -32,6 +32,8 @@ fn later() -> Timestamp {
     Timestamp::from_second(9_000_000).unwrap()
 }
 
+const HALF_A_DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(12);
+
 pub(crate) fn failure(kind: FailureKind) -> Failure {
     Failure::new(kind, format!("{kind:?}"))
 }
@@ -69,6 +71,7 @@ impl World {
             let Some(event) = events.pop() else {
                 return;
             };
+            let shut = self.host(at).shut;
             let Some(daemon) = &mut self.host(at).daemon else {
                 return;
             };
@@ -79,6 +82,8 @@ impl World {
                 Event::Timer(Timer::Attempt) => later(),
                 _ => now(),
             };
+            // Windows are open in the first half of a day, which both times are.
+            let time = if shut { time + HALF_A_DAY } else { time };
             let (machine, actions) = machine.step(time, event);
             daemon.machine = Some(machine);
             for action in actions {
@@ -168,7 +173,7 @@ impl World {
             Op::BootTime => Reply::BootTime(Ok(BOOT_TIME)),
             Op::Gates => Reply::Gates(Ok(HostGates {
                 can_reboot: "yes".into(),
-                inhibitors: Vec::new(),
+                ..HostGates::default()
             })),
             Op::Sentinels => {
                 host.ghost.asked_for = host.sentinel.as_ref().map(|s| s.identity.clone());
@@ -264,5 +269,8 @@ pub(crate) fn pod_view(pod: &Pod) -> PodView {
         empty_dir: false,
         tolerates_cordon: false,
         ready: true,
+        running_since: None,
+        critical: false,
+        wishes: rollboot::drain::Wishes::default(),
     }
 }

@@ -25,6 +25,8 @@ pub(crate) enum Violation {
     NoSlot,
     /// A reboot was asked for during a pause.
     AskedInPause,
+    /// A reboot was asked for outside of the maintenance windows.
+    AskedOutsideWindow,
     /// A reboot was asked for on a node without cordon.
     NotCordoned,
     /// A reboot was asked for although the last look at the Node was long ago.
@@ -78,6 +80,8 @@ impl World {
             Violation::NoSlot
         } else if self.paused() {
             Violation::AskedInPause
+        } else if host.shut {
+            Violation::AskedOutsideWindow
         } else if !ghost.cordon_seen {
             Violation::NotCordoned
         } else if !ghost.node_seen_lately {

@@ -121,6 +121,20 @@ impl Scenario {
         self
     }
 
+    /// Turns may begin in the first half of each day only.
+    pub(crate) fn windowed(self) -> Self {
+        use rollboot::window::{Window, Windows, Zone};
+        self.configure(|config| {
+            config.windows = Windows::new(vec![Window {
+                days: [true; 7],
+                start: jiff::civil::Time::midnight(),
+                end: Some(jiff::civil::time(12, 0, 0, 0)),
+                zone: Zone(jiff::tz::TimeZone::UTC),
+                must_fit: Duration::ZERO,
+            }]);
+        })
+    }
+
     /// Only so many nodes have a sentinel at the beginning.
     pub(crate) fn asking(mut self, asking: usize) -> Self {
         self.asking = asking;

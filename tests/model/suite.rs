@@ -70,6 +70,10 @@ pub(crate) fn quick_alone() -> Vec<Scenario> {
             .faults(1, &FAULTS)
             .operators(1, &[Kind::DeleteNode]),
         evict("one node, a drain", 0, 0),
+        calm("one node, a window that closes, one fault", 1, 1)
+            .windowed()
+            .faults(1, &FAULTS)
+            .operators(2, &[Kind::Window]),
     ]
 }
 
@@ -100,6 +104,13 @@ pub(crate) fn thorough() -> Vec<Scenario> {
         lock("two nodes, another lock", 1, 0),
         evict("one node, a drain, one fault", 1, 1),
         proceed("one node, a cordon that stays", 1),
+        calm("two nodes, windows that close, one fault", 2, 1)
+            .windowed()
+            .faults(1, &FAULTS)
+            .operators(1, &[Kind::Window]),
+        evict("one node, a drain, a window that closes", 1, 0)
+            .windowed()
+            .operators(1, &[Kind::Window]),
         calm("one node, two deeds about its cordon", 1, 1)
             .faults(1, &FAULTS)
             .operators(2, &[Kind::Cordon, Kind::Uncordon]),

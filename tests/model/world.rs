@@ -108,6 +108,8 @@ pub(crate) struct Host {
     pub(crate) sick: bool,
     /// The configuration says `mode = "observe"`.
     pub(crate) observe: bool,
+    /// It is an hour at which no maintenance window is open.
+    pub(crate) shut: bool,
     /// The daemon. `None`: it ended and systemd does not start it by itself, or the host is going down.
     pub(crate) daemon: Option<Daemon>,
     pub(crate) ghost: Ghost,
@@ -272,6 +274,7 @@ impl World {
                 silent: false,
                 sick: false,
                 observe: false,
+                shut: false,
                 daemon: None,
                 ghost: Ghost::default(),
                 summary: OnceLock::new(),

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::super::raw::KEYS;
-use super::super::{DrainMode, EmptyDir, ForeignCordon, Mode, Unmanaged};
+use super::super::{DrainMode, EmptyDir, ForeignCordon, Mode, Unmanaged, UnsafeToEvict};
 use super::*;
 
 const REFERENCE: &str = include_str!("../../../etc/rollboot/config.toml");
@@ -40,6 +40,14 @@ fn an_empty_file_and_the_shipped_reference_change_nothing() {
 fn the_reference_has_every_key_with_its_table() {
     let table: toml::Table = toml::from_str(&uncommented()).unwrap();
     for (name, keys) in KEYS {
+        if name == "window" {
+            // There is none by default, so it is shown as an example that is not taken for a key.
+            assert!(REFERENCE.contains("\n# [[window]]\n"));
+            for key in keys {
+                assert!(REFERENCE.contains(&format!("\n# {key} = ")), "{key}");
+            }
+            continue;
+        }
         let shown = if name.is_empty() {
             &table
         } else {
@@ -49,14 +57,17 @@ fn the_reference_has_every_key_with_its_table() {
             assert!(shown.contains_key(*key), "[{name}] {key} is not shown");
         }
     }
-    assert!(REFERENCE.contains("[[window]]"));
 }
 
 #[test]
 fn the_manual_has_every_key() {
     let manual = include_str!("../../../packaging/man/rollboot.toml.5");
     for key in KEYS.iter().filter(|(name, _)| !name.is_empty()) {
-        assert!(manual.contains(&format!(".Sh TABLE {}\n", key.0)));
+        let title = match key.0 {
+            "window" => ".Sh TABLES window\n".to_owned(),
+            table => format!(".Sh TABLE {table}\n"),
+        };
+        assert!(manual.contains(&title), "{title}");
     }
     let keys = KEYS.iter().flat_map(|(_, keys)| *keys);
     for key in keys.filter(|key| !["lock", "drain", "recovery", "window"].contains(key)) {
@@ -67,10 +78,10 @@ fn the_manual_has_every_key() {
 #[test]
 fn the_list_of_keys_is_what_the_parser_takes() {
     for (table, keys) in KEYS {
-        let header = if table.is_empty() {
-            String::new()
-        } else {
-            format!("[{table}]\n")
+        let header = match table {
+            "" => String::new(),
+            "window" => "[[window]]\n".to_owned(),
+            table => format!("[{table}]\n"),
         };
         let wrong = toml::from_str::<Raw>(&format!("{header}zzz = 0")).unwrap_err();
         let taken: Vec<_> = wrong.message().split('`').skip(3).step_by(2).collect();
@@ -98,11 +109,21 @@ fn every_key_reaches_the_configuration() {
         unmanaged = "skip"
         empty-dir = "refuse"
         single-replica = "evict"
+        unsafe-to-evict = "evict"
         foreign-cordon = "proceed"
         concurrency = 1
         [recovery]
         units = ["chronyd.service", "vpn@hq.service", "dev-disk-by\\x2duuid.mount"]
         soak = "24h"
+        [[window]]
+        start = "22:00"
+        end = "04:30"
+        days = ["fri", "sun"]
+        timezone = "UTC"
+        must-fit = "45m"
+        [[window]]
+        start = "00:00"
+        end = "24:00"
     "#;
     let expected = Config {
         mode: Mode::Observe,
@@ -122,6 +143,7 @@ fn every_key_reaches_the_configuration() {
             quiet: Duration::from_secs(120),
             unmanaged: Unmanaged::Skip,
             empty_dir: EmptyDir::Refuse,
+            unsafe_to_evict: UnsafeToEvict::Evict,
             foreign_cordon: ForeignCordon::Proceed,
             concurrency: 1,
         },
@@ -132,6 +154,26 @@ fn every_key_reaches_the_configuration() {
                 "dev-disk-by\\x2duuid.mount".into(),
             ],
             soak: Duration::from_secs(24 * 60 * 60),
+        },
+        windows: {
+            use crate::window::{Window, Windows, Zone};
+            let utc = || Zone(jiff::tz::TimeZone::UTC);
+            Windows::new(vec![
+                Window {
+                    days: [false, false, false, false, true, false, true],
+                    start: jiff::civil::time(22, 0, 0, 0),
+                    end: Some(jiff::civil::time(4, 30, 0, 0)),
+                    zone: utc(),
+                    must_fit: Duration::from_secs(45 * 60),
+                },
+                Window {
+                    days: [true; 7],
+                    start: jiff::civil::Time::midnight(),
+                    end: None,
+                    zone: utc(),
+                    must_fit: Duration::from_secs(20 * 60),
+                },
+            ])
         },
     };
     assert_eq!(read(&[text]), Ok(expected));
@@ -321,13 +363,63 @@ fn what_cannot_be_meant_is_refused_at_its_place() {
             (2, 9),
             "expected a full name",
         ),
-        // What a later version will do.
+        // Windows.
         (
             "[[window]]\nstart = \"02:00\"",
             (1, 1),
-            "no maintenance windows",
+            "missing field `end`",
         ),
-        ("window = []", (1, 10), "no maintenance windows"),
+        (
+            "[[window]]\nstart = \"2:00\"\nend = \"05:00\"",
+            (2, 9),
+            "`2:00` is not a time of day",
+        ),
+        (
+            "[[window]]\nstart = \"02:00\"\nend = \"25:00\"",
+            (3, 7),
+            "`25:00` is not a time of day",
+        ),
+        (
+            "[[window]]\nstart = \"02:00\"\nend = \"02:00\"",
+            (1, 1),
+            "`start` and `end` are the same",
+        ),
+        (
+            "[[window]]\nstart = \"24:00\"\nend = \"02:00\"",
+            (1, 1),
+            "`start` cannot be",
+        ),
+        (
+            "[[window]]\nstart = \"02:00\"\nend = \"02:30\"\nmust-fit = \"31m\"",
+            (1, 1),
+            "shorter than `must-fit` (31 minutes)",
+        ),
+        (
+            "[[window]]\nstart = \"02:00\"\nend = \"05:00\"\ntimezone = \"Europe/Berlim\"",
+            (4, 12),
+            "no time zone `Europe/Berlim`",
+        ),
+        (
+            "[[window]]\nstart = \"02:00\"\nend = \"05:00\"\ndays = []",
+            (4, 8),
+            "never open",
+        ),
+        (
+            "[[window]]\nstart = \"02:00\"\nend = \"05:00\"\ndays = [\"mon\", \"mon\"]",
+            (4, 8),
+            "listed twice",
+        ),
+        (
+            "[[window]]\nstart = \"02:00\"\nend = \"05:00\"\ndays = [\"monday\"]",
+            (4, 9),
+            "unknown value `monday`",
+        ),
+        (
+            "[window]\nstart = \"02:00\"\nend = \"05:00\"",
+            (1, 1),
+            "[[window]]",
+        ),
+        // What a later version will do.
         (
             "[drain]\nsingle-replica = \"block\"",
             (2, 18),

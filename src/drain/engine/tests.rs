@@ -1,4 +1,4 @@
-use super::super::Controller;
+use super::super::{Controller, Wishes};
 use super::*;
 use crate::config::Config;
 use crate::failure::{Failure, FailureKind};
@@ -22,6 +22,9 @@ fn pod(uid: &str) -> PodView {
         empty_dir: false,
         tolerates_cordon: false,
         ready: true,
+        running_since: None,
+        critical: false,
+        wishes: Wishes::default(),
     }
 }
 
@@ -61,6 +64,58 @@ fn every_pod_is_evicted_once_and_waited_for() {
     // A list that is older than the answer must not evict the pod again.
     let (sent, progress) = drain.on(DrainEvent::Pods(vec![pod("1"), ending("2"), ending("3")]));
     assert_eq!((sent.len(), progress), (0, Progress::Going));
+    let (_, progress) = drain.on(DrainEvent::Pods(vec![]));
+    assert_eq!(progress, Progress::Done);
+}
+
+/// A pod of this order.
+fn ordered(uid: &str, order: &str) -> PodView {
+    let mut pod = pod(uid);
+    pod.wishes.order = Some(order.into());
+    pod
+}
+
+#[test]
+fn orders_go_one_after_the_other_and_the_critical_last() {
+    let mut drain = drain(16);
+    let critical = PodView {
+        critical: true,
+        ..pod("1")
+    };
+    let all = [critical, ordered("2", "5"), ordered("3", "-1"), pod("4")];
+    let mut left = all.to_vec();
+    for (uid, next) in [("3", "4"), ("4", "2"), ("2", "1")] {
+        let (sent, _) = drain.on(DrainEvent::Pods(left.clone()));
+        let blocked = EvictAnswer::Budget("b".into());
+        let (_, _) = drain.on(DrainEvent::Answer(pod(uid).pod, blocked));
+        assert_eq!(names(&sent), if uid == "3" { vec![uid] } else { vec![] });
+        // Neither a refusal for now nor a pod that takes its time makes way for the next order.
+        let (sent, _) = drain.on(DrainEvent::Tick);
+        assert_eq!(names(&sent), [uid]);
+        let (sent, _) = drain.on(DrainEvent::Answer(pod(uid).pod, EvictAnswer::Accepted));
+        assert_eq!(sent, []);
+        for view in &mut left {
+            view.terminating |= view.pod.uid == uid;
+        }
+        let (sent, _) = drain.on(DrainEvent::Pods(left.clone()));
+        assert_eq!(sent, []);
+        left.retain(|view| view.pod.uid != uid);
+        let (sent, _) = drain.on(DrainEvent::Pods(left.clone()));
+        assert_eq!(names(&sent), [next]);
+    }
+}
+
+#[test]
+fn a_pod_that_ends_by_itself_holds_up_no_order() {
+    let mut drain = drain(16);
+    let mut waited = pod("1");
+    waited.wishes.drain = Some("wait".into());
+    let (sent, _) = drain.on(DrainEvent::Pods(vec![waited.clone(), pod("2")]));
+    assert_eq!(names(&sent), ["2"]);
+    let (_, progress) = drain.on(DrainEvent::Answer(pod("2").pod, EvictAnswer::Accepted));
+    assert_eq!(progress, Progress::Going);
+    let (_, progress) = drain.on(DrainEvent::Pods(vec![waited]));
+    assert_eq!(progress, Progress::Going, "it is waited for");
     let (_, progress) = drain.on(DrainEvent::Pods(vec![]));
     assert_eq!(progress, Progress::Done);
 }

@@ -228,16 +228,12 @@ async fn gates_list_what_blocks_a_shutdown_and_nothing_else() {
             row("not-shutdown", "odd", "block"),
         ],
     );
-    let gates = gates(&stand_in.bus()).await.unwrap();
-    assert_eq!(gates.can_reboot, "challenge");
-    let who: Vec<_> = gates
-        .inhibitors
-        .iter()
-        .map(|one| one.who.as_str())
-        .collect();
+    let (can_reboot, inhibitors) = gates(&stand_in.bus()).await.unwrap();
+    assert_eq!(can_reboot, "challenge");
+    let who: Vec<_> = inhibitors.iter().map(|one| one.who.as_str()).collect();
     assert_eq!(who, ["apt", "weak"]);
-    assert_eq!(gates.inhibitors[0].why, "because");
-    assert_eq!(gates.inhibitors[0].pid, 42);
+    assert_eq!(inhibitors[0].why, "because");
+    assert_eq!(inhibitors[0].pid, 42);
 }
 
 #[tokio::test]

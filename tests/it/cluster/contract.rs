@@ -1,24 +1,60 @@
-//! The contract of the cluster port against a real API server: what the adapters rely on, asked of the real part.
+//! The contract of the cluster port: what the adapters rely on, asked of the embedded API server and of a real one.
 //!
-//! `ROLLBOOT_CONTRACT_KUBECONFIGS` names a folder with `admin.kubeconfig`, `nodes/contract-a.kubeconfig` and
-//! `nodes/contract-b.kubeconfig`; `tests/control-plane/up` and `node-kubeconfig` make one. Without it everything here is
-//! skipped, and says so. The tests share one server and take turns; each begins with what it needs and nothing else.
+//! Each case is two tests, `embedded::…` and `real::…`. The embedded server is always there, and a new one for each case. For
+//! the real one `ROLLBOOT_CONTRACT_KUBECONFIGS` names a folder with `admin.kubeconfig`, `nodes/contract-a.kubeconfig` and
+//! `nodes/contract-b.kubeconfig`; `tests/control-plane/up` and `node-kubeconfig` make one. Without it those tests are skipped,
+//! and say so. They share one server and take turns; each begins with what it needs and nothing else.
+//!
+//! Where the two differ the real one is right.
+
+/// The tests of these cases, each a function of a [`Plane`]: on both servers, or where only a real one can show it on that.
+macro_rules! cases {
+    (both: $($both:ident),* ; real only: $($real:ident),* $(,)?) => {
+        mod embedded {
+            $(#[tokio::test]
+            async fn $both() {
+                super::$both(&super::Plane::embedded().await).await;
+            })*
+        }
+
+        mod real {
+            $(cases! { @real $both })*
+            $(cases! { @real $real })*
+        }
+    };
+    (both: $($both:ident),* $(,)?) => {
+        cases! { both: $($both),* ; real only: }
+    };
+    (@real $case:ident) => {
+        #[tokio::test]
+        async fn $case() {
+            if let Some(plane) = super::Plane::real().await {
+                super::$case(&plane).await;
+            }
+        }
+    };
+}
 
 mod lock;
 mod node;
 mod outage;
 mod pods;
+mod transcript;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::Request;
 use kube::client::Body;
+use kube::config::Kubeconfig;
 use rollboot::cluster::{Deadlines, KubeletCluster, NameSource};
 use rollboot::config::Config;
 use rollboot::failure::WriteOutcome;
 use rollboot::ports::Cluster;
+use rollboot_lab::api::Api;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -37,47 +73,69 @@ fn skipped(why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED, not passed: {name}: {why}");
 }
 
-/// The real server, as its administrator.
+/// A server, as its administrator.
 struct Plane {
     folder: PathBuf,
     admin: kube::Client,
-    _turn: MutexGuard<'static, ()>,
+    server: Server,
+}
+
+/// What has to be kept as long as the server is asked.
+enum Server {
+    Embedded {
+        api: Api,
+        _folder: tempfile::TempDir,
+    },
+    /// The turn of this test.
+    Real { _turn: MutexGuard<'static, ()> },
 }
 
 impl Plane {
-    /// `None`: there is none, and that was said.
-    async fn enter() -> Option<Self> {
+    /// An embedded server of its own.
+    async fn embedded() -> Self {
+        let api = Api::start().await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        std::fs::write(path.join("admin.kubeconfig"), api.admin_kubeconfig()).unwrap();
+        std::fs::create_dir(path.join("nodes")).unwrap();
+        for node in ["contract-a", "contract-b"] {
+            write_credential(&path, node, &api.node_kubeconfig(node));
+        }
+        let server = Server::Embedded {
+            api,
+            _folder: folder,
+        };
+        Self::enter(path, server).await
+    }
+
+    /// The real server. `None`: there is none, and that was said.
+    async fn real() -> Option<Self> {
         let Some(folder) = std::env::var_os(VARIABLE).map(PathBuf::from) else {
             skipped(&format!("{VARIABLE} names no real API server"));
             return None;
         };
         let turn = TURN.lock().await;
+        Some(Self::enter(folder, Server::Real { _turn: turn }).await)
+    }
+
+    async fn enter(folder: PathBuf, server: Server) -> Self {
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
-        let file = kube::config::Kubeconfig::read_from(folder.join("admin.kubeconfig")).unwrap();
+        let file = Kubeconfig::read_from(folder.join("admin.kubeconfig")).unwrap();
         let mut config = kube::Config::try_from(file).unwrap();
         config.default_retry = false;
         let plane = Self {
             folder,
             admin: kube::Client::try_from(config).unwrap(),
-            _turn: turn,
+            server,
         };
         plane.start_afresh().await;
-        Some(plane)
+        plane
     }
 
     /// An armed installation with two nodes, no slots and no pods.
     async fn start_afresh(&self) {
         self.try_call("DELETE", LOCK, "", "").await;
-        let manifests = MANIFEST.split("\n---\n");
-        let paths = [
-            LOCK,
-            "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/roles/rollboot",
-            "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/rolebindings/rollboot",
-        ];
-        for (path, manifest) in paths.iter().zip(manifests) {
-            let path = format!("{path}?fieldManager=contract&force=true");
-            self.call("PATCH", &path, APPLY, manifest).await;
-        }
+        self.apply_lock().await;
         for name in ["contract-a", "contract-b"] {
             let selector = format!("/api/v1/pods?fieldSelector=spec.nodeName%3D{name}");
             let pods = self.call("GET", &selector, "", "").await;
@@ -106,6 +164,20 @@ impl Plane {
             )
             .await;
         }
+    }
+
+    /// Arms it: applies `lock.yaml`, and waits until it is in force.
+    async fn apply_lock(&self) {
+        let manifests = MANIFEST.split("\n---\n");
+        let paths = [
+            LOCK,
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/roles/rollboot",
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/rolebindings/rollboot",
+        ];
+        for (path, manifest) in paths.iter().zip(manifests) {
+            let path = format!("{path}?fieldManager=contract&force=true");
+            self.call("PATCH", &path, APPLY, manifest).await;
+        }
         // RBAC is read from a cache: a right that was just given is not there at once.
         for _try in 0..100 {
             if let Ok(Some(_)) = self.node("contract-a").read_lock().await {
@@ -114,6 +186,10 @@ impl Plane {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("the Role of the lock does not come into force");
+    }
+
+    fn is_real(&self) -> bool {
+        matches!(self.server, Server::Real { .. })
     }
 
     fn kubeconfig(&self, node: &str) -> PathBuf {
@@ -178,6 +254,23 @@ impl Plane {
         let made = self.post("/api/v1/namespaces", &body).await;
         made["metadata"]["name"].as_str().unwrap().to_owned()
     }
+}
+
+/// Leaves a node's credential as kubeadm does: certificate and key in one file, which the kubeconfig names.
+fn write_credential(folder: &Path, node: &str, kubeconfig: &str) {
+    let pem = folder.join(format!("nodes/{node}.pem"));
+    let config = Kubeconfig::from_yaml(kubeconfig).unwrap();
+    let mut config = serde_json::to_value(config).unwrap();
+    let user = config["users"][0]["user"].as_object_mut().unwrap();
+    let mut text = Vec::new();
+    for field in ["client-certificate", "client-key"] {
+        let data = user.remove(&format!("{field}-data")).unwrap();
+        text.extend(STANDARD.decode(data.as_str().unwrap()).unwrap());
+        user.insert(field.to_owned(), json!(pem));
+    }
+    std::fs::write(&pem, text).unwrap();
+    let path = folder.join(format!("nodes/{node}.kubeconfig"));
+    std::fs::write(path, config.to_string()).unwrap();
 }
 
 fn pod_path(namespace: &str, name: &str) -> String {

@@ -224,7 +224,7 @@ impl Host for World {
     async fn gates(&self) -> Result<HostGates, Failure> {
         Ok(HostGates {
             can_reboot: "yes".into(),
-            inhibitors: Vec::new(),
+            ..HostGates::default()
         })
     }
 

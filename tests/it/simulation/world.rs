@@ -20,6 +20,7 @@ use rollboot::shutdown::{ShutdownFacts, StopReason};
 const MANY: usize = 200_000;
 
 pub(crate) struct World {
+    pub(crate) config: Config,
     pub(crate) lock: Option<LockView>,
     pub(crate) node: NodeView,
     pub(crate) pods: Vec<PodView>,
@@ -32,6 +33,10 @@ pub(crate) struct World {
     pub(crate) peers: BTreeMap<String, bool>,
     /// The next so many reads of the lock fail.
     pub(crate) failing_lock_reads: u32,
+    /// What logind and the host say.
+    pub(crate) gates: HostGates,
+    /// A budget allows no eviction.
+    pub(crate) blocked: bool,
     /// Writes to the own Node are refused.
     pub(crate) node_refuses: bool,
     /// A watch that sees nothing ends after so many seconds.
@@ -79,6 +84,9 @@ pub(crate) fn pod(name: &str) -> PodView {
         empty_dir: false,
         tolerates_cordon: false,
         ready: true,
+        running_since: None,
+        critical: false,
+        wishes: rollboot::drain::Wishes::default(),
     }
 }
 
@@ -95,6 +103,7 @@ impl World {
     /// Armed, at peace, nobody asks for anything.
     pub(crate) fn new() -> Self {
         Self {
+            config: Config::default(),
             lock: Some(lock("lock", 1)),
             node: NodeView {
                 uid: "node".into(),
@@ -125,6 +134,11 @@ impl World {
             boot_id: "b0".into(),
             peers: BTreeMap::new(),
             failing_lock_reads: 0,
+            gates: HostGates {
+                can_reboot: "yes".into(),
+                ..HostGates::default()
+            },
+            blocked: false,
             node_refuses: false,
             silence: 90.0,
             hold: |_| false,
@@ -165,7 +179,7 @@ impl World {
             node: "n1".into(),
             boot_id: self.boot_id.clone(),
         };
-        let config = Arc::new(Config::default());
+        let config = Arc::new(self.config.clone());
         let machine = Machine::new(
             host,
             config,
@@ -232,6 +246,10 @@ impl World {
             Action::UnwatchPods => self
                 .queue
                 .retain(|event| !matches!(event, Event::PodsSeen(_))),
+            Action::Evict(pod) if self.blocked => {
+                let answer = EvictAnswer::Budget("a budget".into());
+                self.queue.push_back(Event::Evicted(pod, answer));
+            }
             Action::Evict(pod) => {
                 self.evicted.push(pod.name.clone());
                 self.pods.retain(|other| other.pod != pod);
@@ -259,12 +277,9 @@ impl World {
                 Reply::Id(TurnId(self.ids))
             }
             Op::Facts => Reply::Facts(self.facts.clone()),
-            Op::BootTime => Reply::BootTime(Ok(0)),
+            Op::BootTime => Reply::BootTime(Ok(5)),
             Op::Gates => Reply::Gates(if self.logind_answers {
-                Ok(HostGates {
-                    can_reboot: "yes".into(),
-                    inhibitors: Vec::new(),
-                })
+                Ok(self.gates.clone())
             } else {
                 Err(Failure::new(FailureKind::Timeout, "no answer"))
             }),

@@ -2,9 +2,11 @@
 
 mod answer;
 mod authorize;
+mod decode;
 mod delete;
 mod evict;
 mod fault;
+mod fields;
 mod kind;
 mod managed;
 mod object;
@@ -15,6 +17,7 @@ mod request;
 mod restrict;
 mod server;
 mod store;
+mod tidy;
 mod tls;
 mod validate;
 mod watch;
@@ -22,7 +25,7 @@ mod write;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::TcpListener;
 use tokio::sync;
@@ -109,23 +112,27 @@ impl Api {
 
     /// Ends the server as a kill does: connections break, new ones are refused. The objects stay.
     pub fn stop(&self) {
-        if let Some(task) = self.slot().take() {
+        if let Some(task) = &*self.slot() {
             task.abort();
         }
     }
 
     /// Starts it again on the same port after [`Api::stop`]. As after a real restart no watch can begin at an earlier version.
     pub async fn resume(&self) -> io::Result<()> {
+        let old = self.slot().take();
+        if let Some(old) = old {
+            old.abort();
+            // It has ended as it was asked to.
+            let _ = old.await;
+        }
         let listener = TcpListener::bind(self.address).await?;
         self.store().forget();
         let task = tokio::spawn(serve(listener, self.tls.clone(), self.shared.clone()));
-        if let Some(old) = self.slot().replace(task) {
-            old.abort();
-        }
+        *self.slot() = Some(task);
         Ok(())
     }
 
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<JoinHandle<()>>> {
+    fn slot(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
         self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -12,3 +12,7 @@
 )]
 
 pub mod api;
+pub mod cluster;
+pub mod demo;
+pub mod host;
+pub mod roll;

@@ -1,3 +1,5 @@
 //! The demo.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    rollboot_lab::demo::main()
+}

@@ -12,6 +12,19 @@ use serde_json::json;
 
 use super::{LOCK, MERGE, Plane, applied};
 
+cases! {
+    both:
+    a_lock_write_succeeds_on_the_version_it_was_decided_on_and_on_no_other,
+    of_two_nodes_at_once_exactly_one_wins,
+    before_it_is_armed_the_lock_is_forbidden,
+    a_lock_that_is_not_there_is_none_and_another_one_is_forbidden,
+    what_the_server_cannot_take_is_refused_as_invalid,
+    a_watch_sees_each_state_and_ends_in_good_time
+    ;
+    real only:
+    an_admission_policy_is_told_from_rbac,
+}
+
 fn slot(view: &LockView, node: &str, value: &str) -> LockPatch {
     view.patch(
         Some((format!("{node}.rollboot.io/default"), value.to_owned())),
@@ -19,11 +32,7 @@ fn slot(view: &LockView, node: &str, value: &str) -> LockPatch {
     )
 }
 
-#[tokio::test]
-async fn a_lock_write_succeeds_on_the_version_it_was_decided_on_and_on_no_other() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn a_lock_write_succeeds_on_the_version_it_was_decided_on_and_on_no_other(plane: &Plane) {
     let data = json!({"data": {"max.total": "2"}, "metadata": {"annotations": {"other": "kept"}}});
     plane.call("PATCH", LOCK, MERGE, &data.to_string()).await;
     let (a, b) = (plane.node("contract-a"), plane.node("contract-b"));
@@ -57,11 +66,7 @@ async fn a_lock_write_succeeds_on_the_version_it_was_decided_on_and_on_no_other(
     assert_eq!(b.read_lock().await.unwrap().unwrap(), released);
 }
 
-#[tokio::test]
-async fn of_two_nodes_at_once_exactly_one_wins() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn of_two_nodes_at_once_exactly_one_wins(plane: &Plane) {
     let (a, b) = (plane.node("contract-a"), plane.node("contract-b"));
     for round in 0..20 {
         let view = a.read_lock().await.unwrap().unwrap();
@@ -80,11 +85,44 @@ async fn of_two_nodes_at_once_exactly_one_wins() {
     }
 }
 
-#[tokio::test]
-async fn a_lock_that_is_not_there_is_none_and_another_one_is_forbidden() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn before_it_is_armed_the_lock_is_forbidden(plane: &Plane) {
+    let a = plane.node("contract-a");
+    let view = a.read_lock().await.unwrap().unwrap();
+    let api = "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system";
+    // The binding and the role are nothing without each other.
+    for missing in ["rolebindings", "roles"] {
+        plane.apply_lock().await;
+        plane
+            .call("DELETE", &format!("{api}/{missing}/rollboot"), "", "")
+            .await;
+        let mut found = a.read_lock().await;
+        // RBAC is read from a cache.
+        for _try in 0..100 {
+            if found.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            found = a.read_lock().await;
+        }
+        let failure = found.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Forbidden, "{failure}");
+        let outcome = a.patch_lock(&slot(&view, "contract-a", "x")).await;
+        assert!(
+            matches!(&outcome, WriteOutcome::Refused(failure) if failure.kind == FailureKind::Forbidden),
+            "{outcome:?}"
+        );
+        let end = a.watch_lock(&view.version, |_| {}).await;
+        assert_eq!(end.unwrap_err().kind, FailureKind::Forbidden);
+    }
+    plane.apply_lock().await;
+    assert_eq!(
+        a.read_lock().await,
+        Ok(Some(view)),
+        "applied again it changes nothing"
+    );
+}
+
+async fn a_lock_that_is_not_there_is_none_and_another_one_is_forbidden(plane: &Plane) {
     let a = plane.node("contract-a");
     let view = a.read_lock().await.unwrap().unwrap();
     plane.call("DELETE", LOCK, "", "").await;
@@ -121,11 +159,7 @@ async fn a_lock_that_is_not_there_is_none_and_another_one_is_forbidden() {
     }
 }
 
-#[tokio::test]
-async fn what_the_server_cannot_take_is_refused_as_invalid() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn what_the_server_cannot_take_is_refused_as_invalid(plane: &Plane) {
     let a = plane.node("contract-a");
     let view = a.read_lock().await.unwrap().unwrap();
     let patch = view.patch(Some(("no key/at/all".to_owned(), "x".to_owned())), &[]);
@@ -145,11 +179,7 @@ async fn what_the_server_cannot_take_is_refused_as_invalid() {
     assert_eq!(a.read_lock().await.unwrap().unwrap(), view);
 }
 
-#[tokio::test]
-async fn an_admission_policy_is_told_from_rbac() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn an_admission_policy_is_told_from_rbac(plane: &Plane) {
     let api = "/apis/admissionregistration.k8s.io/v1";
     let (policy, binding) = (
         format!("{api}/validatingadmissionpolicies/contract"),
@@ -199,11 +229,7 @@ async fn an_admission_policy_is_told_from_rbac() {
     }
 }
 
-#[tokio::test]
-async fn a_watch_sees_each_state_and_ends_in_good_time() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn a_watch_sees_each_state_and_ends_in_good_time(plane: &Plane) {
     let deadlines = Deadlines {
         watch: Duration::from_secs(4),
         ..Deadlines::DEFAULT

@@ -15,6 +15,14 @@ use serde_json::json;
 use super::super::authority::{Authority, point};
 use super::{APPLY, MERGE, Plane, applied};
 
+cases! {
+    both:
+    cordon_and_marker_are_written_and_lifted_together,
+    a_cordon_that_somebody_else_touched_is_not_ours,
+    the_own_node_may_be_missing_and_another_one_is_not_ours_to_see,
+    who_we_are_changes_with_the_certificate_on_disk,
+}
+
 const NODE: &str = "/api/v1/nodes/contract-a";
 
 fn patch(view: &NodeView, unschedulable: Option<bool>, marked: bool) -> NodePatch {
@@ -44,11 +52,7 @@ impl Plane {
     }
 }
 
-#[tokio::test]
-async fn cordon_and_marker_are_written_and_lifted_together() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn cordon_and_marker_are_written_and_lifted_together(plane: &Plane) {
     let a = plane.node("contract-a");
     let fresh = a.read_node().await.unwrap().unwrap();
     assert_eq!(fresh.boot_id, "boot-contract-a");
@@ -76,11 +80,7 @@ async fn cordon_and_marker_are_written_and_lifted_together() {
     );
 }
 
-#[tokio::test]
-async fn a_cordon_that_somebody_else_touched_is_not_ours() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn a_cordon_that_somebody_else_touched_is_not_ours(plane: &Plane) {
     let a = plane.node("contract-a");
     let read = async || a.read_node().await.unwrap().unwrap();
     let cordon = async || {
@@ -124,15 +124,11 @@ async fn a_cordon_that_somebody_else_touched_is_not_ours() {
     assert!(shared.unschedulable && !shared.cordon_owned);
 }
 
-#[tokio::test]
-async fn the_own_node_may_be_missing_and_another_one_is_not_ours_to_see() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn the_own_node_may_be_missing_and_another_one_is_not_ours_to_see(plane: &Plane) {
     let a = plane.node("contract-a");
     for peer in ["contract-b", "contract-gone"] {
         let failure = a.peer_exists(peer).await.unwrap_err();
-        assert_eq!(failure.kind, FailureKind::Forbidden, "{failure}");
+        assert_eq!(failure.kind, FailureKind::Restricted, "{failure}");
     }
     let api = "/apis/rbac.authorization.k8s.io/v1";
     let (role, binding) = (
@@ -180,19 +176,15 @@ fn linked(plane: &Plane, folder: &Path) -> KubeletCluster {
     KubeletCluster::discover(&config, Path::new("/")).unwrap()
 }
 
-#[tokio::test]
-async fn who_we_are_changes_with_the_certificate_on_disk() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn who_we_are_changes_with_the_certificate_on_disk(plane: &Plane) {
     let folder = tempfile::tempdir().unwrap();
-    let a = linked(&plane, folder.path());
+    let a = linked(plane, folder.path());
     let link = folder.path().join("current.pem");
     assert!(a.read_node().await.is_ok());
 
     point(&link, &plane.folder.join("nodes/contract-b.pem"));
     let failure = a.read_node().await.unwrap_err();
-    assert_eq!(failure.kind, FailureKind::Forbidden, "{failure}");
+    assert_eq!(failure.kind, FailureKind::Local, "{failure}");
     assert!(failure.message.contains("contract-b"), "{failure}");
 
     let foreign = folder.path().join("foreign.pem");

@@ -1,5 +1,5 @@
-//! A server that is stopped, or ends, in the middle. Needs a plane of `tests/control-plane/up`, whose `plane.json` names the
-//! process.
+//! A server that is stopped, or ends, in the middle. A real one has to be of `tests/control-plane/up`, whose `plane.json` names
+//! the process.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,42 +9,84 @@ use rollboot::cluster::Deadlines;
 use rollboot::config::Config;
 use rollboot::failure::{FailureKind, WriteOutcome};
 use rollboot::ports::Cluster;
+use rollboot_lab::api::Fault;
 use serde_json::Value;
 
-use super::{Plane, skipped};
+use super::{Plane, Server};
+
+cases! {
+    both:
+    a_frozen_server_leaves_a_write_open_until_it_is_asked_again,
+    a_server_that_ends_ends_the_watch_at_once_and_the_old_version_is_gone_with_it,
+}
+
+/// The folder that makes planes.
+const CONTROL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/control-plane");
+
+impl Plane {
+    /// Stops the server, or lets it go on.
+    fn freeze(&self, stopped: bool) {
+        match &self.server {
+            Server::Embedded { api, .. } if stopped => api.set_fault(Fault::Silent),
+            Server::Embedded { api, .. } => api.set_fault(Fault::None),
+            Server::Real { .. } => {
+                let text = std::fs::read_to_string(self.folder.join("plane.json")).unwrap();
+                let saved: Value = serde_json::from_str(&text).unwrap();
+                let process = saved["processes"]["api"]["pid"].to_string();
+                let signal = if stopped { "-STOP" } else { "-CONT" };
+                let status = Command::new("kill").args([signal, &process]).status();
+                assert!(status.unwrap().success());
+            }
+        }
+    }
+
+    fn kill(&self) {
+        match &self.server {
+            Server::Embedded { api, .. } => api.stop(),
+            Server::Real { .. } => self.control("stop_part('api', kill=True)"),
+        }
+    }
+
+    async fn start(&self) {
+        match &self.server {
+            Server::Embedded { api, .. } => api.resume().await.unwrap(),
+            Server::Real { .. } => self.control("start_api()"),
+        }
+    }
+
+    /// By the means of the folder that made it.
+    fn control(&self, action: &str) {
+        assert!(Path::new(CONTROL).join("plane").exists());
+        let script = format!(
+            "import pathlib, sys; from plane.plane import Plane; Plane.load(pathlib.Path(sys.argv[1])).{action}"
+        );
+        let status = Command::new("python3")
+            .args(["-B", "-c", &script])
+            .arg(&self.folder)
+            .current_dir(CONTROL)
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+}
 
 /// The API server, stopped until this is dropped.
-struct Frozen(String);
+struct Frozen<'a>(&'a Plane);
 
-impl Frozen {
-    fn new(process: &str) -> Self {
-        signal("STOP", process);
-        Self(process.to_owned())
+impl<'a> Frozen<'a> {
+    fn new(plane: &'a Plane) -> Self {
+        plane.freeze(true);
+        Self(plane)
     }
 }
 
-impl Drop for Frozen {
+impl Drop for Frozen<'_> {
     fn drop(&mut self) {
-        signal("CONT", &self.0);
+        self.0.freeze(false);
     }
 }
 
-fn signal(name: &str, process: &str) {
-    let status = Command::new("kill")
-        .args([&format!("-{name}"), process])
-        .status()
-        .unwrap();
-    assert!(status.success());
-}
-
-#[tokio::test]
-async fn a_frozen_server_leaves_a_write_open_until_it_is_asked_again() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
-    let text = std::fs::read_to_string(plane.folder.join("plane.json")).unwrap();
-    let saved: Value = serde_json::from_str(&text).unwrap();
-    let process = saved["processes"]["api"]["pid"].to_string();
+async fn a_frozen_server_leaves_a_write_open_until_it_is_asked_again(plane: &Plane) {
     let deadlines = Deadlines {
         connect: Duration::from_millis(500),
         request: Duration::from_secs(1),
@@ -63,7 +105,7 @@ async fn a_frozen_server_leaves_a_write_open_until_it_is_asked_again() {
         tokio::time::sleep(Duration::from_millis(500)).await;
         // The watch has taken the first connection; this leaves a second one behind.
         hasty.read_lock().await.unwrap();
-        let frozen = Frozen::new(&process);
+        let frozen = Frozen::new(plane);
         // On the connection that stands the write leaves this host.
         let sent = hasty.patch_lock(&patch).await;
         // That connection is given up; a new one gets no further than TCP.
@@ -99,38 +141,16 @@ async fn a_frozen_server_leaves_a_write_open_until_it_is_asked_again() {
     assert_eq!(a.patch_lock(&patch).await, WriteOutcome::Conflict);
 }
 
-/// The folder that makes planes.
-const CONTROL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/control-plane");
-
-/// Ends or starts the API server by the means of the folder that made it.
-fn control(plane: &Plane, action: &str) {
-    let script = format!(
-        "import pathlib, sys; from plane.plane import Plane; Plane.load(pathlib.Path(sys.argv[1])).{action}"
-    );
-    let status = Command::new("python3")
-        .args(["-B", "-c", &script])
-        .arg(&plane.folder)
-        .current_dir(CONTROL)
-        .status()
-        .unwrap();
-    assert!(status.success());
-}
-
-#[tokio::test]
-async fn a_server_that_ends_ends_the_watch_at_once_and_the_old_version_is_gone_with_it() {
-    if !Path::new(CONTROL).join("plane").exists() {
-        return skipped("there is no tests/control-plane");
-    }
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn a_server_that_ends_ends_the_watch_at_once_and_the_old_version_is_gone_with_it(
+    plane: &Plane,
+) {
     let a = plane.node("contract-a");
     let view = a.read_lock().await.unwrap().unwrap();
     let key = "contract-a.rollboot.io/default".to_owned();
     let patch = view.patch(Some((key, "x".to_owned())), &[]);
     let end = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        control(&plane, "stop_part('api', kill=True)");
+        plane.kill();
         Instant::now()
     };
     let watch = async {
@@ -153,7 +173,7 @@ async fn a_server_that_ends_ends_the_watch_at_once_and_the_old_version_is_gone_w
     );
     assert!(begun.elapsed() < Duration::from_secs(1));
 
-    control(&plane, "start_api()");
+    plane.start().await;
     let back = loop {
         // RBAC is not loaded at once: the first answers may be 403.
         match a.read_lock().await {

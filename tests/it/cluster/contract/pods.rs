@@ -11,6 +11,16 @@ use serde_json::{Value, json};
 
 use super::{MERGE, Plane, pod_path};
 
+cases! {
+    both:
+    the_pods_of_the_own_node_are_listed_all_of_them_and_no_others,
+    the_watch_follows_the_pods_of_the_own_node,
+    only_the_very_pod_is_evicted,
+    a_budget_stops_an_eviction_and_two_budgets_stop_it_for_good,
+    a_namespace_that_ends_evicts_by_itself,
+    a_pod_with_a_name_that_is_none_is_not_asked_for,
+}
+
 impl Plane {
     /// A pod that runs, is Ready and is bound to this node.
     async fn pod(&self, namespace: &str, name: &str, node: &str) -> PodRef {
@@ -63,11 +73,7 @@ fn wrong(pod: &PodRef) -> PodRef {
     }
 }
 
-#[tokio::test]
-async fn the_pods_of_the_own_node_are_listed_all_of_them_and_no_others() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn the_pods_of_the_own_node_are_listed_all_of_them_and_no_others(plane: &Plane) {
     let namespace = plane.namespace().await;
     let mut wanted = Vec::new();
     for number in 0..120 {
@@ -91,11 +97,7 @@ async fn the_pods_of_the_own_node_are_listed_all_of_them_and_no_others() {
     );
 }
 
-#[tokio::test]
-async fn the_watch_follows_the_pods_of_the_own_node() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn the_watch_follows_the_pods_of_the_own_node(plane: &Plane) {
     let namespace = plane.namespace().await;
     let first = plane.pod(&namespace, "first", "contract-a").await;
     let deadlines = Deadlines {
@@ -137,11 +139,7 @@ async fn the_watch_follows_the_pods_of_the_own_node() {
     );
 }
 
-#[tokio::test]
-async fn only_the_very_pod_is_evicted() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn only_the_very_pod_is_evicted(plane: &Plane) {
     let namespace = plane.namespace().await;
     let pod = plane.pod(&namespace, "web", "contract-a").await;
     let other = plane.pod(&namespace, "other", "contract-b").await;
@@ -169,11 +167,7 @@ async fn only_the_very_pod_is_evicted() {
     assert_eq!(a.evict(&pod).await, EvictAnswer::Gone);
 }
 
-#[tokio::test]
-async fn a_budget_stops_an_eviction_and_two_budgets_stop_it_for_good() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn a_budget_stops_an_eviction_and_two_budgets_stop_it_for_good(plane: &Plane) {
     let a = plane.node("contract-a");
     let namespace = plane.namespace().await;
     let pod = plane.pod(&namespace, "web", "contract-a").await;
@@ -202,11 +196,7 @@ async fn a_budget_stops_an_eviction_and_two_budgets_stop_it_for_good() {
     );
 }
 
-#[tokio::test]
-async fn a_namespace_that_ends_evicts_by_itself() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn a_namespace_that_ends_evicts_by_itself(plane: &Plane) {
     let namespace = plane.namespace().await;
     let pod = plane.pod(&namespace, "web", "contract-a").await;
     plane
@@ -225,11 +215,7 @@ async fn a_namespace_that_ends_evicts_by_itself() {
     assert_eq!(answer, EvictAnswer::NamespaceTerminating);
 }
 
-#[tokio::test]
-async fn a_pod_with_a_name_that_is_none_is_not_asked_for() {
-    let Some(plane) = Plane::enter().await else {
-        return;
-    };
+async fn a_pod_with_a_name_that_is_none_is_not_asked_for(plane: &Plane) {
     let pod = PodRef {
         namespace: "default".to_owned(),
         name: "no-such-pod".to_owned(),

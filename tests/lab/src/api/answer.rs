@@ -7,6 +7,7 @@ use futures_util::Stream;
 use serde_json::Value;
 
 use super::authorize::authorize;
+use super::kind::Kind;
 use super::refusal::Refusal;
 use super::request::Asked;
 use super::server::Shared;
@@ -31,7 +32,8 @@ pub(super) fn answer(shared: &Arc<Shared>, asked: &Asked) -> Result<Answer, Refu
         match (asked.verb, asked.subresource.as_str()) {
             ("get", "" | "status") => read::get(inner, asked).map(|it| Answer::Object(200, it)),
             ("list", "") => read::list(inner, asked).map(|it| Answer::Object(200, it)),
-            ("create", "eviction") => evict::evict(inner, asked),
+            ("create", "eviction") if asked.kind == Kind::Pod => evict::evict(inner, asked),
+            ("create", "binding") if asked.kind == Kind::Pod => write::bind(inner, asked),
             ("create", "") => write::create(inner, asked),
             ("patch", "" | "status") => write::patch(inner, asked),
             ("delete", "") => write::delete(inner, asked),

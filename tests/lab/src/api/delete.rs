@@ -40,63 +40,74 @@ pub(super) fn delete(
     let found = inner.get(kind, namespace, name).cloned();
     let object = found.ok_or_else(|| Refusal::not_found(kind, name))?;
     check(kind, &object, options.preconditions)?;
-    let grace = grace(kind, &object, options.grace);
     let finalizers = object["metadata"]["finalizers"].as_array();
-    let stays = grace > 0 || finalizers.is_some_and(|it| !it.is_empty()) || kind == Kind::Namespace;
-    if !stays {
+    let waits = finalizers.is_some_and(|it| !it.is_empty());
+    if kind != Kind::Pod && kind != Kind::Namespace && !waits {
         if !options.dry {
             inner.remove(by, kind, namespace, name);
         }
-        return Ok(match kind {
-            Kind::Pod => Left::Object(object),
-            _ => Left::Nothing(meta(&object, "uid").to_owned()),
-        });
+        return Ok(Left::Nothing(meta(&object, "uid").to_owned()));
     }
-    let mut after = object.clone();
-    let metadata = meta_mut(&mut after);
-    let present = metadata
-        .get("deletionGracePeriodSeconds")
-        .and_then(Value::as_i64);
-    // A grace that runs is only ever shortened.
-    if !metadata.contains_key("deletionTimestamp") || present.is_some_and(|it| grace < it) {
-        let end = Timestamp::now() + SignedDuration::from_secs(grace);
-        let end = end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        metadata.insert("deletionTimestamp".to_owned(), json!(end));
-        metadata.insert("deletionGracePeriodSeconds".to_owned(), json!(grace));
-        if kind == Kind::Namespace {
-            metadata.remove("deletionGracePeriodSeconds");
-            after["status"]["phase"] = json!("Terminating");
-        }
-    }
+    let grace = grace(kind, &object, options.grace);
+    let mut after = object;
+    begin(kind, &mut after, grace);
     if options.dry {
         return Ok(Left::Object(after));
     }
-    // The deletion of an object is nobody's field.
-    Ok(Left::Object(inner.update(
-        by,
-        &Writer::new("", ""),
-        kind,
-        after,
-    )))
+    // The deletion of an object is nobody's field. A pod says that it goes before it is gone, even without any grace.
+    let after = inner.update(by, &Writer::new("", ""), kind, after);
+    if grace == 0 && kind == Kind::Pod && !waits {
+        inner.remove(by, kind, namespace, name);
+    }
+    Ok(Left::Object(after))
+}
+
+/// Says when it is to be gone. A grace that runs is only ever shortened.
+fn begin(kind: Kind, object: &mut Value, grace: i64) {
+    if kind == Kind::Namespace {
+        object["status"]["phase"] = json!("Terminating");
+    }
+    let metadata = meta_mut(object);
+    let present = metadata
+        .get("deletionGracePeriodSeconds")
+        .and_then(Value::as_i64);
+    if metadata.contains_key("deletionTimestamp") && present.is_none_or(|it| grace >= it) {
+        return;
+    }
+    let end = Timestamp::now() + SignedDuration::from_secs(grace);
+    let end = end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    metadata.insert("deletionTimestamp".to_owned(), json!(end));
+    if kind != Kind::Namespace {
+        metadata.insert("deletionGracePeriodSeconds".to_owned(), json!(grace));
+    }
 }
 
 /// Whether it is the object that was meant.
-fn check(kind: Kind, object: &Value, preconditions: &Value) -> Result<(), Refusal> {
-    for (field, called, own) in [
-        ("uid", "UID", meta(object, "uid")),
+pub(super) fn check(kind: Kind, object: &Value, preconditions: &Value) -> Result<(), Refusal> {
+    for (field, called, own, happened) in [
+        (
+            "uid",
+            "UID",
+            meta(object, "uid"),
+            "deleted and then recreated",
+        ),
         (
             "resourceVersion",
             "ResourceVersion",
             meta(object, "resourceVersion"),
+            "modified",
         ),
     ] {
         if let Some(wanted) = preconditions[field].as_str()
             && wanted != own
         {
-            let why = format!(
-                "the {called} in the precondition ({wanted}) does not match the {called} in record ({own}). The object might have been deleted and then recreated"
+            let name = meta(object, "name");
+            let message = format!(
+                "Operation cannot be fulfilled on {} {name:?}: the {called} in the precondition ({wanted}) does not match the {called} in record ({own}). The object might have been {happened}",
+                kind.name()
             );
-            return Err(Refusal::conflict(kind, meta(object, "name"), &why));
+            let refusal = Refusal::new(409, "Conflict", message);
+            return Err(refusal.about(kind.group(), kind.name(), name));
         }
     }
     Ok(())

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::decode;
 use super::delete::{self, Options};
 use super::kind::Kind;
 use super::managed::Writer;
-use super::object::{meta, now};
+use super::object::{meta, now, success};
 use super::refusal::Refusal;
 use super::request::Asked;
 use super::restrict;
@@ -16,8 +17,7 @@ use super::store::Inner;
 const MAX_DISRUPTED: usize = 2000;
 
 pub(super) fn evict(inner: &mut Inner, asked: &Asked) -> Result<Answer, Refusal> {
-    let eviction: Value = serde_json::from_slice(&asked.body)
-        .map_err(|error| Refusal::bad_request(format!("error decoding: {error}")))?;
+    let eviction = decode::body("Eviction", &asked.body, asked.is_strict())?;
     if meta(&eviction, "name") != asked.name {
         let why = "name in URL does not match name in Eviction object";
         return Err(Refusal::bad_request(why));
@@ -26,6 +26,8 @@ pub(super) fn evict(inner: &mut Inner, asked: &Asked) -> Result<Answer, Refusal>
     let found = inner.get(Kind::Pod, &asked.namespace, &asked.name).cloned();
     let pod = found.ok_or_else(|| Refusal::not_found(Kind::Pod, &asked.name))?;
     let options = &eviction["deleteOptions"];
+    let dry_run = options["dryRun"][0].as_str().unwrap_or_default();
+    decode::options("DeleteOptions", "", dry_run)?;
     let options = Options {
         preconditions: &options["preconditions"],
         grace: options["gracePeriodSeconds"].as_i64(),
@@ -37,6 +39,16 @@ pub(super) fn evict(inner: &mut Inner, asked: &Asked) -> Result<Answer, Refusal>
     if !options.dry {
         mark(inner, asked, pod, options.preconditions)?;
     }
+    // The version in the precondition was that before the mark.
+    let uid = json!({"uid": options.preconditions["uid"]});
+    let options = if options.dry {
+        options
+    } else {
+        Options {
+            preconditions: &uid,
+            ..options
+        }
+    };
     delete::delete(
         inner,
         &asked.user.name,
@@ -45,8 +57,7 @@ pub(super) fn evict(inner: &mut Inner, asked: &Asked) -> Result<Answer, Refusal>
         &asked.name,
         &options,
     )?;
-    let done = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
-    Ok(Answer::Object(201, done))
+    Ok(Answer::Object(201, success(201, &Value::Null)))
 }
 
 /// It has not begun, has ended, or goes already.
@@ -180,17 +191,7 @@ fn mark(
     mut pod: Value,
     preconditions: &Value,
 ) -> Result<(), Refusal> {
-    let (uid, wanted) = (meta(&pod, "uid"), preconditions["uid"].as_str());
-    if let Some(wanted) = wanted
-        && !wanted.is_empty()
-        && wanted != uid
-    {
-        let message = format!(
-            "Operation cannot be fulfilled on Pod {:?}: the UID in the precondition ({wanted}) does not match the UID in record ({uid}). The object might have been deleted and then recreated",
-            asked.name
-        );
-        return Err(Refusal::new(409, "Conflict", message).about("", "Pod", &asked.name));
-    }
+    delete::check(Kind::Pod, &pod, preconditions)?;
     let mut conditions = pod["status"]["conditions"]
         .as_array()
         .cloned()

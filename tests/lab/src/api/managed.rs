@@ -1,26 +1,22 @@
 //! Who owns which fields: `metadata.managedFields`, as far as a reader asks whose a cordon is.
 //!
-//! The rules are those of the real server for updates: whoever adds a field or changes its value becomes its owner, all others
-//! lose it; a field that goes has no owner. A write that repeats a value changes no owner; to share one takes an apply.
+//! The rules are those of the real server: whoever adds a field or changes its value becomes its owner, all others lose it; a
+//! field that goes has no owner. A write that repeats a value changes no owner; to share one takes an apply.
 
-use std::collections::{BTreeMap, BTreeSet};
+use serde_json::{Value, json};
 
-use serde_json::{Map, Value, json};
-
+use super::fields::{Field, Fields, is_collection, leaves, path, read, remove, write};
 use super::object::{meta_mut, now};
+use super::refusal::Refusal;
 
 /// In whose name fields are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Writer {
     pub(super) manager: String,
     pub(super) subresource: String,
-    /// For a server-side apply the fields of the applied object: they are the manager's then, changed or not.
+    /// For a server-side apply what is applied: its fields are the manager's then, changed or not.
     pub(super) applied: Option<Value>,
 }
-
-/// A field: the elements of its path, as `fieldsV1` writes them.
-type Field = Vec<String>;
-type Fields = BTreeSet<Field>;
 
 impl Writer {
     pub(super) fn new(manager: &str, subresource: &str) -> Self {
@@ -44,33 +40,50 @@ impl Writer {
     }
 
     fn is(&self, entry: &Value) -> bool {
-        entry["manager"] == json!(self.manager)
-            && entry["operation"] == json!(self.operation())
+        entry["manager"] == self.manager.as_str()
+            && entry["operation"] == self.operation()
             && entry["subresource"].as_str().unwrap_or_default() == self.subresource
+    }
+
+    fn entry(&self, object: &Value, fields: &Fields) -> Value {
+        let mut entry = json!({
+            "manager": self.manager, "operation": self.operation(), "apiVersion": object["apiVersion"],
+            "time": now(), "fieldsType": "FieldsV1", "fieldsV1": write(fields),
+        });
+        if !self.subresource.is_empty() {
+            entry["subresource"] = json!(self.subresource);
+        }
+        entry
+    }
+
+    /// The fields of what is applied: maps in it are not its own, only what is in them.
+    fn applied_fields(&self) -> Option<Fields> {
+        let fields = leaves(self.applied.as_ref()?).into_keys();
+        Some(fields.filter(|field| !is_collection(field)).collect())
     }
 }
 
 /// Brings the account of owners in `after` up to date.
 pub(super) fn record(before: Option<&Value>, after: &mut Value, writer: &Writer) {
-    let mut entries: Vec<Value> = before
-        .and_then(|before| before["metadata"]["managedFields"].as_array().cloned())
-        .unwrap_or_default();
-    if before.is_some() && entries.is_empty() && writer.applied.is_none() {
-        // An object without an account gets none but by an apply.
-        return;
-    }
+    let mut entries = before.map(entries).unwrap_or_default();
     let old = before.map(leaves).unwrap_or_default();
     let new = leaves(after);
+    if let Some(before) = before
+        && entries.is_empty()
+    {
+        // An object without an account gets none but by an apply.
+        if writer.applied.is_none() {
+            return;
+        }
+        entries.extend(first(before));
+    }
     let changed: Fields = new
         .iter()
         .filter(|(field, value)| old.get(*field) != Some(value))
         .map(|(field, _)| field.clone())
         .collect();
     let removed = |field: &Field| old.contains_key(field) && !new.contains_key(field);
-    let applied: Option<Fields> = writer
-        .applied
-        .as_ref()
-        .map(|object| leaves(object).into_keys().collect());
+    let applied = writer.applied_fields();
 
     let mut found = false;
     for entry in &mut entries {
@@ -92,16 +105,9 @@ pub(super) fn record(before: Option<&Value>, after: &mut Value, writer: &Writer)
         }
     }
     entries.retain(|entry| entry["fieldsV1"] != json!({}));
-    let mine = applied.unwrap_or(changed);
-    if !found && !mine.is_empty() {
-        let mut entry = json!({
-            "manager": writer.manager, "operation": writer.operation(), "apiVersion": after["apiVersion"],
-            "time": now(), "fieldsType": "FieldsV1", "fieldsV1": write(&mine),
-        });
-        if !writer.subresource.is_empty() {
-            entry["subresource"] = json!(writer.subresource);
-        }
-        entries.push(entry);
+    let fields = applied.unwrap_or(changed);
+    if !found && !fields.is_empty() {
+        entries.push(writer.entry(after, &fields));
     }
     let metadata = meta_mut(after);
     if entries.is_empty() {
@@ -111,149 +117,86 @@ pub(super) fn record(before: Option<&Value>, after: &mut Value, writer: &Writer)
     }
 }
 
+fn entries(object: &Value) -> Vec<Value> {
+    let entries = object["metadata"]["managedFields"].as_array();
+    entries.cloned().unwrap_or_default()
+}
+
+/// With the first apply an object that had no account gets one of all that was there.
+fn first(object: &Value) -> Option<Value> {
+    let fields: Fields = leaves(object).into_keys().collect();
+    let writer = Writer::new("before-first-apply", "");
+    (!fields.is_empty()).then(|| writer.entry(object, &fields))
+}
+
+/// The account as the first apply finds it.
+pub(super) fn begin(object: &mut Value) {
+    if entries(object).is_empty()
+        && let Some(entry) = first(object)
+    {
+        meta_mut(object).insert("managedFields".to_owned(), json!([entry]));
+    }
+}
+
+/// An apply of another value than the present one needs force if the field is somebody else's.
+pub(super) fn check_conflicts(object: &Value, writer: &Writer) -> Result<(), Refusal> {
+    let Some(applied) = &writer.applied else {
+        return Ok(());
+    };
+    let (present, applied) = (leaves(object), leaves(applied));
+    let mut conflicts = Vec::new();
+    for entry in entries(object).iter().filter(|it| !writer.is(it)) {
+        let fields = read(&entry["fieldsV1"]);
+        for (field, value) in &applied {
+            if fields.contains(field) && present.get(field) != Some(value) {
+                conflicts.push((owner(entry), path(field)));
+            }
+        }
+    }
+    let message = match conflicts.as_slice() {
+        [] => return Ok(()),
+        [(who, path)] => format!("Apply failed with 1 conflict: conflict with {who}: {path}"),
+        many => {
+            let texts: Vec<String> = many
+                .iter()
+                .map(|(who, path)| format!("conflicts with {who}:\n- {path}"))
+                .collect();
+            let count = many.len();
+            format!("Apply failed with {count} conflicts: {}", texts.join("\n"))
+        }
+    };
+    let refusal = Refusal::new(409, "Conflict", message);
+    Err(conflicts.iter().fold(refusal, |refusal, (who, path)| {
+        let why = format!("conflict with {who}");
+        refusal.because("FieldManagerConflict", &why, path)
+    }))
+}
+
+fn owner(entry: &Value) -> String {
+    let mut who = entry["manager"].to_string();
+    if let Some(subresource) = entry["subresource"].as_str() {
+        who = format!("{who} with subresource {subresource:?}");
+    }
+    match entry["apiVersion"].as_str() {
+        Some(version) if entry["operation"] == "Update" => format!("{who} using {version}"),
+        _ => who,
+    }
+}
+
 /// Removes what an apply takes back: fields that were the manager's by an earlier apply, that are not in this one, and nobody
 /// else's.
 pub(super) fn take_back(object: &mut Value, writer: &Writer) {
-    let entries = object["metadata"]["managedFields"].as_array();
-    let entries: Vec<&Value> = entries.into_iter().flatten().collect();
-    let (mine, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(|it| writer.is(it));
-    let owned = |entries: &[&Value]| -> Fields {
+    let (mine, others): (Vec<_>, Vec<_>) =
+        entries(object).into_iter().partition(|it| writer.is(it));
+    let owned = |entries: Vec<Value>| -> Fields {
         let fields = entries.iter().map(|it| read(&it["fieldsV1"]));
         fields.flatten().collect()
     };
-    let (mine, others) = (owned(&mine), owned(&others));
+    let others = owned(others);
     let applied = writer.applied.as_ref().map(leaves).unwrap_or_default();
-    for field in mine {
+    for field in owned(mine) {
         if !applied.contains_key(&field) && !others.contains(&field) {
             remove(object, &field);
         }
     }
-}
-
-/// Removes a field, and nothing else.
-fn remove(object: &mut Value, field: &[String]) {
-    let Some((first, rest)) = field.split_first() else {
-        return;
-    };
-    if let Some(key) = first.strip_prefix("k:") {
-        let key: Value = serde_json::from_str(key).unwrap_or_default();
-        let Some(list) = object.as_array_mut() else {
-            return;
-        };
-        let is = |item: &Value| item["type"] == key["type"];
-        if rest == ["."] {
-            list.retain(|item| !is(item));
-        } else if let Some(item) = list.iter_mut().find(|item| is(item)) {
-            remove(item, rest);
-        }
-        return;
-    }
-    let (Some(name), Some(map)) = (first.strip_prefix("f:"), object.as_object_mut()) else {
-        return;
-    };
-    if rest.is_empty() {
-        map.remove(name);
-    } else if let Some(below) = map.get_mut(name) {
-        remove(below, rest);
-    }
-}
-
-/// The values that can have an owner of their own. A list is one value, but for conditions, which have their type as key.
-fn leaves(object: &Value) -> BTreeMap<Field, Value> {
-    let mut found = BTreeMap::new();
-    for (name, value) in object.as_object().into_iter().flatten() {
-        match name.as_str() {
-            "apiVersion" | "kind" => {}
-            "metadata" => {
-                for (name, value) in value.as_object().into_iter().flatten() {
-                    if matches!(
-                        name.as_str(),
-                        "annotations"
-                            | "labels"
-                            | "finalizers"
-                            | "ownerReferences"
-                            | "generateName"
-                    ) {
-                        let field = vec!["f:metadata".to_owned(), format!("f:{name}")];
-                        collect(field, value, &mut found);
-                    }
-                }
-            }
-            _ => collect(vec![format!("f:{name}")], value, &mut found),
-        }
-    }
-    found
-}
-
-fn collect(field: Field, value: &Value, found: &mut BTreeMap<Field, Value>) {
-    let below = |element: String| {
-        let mut field = field.clone();
-        field.push(element);
-        field
-    };
-    match value {
-        Value::Null => {}
-        Value::Object(map) if !map.is_empty() => {
-            if field.last().is_some_and(|last| is_map(last)) {
-                found.insert(below(".".to_owned()), json!({}));
-            }
-            for (name, value) in map {
-                collect(below(format!("f:{name}")), value, found);
-            }
-        }
-        Value::Array(list) if field.last().is_some_and(|last| last == "f:conditions") => {
-            for item in list {
-                let key = below(format!("k:{}", json!({"type": item["type"]})));
-                let mut itself = key.clone();
-                itself.push(".".to_owned());
-                found.insert(itself, json!({}));
-                collect(key, item, found);
-            }
-        }
-        other => {
-            found.insert(field, other.clone());
-        }
-    }
-}
-
-/// Maps with free keys are there or not, apart from what is in them.
-fn is_map(element: &str) -> bool {
-    matches!(element, "f:annotations" | "f:labels" | "f:data")
-}
-
-/// From `fieldsV1`.
-fn read(tree: &Value) -> Fields {
-    fn walk(path: &mut Field, tree: &Value, found: &mut Fields) {
-        let children = tree.as_object().filter(|map| !map.is_empty());
-        let Some(children) = children else {
-            found.insert(path.clone());
-            return;
-        };
-        for (element, below) in children {
-            path.push(element.clone());
-            walk(path, below, found);
-            path.pop();
-        }
-    }
-    let mut found = Fields::new();
-    for (element, below) in tree.as_object().into_iter().flatten() {
-        walk(&mut vec![element.clone()], below, &mut found);
-    }
-    found
-}
-
-/// To `fieldsV1`.
-fn write(fields: &Fields) -> Value {
-    let mut tree = Map::new();
-    for field in fields {
-        let mut place = &mut tree;
-        for element in field {
-            place = place
-                .entry(element.clone())
-                .or_insert_with(|| json!({}))
-                .as_object_mut()
-                .expect("only maps are put there");
-        }
-    }
-    Value::Object(tree)
 }

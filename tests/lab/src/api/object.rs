@@ -1,6 +1,6 @@
 //! Objects are JSON; what is in their metadata is found here.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A text in the metadata; empty if it is not there.
 pub(super) fn meta<'a>(object: &'a Value, field: &str) -> &'a str {
@@ -46,4 +46,17 @@ pub(super) fn same(one: &Value, other: &Value) -> bool {
         object
     };
     bare(one) == bare(other)
+}
+
+/// The Status object of something that was done. To say its code is left to what was made.
+pub(super) fn success(code: u16, details: &Value) -> Value {
+    let mut status =
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"});
+    if code != 200 {
+        status["code"] = json!(code);
+    }
+    if !details.is_null() {
+        status["details"] = details.clone();
+    }
+    status
 }

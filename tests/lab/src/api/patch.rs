@@ -1,8 +1,9 @@
 //! What a patch makes of an object.
 
+use json_patch::PatchOperation;
+use serde_json::error::Category;
 use serde_json::{Value, json};
 
-use super::kind::Kind;
 use super::refusal::Refusal;
 
 /// What the media type of a patch says that it is.
@@ -26,54 +27,41 @@ impl Way {
             "application/strategic-merge-patch+json" => Ok(Self::Strategic),
             "application/apply-patch+yaml" => Ok(Self::Apply),
             _ => {
-                let message = "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/apply-patch+cbor";
-                Err(Refusal::new(415, "UnsupportedMediaType", message))
+                let message = "415: Unsupported Media Type";
+                Err(Refusal::new(415, "UnsupportedMediaType", message).about("", "", ""))
             }
         }
     }
 }
 
 /// The object after the patch. An apply is merged too: what it takes back is removed before, by whoever keeps account.
-pub(super) fn patched(
-    way: Way,
-    kind: Kind,
-    name: &str,
-    object: &Value,
-    body: &[u8],
-) -> Result<Value, Refusal> {
+pub(super) fn patched(way: Way, object: &Value, body: &[u8]) -> Result<Value, Refusal> {
     let mut object = object.clone();
-    if way == Way::Json {
-        let patch: json_patch::Patch = read(body)?;
-        json_patch::patch(&mut object, &patch.0).map_err(|error| {
-            let message =
-                format!("the server rejected our request due to an error in our request: {error}");
-            Refusal::new(422, "Invalid", message).about("", "", name)
-        })?;
-        return Ok(object);
-    }
-    let patch: Value = match way {
-        Way::Apply => parse_yaml(body)?,
-        _ => read(body)?,
-    };
-    if !patch.is_object() {
-        return Err(Refusal::bad_request("the body is no object"));
-    }
-    for (field, own) in [
-        ("kind", kind.name().to_owned()),
-        ("apiVersion", kind.api_version()),
-    ] {
-        if let Some(said) = patch[field].as_str()
-            && said != own
-        {
-            let message = format!("{field} in the patch is {said}, and it is {own}");
-            return Err(Refusal::new(422, "Invalid", message).about("", "", name));
-        }
-    }
     match way {
-        Way::Merge => json_patch::merge(&mut object, &patch),
-        _ => merge_by_key(&mut object, &patch),
+        Way::Json => {
+            for operation in read::<json_patch::Patch>(body)?.0 {
+                operate(&mut object, operation)?;
+            }
+        }
+        Way::Merge => json_patch::merge(&mut object, &read(body)?),
+        Way::Strategic => merge_by_key(&mut object, &read(body)?, New::First),
+        Way::Apply => merge_by_key(&mut object, &parse_yaml(body)?, New::Last),
     }
     Ok(object)
+}
+
+/// To the real server a field that is not there is null.
+fn operate(object: &mut Value, operation: PatchOperation) -> Result<(), Refusal> {
+    if let PatchOperation::Test(test) = &operation
+        && test.value.is_null()
+        && object.pointer(test.path.as_str()).is_none()
+    {
+        return Ok(());
+    }
+    json_patch::patch(object, &[operation]).map_err(|_| {
+        let message = "the server rejected our request due to an error in our request";
+        Refusal::new(422, "Invalid", message).about("", "", "")
+    })
 }
 
 /// A manifest, or the body of an apply.
@@ -84,12 +72,25 @@ pub(super) fn parse_yaml(text: &[u8]) -> Result<Value, Refusal> {
 }
 
 fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body)
-        .map_err(|error| Refusal::bad_request(format!("error decoding patch: {error}")))
+    serde_json::from_slice(body).map_err(|error| {
+        // In the words of the real one where it is likely.
+        let why = match error.classify() {
+            Category::Eof => "unexpected end of JSON input".to_owned(),
+            _ => error.to_string(),
+        };
+        Refusal::bad_request(format!("error decoding patch: {why}"))
+    })
+}
+
+/// Where items go that were not in a list.
+#[derive(Clone, Copy)]
+enum New {
+    First,
+    Last,
 }
 
 /// A merge in which lists of conditions are merged by type.
-fn merge_by_key(into: &mut Value, patch: &Value) {
+fn merge_by_key(into: &mut Value, patch: &Value, new: New) {
     let Some(patch) = patch.as_object() else {
         *into = patch.clone();
         return;
@@ -104,15 +105,20 @@ fn merge_by_key(into: &mut Value, patch: &Value) {
             }
             Value::Array(items) if field == "conditions" => {
                 let mut list = into[field].as_array().cloned().unwrap_or_default();
+                let mut added = Vec::new();
                 for item in items {
                     match list.iter_mut().find(|it| it["type"] == item["type"]) {
-                        Some(it) => merge_by_key(it, item),
-                        None => list.push(item.clone()),
+                        Some(it) => merge_by_key(it, item, new),
+                        None => added.push(item.clone()),
                     }
                 }
+                let list = match new {
+                    New::First => [added, list].concat(),
+                    New::Last => [list, added].concat(),
+                };
                 into[field] = json!(list);
             }
-            value => merge_by_key(&mut into[field], value),
+            value => merge_by_key(&mut into[field], value, new),
         }
     }
 }

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
+use super::kind::Kind;
 use super::object::meta;
 use super::refusal::Refusal;
 use super::request::Asked;
@@ -11,13 +12,14 @@ use super::store::Inner;
 
 pub(super) fn get(inner: &Inner, asked: &Asked) -> Result<Value, Refusal> {
     inner
-        .get(asked.kind, &asked.namespace, &asked.name)
+        .get(asked.kind, asked.place(), &asked.name)
         .cloned()
         .ok_or_else(|| Refusal::not_found(asked.kind, &asked.name))
 }
 
 /// A list, in pages if that is asked for; all pages are of the version of the first.
 pub(super) fn list(inner: &Inner, asked: &Asked) -> Result<Value, Refusal> {
+    check_selectors(asked)?;
     let kind = asked.kind;
     // From the cache of the real server, which knows no pages.
     let limit = match asked.query("resourceVersion") {
@@ -28,7 +30,10 @@ pub(super) fn list(inner: &Inner, asked: &Asked) -> Result<Value, Refusal> {
     let (revision, objects, skipped) = match asked.query("continue") {
         "" => (inner.revision(), inner.list(kind).cloned().collect(), 0),
         token => {
-            let invalid = || Refusal::bad_request("continue key is not valid");
+            let invalid = || {
+                let why = "invalid continue token: continue key is not valid";
+                Refusal::bad_request(why)
+            };
             let (revision, skipped) = place(token).ok_or_else(invalid)?;
             if revision < inner.oldest() {
                 return Err(Refusal::new(410, "Expired", EXPIRED));
@@ -76,9 +81,27 @@ fn place(token: &str) -> Option<(u64, usize)> {
     Some((revision.parse().ok()?, skipped.parse().ok()?))
 }
 
+/// Only some fields can be asked for.
+pub(super) fn check_selectors(asked: &Asked) -> Result<(), Refusal> {
+    for (field, _) in asked.selectors() {
+        let known = matches!(field, "metadata.name" | "metadata.namespace")
+            || (asked.kind == Kind::Pod && matches!(field, "spec.nodeName" | "status.phase"));
+        if !known {
+            let message = match asked.kind {
+                Kind::Pod | Kind::Node => format!("field label not supported: {field}"),
+                _ => format!(
+                    "{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+                ),
+            };
+            return Err(Refusal::bad_request(message));
+        }
+    }
+    Ok(())
+}
+
 /// Whether a list or a watch is about this object.
 pub(super) fn is_chosen(asked: &Asked, object: &Value) -> bool {
-    let namespace = asked.namespace.as_str();
+    let namespace = asked.place();
     (namespace.is_empty() || meta(object, "namespace") == namespace)
         && asked.selectors().all(|(field, value)| match field {
             "metadata.name" => meta(object, "name") == value,

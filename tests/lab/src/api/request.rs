@@ -30,7 +30,10 @@ impl Asked {
     pub(super) fn read(user: User, head: &Parts, body: &[u8]) -> Result<Self, Refusal> {
         let path = head.uri.path().trim_matches('/');
         let parts: Vec<&str> = path.split('/').collect();
-        let nowhere = || Refusal::new(404, "PageNotFound", "404 page not found");
+        let nowhere = || {
+            let message = "the server could not find the requested resource";
+            Refusal::new(404, "NotFound", message).about("", "", "")
+        };
         let (group, rest) = match parts.as_slice() {
             ["api", "v1", rest @ ..] => ("", rest),
             ["apis", group, "v1", rest @ ..] => (*group, rest),
@@ -58,6 +61,12 @@ impl Asked {
         let header = |name| {
             let value = head.headers.get(name).and_then(|value| value.to_str().ok());
             value.unwrap_or_default().to_owned()
+        };
+        // The real server takes the name of a namespace for its namespace.
+        let namespace = if kind == Kind::Namespace {
+            name
+        } else {
+            namespace
         };
         let mut asked = Self {
             user,
@@ -91,6 +100,15 @@ impl Asked {
         Ok(asked)
     }
 
+    /// The namespace in which the object lives.
+    pub(super) fn place(&self) -> &str {
+        if self.kind.is_namespaced() {
+            &self.namespace
+        } else {
+            ""
+        }
+    }
+
     /// A parameter; empty if it is not there.
     pub(super) fn query(&self, name: &str) -> &str {
         let found = self.query.iter().find(|(key, _)| key == name);
@@ -118,10 +136,18 @@ impl Asked {
         self.query("dryRun") == "All"
     }
 
+    /// Whether fields that there are not are an error.
+    pub(super) fn is_strict(&self) -> bool {
+        self.query("fieldValidation") == "Strict"
+    }
+
     /// In whose name fields are written.
     pub(super) fn manager(&self) -> &str {
         match self.query("fieldManager") {
-            "" => self.agent.split('/').next().unwrap_or_default(),
+            "" => match self.agent.split('/').next() {
+                None | Some("") => "unknown",
+                Some(agent) => agent,
+            },
             manager => manager,
         }
     }

@@ -9,14 +9,33 @@ use super::refusal::Refusal;
 use super::request::Asked;
 use super::store::Inner;
 
+/// The annotation of a pod that stands for a static one.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
 /// A new object. Namespaces that end take none.
 pub(super) fn creation(inner: &Inner, asked: &Asked, object: &Value) -> Result<(), Refusal> {
     let Some(node) = asked.user.as_node() else {
         return lifecycle(inner, asked, asked.name.as_str());
     };
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let no = |why: String| Err(Refusal::forbidden(asked.kind, name, &why));
     match asked.kind {
         Kind::Node if name != node => Err(foreign(asked, node, name)),
+        Kind::Node => match forbidden_labels(&Value::Null, object).as_slice() {
+            [] => Ok(()),
+            labels => no(format!(
+                "node {node:?} is not allowed to set the following labels: {}",
+                labels.join(", ")
+            )),
+        },
+        Kind::Pod if object["metadata"]["annotations"][MIRROR].is_null() => no(format!(
+            "pod does not have {MIRROR:?} annotation, node {node:?} can only create mirror pods"
+        )),
+        Kind::Pod if object["spec"]["nodeName"] != node => no(format!(
+            "node {node:?} can only create pods with spec.nodeName set to itself"
+        )),
+        // The simulated kubelets make theirs without the API, so nobody asks what else it has to be like.
+        Kind::Pod => no("the lab makes no mirror pods over the API".to_owned()),
         _ => lifecycle(inner, asked, name),
     }
 }
@@ -83,12 +102,17 @@ pub(super) fn eviction(inner: &Inner, asked: &Asked) -> Result<(), Refusal> {
         return Ok(());
     };
     let pod = inner.get(Kind::Pod, &asked.namespace, &asked.name);
-    let pod = pod.ok_or_else(|| Refusal::not_found(Kind::Pod, &asked.name))?;
+    let pod = pod.ok_or_else(|| no_pod(&asked.name))?;
     if pod["spec"]["nodeName"] == node {
         return Ok(());
     }
     let why = format!("node {node} can only evict pods with spec.nodeName set to itself");
     Err(Refusal::forbidden(Kind::Pod, &asked.name, &why))
+}
+
+/// As admission says it, which has it from a cache of its own.
+fn no_pod(name: &str) -> Refusal {
+    Refusal::new(404, "NotFound", format!("pod {name:?} not found")).about("", "pod", name)
 }
 
 fn foreign(asked: &Asked, node: &str, name: &str) -> Refusal {

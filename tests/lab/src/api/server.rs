@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -121,13 +121,6 @@ async fn respond(
 }
 
 fn refuse(refusal: &Refusal) -> Response<Body> {
-    if refusal.reason == "PageNotFound" {
-        return text(
-            404,
-            "text/plain; charset=utf-8",
-            "404 page not found\n".to_owned(),
-        );
-    }
     let after = refusal.details["retryAfterSeconds"].as_u64();
     object_response(refusal.code, &refusal.status(), after)
 }
@@ -158,9 +151,4 @@ fn streamed(events: impl Stream<Item = Value> + Send + 'static) -> Response<Body
     let media = "application/json".parse().expect("it is ASCII");
     response.headers_mut().insert(CONTENT_TYPE, media);
     response
-}
-
-/// The answer to a deletion that left nothing behind.
-pub(super) fn success(details: &Value) -> Value {
-    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 }

@@ -55,7 +55,7 @@ pub struct Store {
 pub(super) type Key = (Kind, String, String);
 
 /// The objects as they are while nobody else changes them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Inner {
     objects: BTreeMap<Key, Value>,
     history: Vec<Change>,
@@ -81,12 +81,14 @@ impl Store {
             let made = store.create("lab", Kind::Namespace, object);
             made.expect("nothing is there yet");
         }
+        // Older than anything that can be asked about.
+        store.forget();
         store
     }
 
     /// Makes an object, with a name of its own if it has only a `generateName`.
     pub fn create(&self, by: &str, kind: Kind, object: Value) -> Result<Value, Refusal> {
-        self.with(|inner| inner.create(by, &Writer::component(by), kind, object))
+        self.with(|inner| inner.create(by, &Writer::component(by), kind, object, |_, _| {}))
     }
 
     /// Reads an object; the namespace of one that has none is empty.
@@ -210,13 +212,14 @@ impl Inner {
         })
     }
 
-    /// Makes an object.
+    /// Makes an object. What `admit` does to it is nobody's.
     pub(super) fn create(
         &mut self,
         by: &str,
         writer: &Writer,
         kind: Kind,
         mut object: Value,
+        admit: impl FnOnce(Kind, &mut Value),
     ) -> Result<Value, Refusal> {
         object["apiVersion"] = json!(kind.api_version());
         object["kind"] = json!(kind.name());
@@ -251,6 +254,7 @@ impl Inner {
             return Err(Refusal::exists(kind, &key.2));
         }
         managed::record(None, &mut object, writer);
+        admit(kind, &mut object);
         Ok(self.commit(by, key, What::Added, object))
     }
 
@@ -323,7 +327,10 @@ pub(super) fn settle(
     }
     object["apiVersion"] = before["apiVersion"].clone();
     object["kind"] = before["kind"].clone();
-    if has_generation(kind) && before["spec"] != object["spec"] {
+    let deletion =
+        |object: &Value| kind == Kind::Pod && !object["metadata"]["deletionTimestamp"].is_null();
+    let goes = deletion(&object) && !deletion(before);
+    if has_generation(kind) && (goes || before["spec"] != object["spec"]) {
         let generation = before["metadata"]["generation"]
             .as_u64()
             .unwrap_or_default();

@@ -24,7 +24,21 @@ pub(super) fn validate(kind: Kind, object: &Value) -> Result<(), Refusal> {
 /// Checks a new state of an object.
 pub(super) fn change(kind: Kind, before: &Value, after: &Value) -> Result<(), Refusal> {
     let mut faults = faults(after);
-    for field in ["name", "namespace", "uid"] {
+    if kind == Kind::PodDisruptionBudget {
+        for field in [
+            "disruptionsAllowed",
+            "currentHealthy",
+            "desiredHealthy",
+            "expectedPods",
+        ] {
+            let value = after["status"][field].as_i64().unwrap_or_default();
+            if value < 0 {
+                let message = format!("Invalid value: {value}: must be greater than or equal to 0");
+                faults.push((format!("status.{field}"), "FieldValueInvalid", message));
+            }
+        }
+    }
+    for field in ["namespace", "uid"] {
         let (was, is) = (meta(before, field), meta(after, field));
         if was != is && !is.is_empty() {
             let message = format!("Invalid value: {is:?}: field is immutable");
@@ -68,7 +82,7 @@ fn faults(object: &Value) -> Vec<Fault> {
 }
 
 const NAME: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
-const QUALIFIED: &str = "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
+const QUALIFIED: &str = "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
 
 /// What is wrong with the key of an annotation.
 fn bad_key(key: &str) -> Option<String> {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::object::meta_mut;
-use super::read::is_chosen;
+use super::read::{check_selectors, is_chosen};
 use super::refusal::Refusal;
 use super::request::Asked;
 use super::server::{Shared, awake};
@@ -40,12 +40,13 @@ pub(super) fn watch(
     shared: &Arc<Shared>,
     asked: &Asked,
 ) -> Result<Pin<Box<dyn Stream<Item = Value> + Send>>, Refusal> {
+    check_selectors(asked)?;
     let from = asked.query("resourceVersion");
     let from: u64 = match from {
         "" => 0,
         text => text.parse().map_err(|_| {
             let why = format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax");
-            Refusal::bad_request(why)
+            Refusal::new(500, "", why)
         })?,
     };
     let time: u64 = asked.query("timeoutSeconds").parse().unwrap_or(LONG);

@@ -1,0 +1,221 @@
+//! `rollboot plan`: what a drain of this node would do to each pod, asked the way the daemon asks and without doing it.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use futures_util::{StreamExt, stream};
+use serde::Serialize;
+
+use super::{Exit, Failed, runtime, say};
+use crate::cluster::KubeletCluster;
+use crate::config::load::load;
+use crate::config::{Config, DrainMode};
+use crate::drain::{Choice, EvictAnswer, Order, PodRef, PodView, choose};
+use crate::failure::{Failure, FailureKind};
+use crate::ports::Cluster;
+
+/// Dry runs on their way at once.
+const AT_ONCE: usize = 8;
+
+/// Whether a drain would get to its end now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    /// Every pod that has to go may go.
+    Ready,
+    /// The server would refuse some evictions for now.
+    Blocked,
+    /// Some pod forbids the drain: nothing would be evicted.
+    Refused,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    node: String,
+    verdict: Verdict,
+    pods: Vec<Line>,
+}
+
+/// What becomes of one pod.
+#[derive(Debug, Serialize)]
+struct Line {
+    namespace: String,
+    name: String,
+    uid: String,
+    /// `Kind/name`.
+    controller: Option<String>,
+    action: &'static str,
+    reason: String,
+    order: i64,
+    #[serde(skip)]
+    when: String,
+}
+
+pub(super) fn plan(root: &Path, config: Option<&Path>, json: bool) -> Result<Exit, Failed> {
+    let config = load(root, config).map_err(|error| Failed::new(Exit::Configuration, error))?;
+    let cluster = KubeletCluster::discover(&config, root)
+        .map_err(|failure| Failed::new(Exit::Unavailable, failure))?;
+    let report = runtime()?
+        .block_on(look(&cluster, &config))
+        .map_err(|failure| {
+            let exit = match failure.kind {
+                FailureKind::Forbidden | FailureKind::Unauthorized => Exit::Permission,
+                _ => Exit::Unavailable,
+            };
+            Failed::new(exit, failure)
+        })?;
+    if json {
+        say(&serde_json::to_string(&report).unwrap_or_default());
+    } else {
+        say(&render(&report));
+    }
+    Ok(if report.verdict == Verdict::Ready {
+        Exit::Ok
+    } else {
+        Exit::No
+    })
+}
+
+async fn look(cluster: &KubeletCluster, config: &Config) -> Result<Report, Failure> {
+    let pods = cluster.list_pods().await?;
+    let choices: Vec<_> = pods
+        .into_iter()
+        .map(|pod| {
+            let choice = match config.drain.mode {
+                DrainMode::Evict => choose(&pod, &config.drain, false),
+                DrainMode::None => Choice::Skip("drain.mode = \"none\""),
+            };
+            (pod, choice)
+        })
+        .collect();
+    let refused = choices
+        .iter()
+        .any(|(_, choice)| matches!(choice, Choice::Refuse(_)));
+    // In order, and within one by name: as they would go.
+    let mut lines: Vec<(Option<Order>, Line, bool)> = stream::iter(choices)
+        .map(|(pod, choice)| async move {
+            // While a pod refuses, nothing is asked about the others: nothing would be evicted.
+            let blocked = match choice {
+                Choice::Evict(_) if !refused => ask(cluster, &pod.pod).await,
+                _ => None,
+            };
+            line(pod, choice, blocked)
+        })
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    lines.sort_by(|(a, left, _), (b, right, _)| {
+        (a.is_none(), a, &left.namespace, &left.name).cmp(&(
+            b.is_none(),
+            b,
+            &right.namespace,
+            &right.name,
+        ))
+    });
+    let verdict = if refused {
+        Verdict::Refused
+    } else if lines.iter().any(|(_, _, blocked)| *blocked) {
+        Verdict::Blocked
+    } else {
+        Verdict::Ready
+    };
+    Ok(Report {
+        node: cluster.node().to_owned(),
+        verdict,
+        pods: lines.into_iter().map(|(_, line, _)| line).collect(),
+    })
+}
+
+/// Why the server would not evict the pod now, if so.
+async fn ask(cluster: &KubeletCluster, pod: &PodRef) -> Option<String> {
+    match cluster.evict_dry_run(pod).await {
+        EvictAnswer::Accepted | EvictAnswer::Gone | EvictAnswer::Elsewhere => None,
+        EvictAnswer::Budget(why) | EvictAnswer::SeveralBudgets(why) => Some(why),
+        EvictAnswer::Throttled(_) => Some("the API server is overloaded".to_owned()),
+        EvictAnswer::NamespaceTerminating => Some("its namespace is being deleted".to_owned()),
+        EvictAnswer::Invalid(failure) | EvictAnswer::Failed(failure) => Some(failure.message),
+    }
+}
+
+fn line(pod: PodView, choice: Choice, blocked: Option<String>) -> (Option<Order>, Line, bool) {
+    let is_blocked = blocked.is_some();
+    let (action, reason, order) = match choice {
+        Choice::Evict(order) => ("evict", blocked.unwrap_or_default(), Some(order)),
+        Choice::Wait if pod.terminating => ("wait", "it is ending".to_owned(), None),
+        Choice::Wait => (
+            "wait",
+            "its annotation rollboot.io/drain says \"wait\"".to_owned(),
+            None,
+        ),
+        Choice::Skip(why) => ("skip", why.to_owned(), None),
+        Choice::Refuse(why) => ("refuse", why.to_owned(), None),
+    };
+    let line = Line {
+        controller: pod
+            .controller
+            .map(|owner| format!("{}/{}", owner.kind, owner.name)),
+        namespace: pod.pod.namespace,
+        name: pod.pod.name,
+        uid: pod.pod.uid,
+        action,
+        reason,
+        order: order.unwrap_or_default().number(),
+        when: order
+            .filter(|order| !order.is_default())
+            .map_or_else(String::new, |order| format!(" (order {order})")),
+    };
+    (order, line, is_blocked)
+}
+
+/// For a person: what happens to each pod, then what that comes to.
+fn render(report: &Report) -> String {
+    let mut text = String::new();
+    for pod in &report.pods {
+        // Writing to a string does not fail.
+        _ = write!(text, "{:<6}  {}/{}", pod.action, pod.namespace, pod.name);
+        if let Some(controller) = &pod.controller {
+            _ = write!(text, "  of {controller}");
+        }
+        text.push_str(&pod.when);
+        if !pod.reason.is_empty() {
+            _ = write!(text, "\n        {}", pod.reason);
+        }
+        text.push('\n');
+    }
+    let count = |action| {
+        report
+            .pods
+            .iter()
+            .filter(|pod| pod.action == action)
+            .count()
+    };
+    let total = match report.verdict {
+        Verdict::Ready => format!(
+            "ready: {} would be evicted, {} waited for, {} would stay",
+            count("evict"),
+            count("wait"),
+            count("skip")
+        ),
+        Verdict::Blocked => {
+            let blocked = |pod: &&Line| pod.action == "evict" && !pod.reason.is_empty();
+            format!(
+                "blocked: {} of {} evictions would be refused for now",
+                report.pods.iter().filter(blocked).count(),
+                count("evict")
+            )
+        }
+        Verdict::Refused => format!(
+            "refused: because of {} nothing would be evicted, and {} does not reboot",
+            pods(count("refuse")),
+            report.node
+        ),
+    };
+    text + &total
+}
+
+fn pods(count: usize) -> String {
+    match count {
+        1 => "1 pod".to_owned(),
+        count => format!("{count} pods"),
+    }
+}

@@ -1,0 +1,73 @@
+//! Gates of the host, before the lock and right before the reboot: an operator's hold file, a package manager at work.
+
+use rollboot::machine::{Gate, Label, Machine};
+use rollboot::ports::HostGates;
+
+use super::world::World;
+
+const HOUR: f64 = 3600.0;
+
+/// Closes a gate of the host.
+type Close = fn(&mut HostGates);
+
+const CLOSE: [(Close, Gate, &str); 3] = [
+    (
+        |gates| gates.hold = Some("/etc/rollboot/hold: disk".into()),
+        Gate::Hold,
+        "/etc/rollboot/hold: disk",
+    ),
+    (
+        |gates| gates.package_manager = Some("a package manager is at work: dpkg".into()),
+        Gate::PackageManager,
+        "a package manager is at work: dpkg",
+    ),
+    (
+        |gates| gates.can_reboot = "na".into(),
+        Gate::Logind,
+        "\"na\"",
+    ),
+];
+
+fn blocked(machine: &Machine) -> (Option<Gate>, String) {
+    let status = machine.status();
+    let gate = status.blocked_by.first().map(|blocked| blocked.gate);
+    (gate, status.reason)
+}
+
+#[test]
+fn no_slot_is_taken_while_the_host_must_not_reboot() {
+    for (close, gate, says) in CLOSE {
+        let mut world = World::asking();
+        let open = world.gates.clone();
+        close(&mut world.gates);
+        let mut machine = world.start();
+        assert!(!world.until(&mut machine, HOUR, |_, world| world.holds_slot()));
+        let told = |machine: &Machine, _: &World| blocked(machine).0 == Some(gate);
+        assert!(world.until(&mut machine, 60.0, told), "{gate:?}");
+        let (_, reason) = blocked(&machine);
+        assert!(reason.contains(says), "{reason}");
+        world.gates = open;
+        assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    }
+}
+
+#[test]
+fn a_gate_that_closes_after_the_drain_holds_up_the_reboot_and_then_gives_the_turn_on() {
+    for (close, gate, _) in CLOSE {
+        let mut world = World::asking();
+        let mut machine = world.start();
+        world.until_label(&mut machine, Label::Drained);
+        close(&mut world.gates);
+        let undone = |_: &Machine, world: &World| !world.holds_slot();
+        assert!(!world.until(&mut machine, 600.0, undone));
+        assert_eq!(blocked(&machine).0, Some(gate));
+        assert_eq!(world.asked(), 0);
+        assert!(
+            world.until(&mut machine, HOUR, undone),
+            "its time is limited"
+        );
+        world.wait(&mut machine, 60.0);
+        assert_eq!(world.asked(), 0);
+        assert!(!world.node.unschedulable);
+    }
+}
