@@ -12,6 +12,7 @@ mod credential;
 mod host;
 mod lock;
 mod node;
+mod objects;
 mod sentinel;
 mod state;
 mod table;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rollboot_lab::api::Fault;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::case::Case;
 use super::host::{CONFIG, Host, SETTINGS};
@@ -31,7 +31,7 @@ async fn fails(fault: Fault, words: &[&str]) -> String {
     message
 }
 
-fn status(code: u16, reason: &str, message: &str, causes: serde_json::Value) -> String {
+fn status(code: u16, reason: &str, message: &str, causes: &Value) -> String {
     json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message,
         "details": {"causes": causes}})
     .to_string()
@@ -76,7 +76,7 @@ pub(super) fn cases() -> Vec<Case> {
             )
         }),
         Case::new("401", PASSES, || {
-            let body = status(401, "Unauthorized", "Unauthorized", json!(null));
+            let body = status(401, "Unauthorized", "Unauthorized", &Value::Null);
             answers(
                 401,
                 "application/json",
@@ -132,7 +132,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("403 of NodeRestriction", PASSES, || {
             let message =
                 "nodes \"n1\" is forbidden: node \"n2\" is not allowed to modify node \"n1\"";
-            let body = status(403, "Forbidden", message, json!(null));
+            let body = status(403, "Forbidden", message, &Value::Null);
             answers(
                 403,
                 "application/json",
@@ -147,7 +147,7 @@ pub(super) fn cases() -> Vec<Case> {
             let message = "configmaps \"rollboot\" is forbidden: ValidatingAdmissionPolicy 'rollboot-lock' with binding 'rollboot-lock' \
                            denied request: no new turn while paused";
             let causes = json!([{"message": "no new turn while paused"}]);
-            let body = status(403, "Forbidden", message, causes);
+            let body = status(403, "Forbidden", message, &causes);
             answers(
                 403,
                 "application/json",
@@ -169,7 +169,7 @@ pub(super) fn cases() -> Vec<Case> {
                 500,
                 "InternalError",
                 "etcdserver: request timed out",
-                json!(null),
+                &Value::Null,
             );
             answers(
                 500,

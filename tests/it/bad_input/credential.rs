@@ -1,8 +1,5 @@
 //! The kubelet's kubeconfig and the credential in it.
 
-use std::fs::{Permissions, set_permissions};
-use std::os::unix::fs::PermissionsExt;
-
 use rollboot_lab::api::Api;
 
 use super::case::Case;
@@ -56,20 +53,14 @@ pub(super) fn cases() -> Vec<Case> {
             if !host.is_confined() {
                 return None;
             }
-            let mode = |mode| {
-                set_permissions(host.path(KUBECONFIG), Permissions::from_mode(mode)).unwrap()
-            };
-            mode(0o000);
+            host.permit(KUBECONFIG, 0o000);
             host.ask();
             host.start();
             let message = host
                 .tells(&["waiting for a usable kubeconfig", "Permission denied"])
                 .await;
             host.untouched();
-            let mode = |mode| {
-                set_permissions(host.path(KUBECONFIG), Permissions::from_mode(mode)).unwrap()
-            };
-            mode(0o600);
+            host.permit(KUBECONFIG, 0o600);
             host.goes_on().await;
             Some(message)
         }),

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rollboot_lab::api::{Api, Kind};
+use rollboot_lab::api::Api;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -22,7 +22,7 @@ pub(super) const SENTINEL: &str = "/run/reboot-required";
 pub(super) const CONFIG: &str = "/etc/rollboot/config.toml";
 /// Short, so that a test need not wait; everything else is the default.
 pub(super) const SETTINGS: &str = "settle = \"0s\"\n[drain]\nquiet = \"1s\"\n";
-const BOOT: &str = "6b1c8e0e-0000-4000-8000-000000000001";
+pub(super) const BOOT: &str = "6b1c8e0e-0000-4000-8000-000000000001";
 /// A loaded machine and the slowest of the daemon's periods.
 const PATIENCE: Duration = Duration::from_secs(150);
 
@@ -101,33 +101,12 @@ impl Host {
         fs::remove_file(self.path(path)).unwrap();
     }
 
+    pub(super) fn permit(&self, path: &str, mode: u32) {
+        fs::set_permissions(self.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
     pub(super) fn ask(&self) {
         self.write(SENTINEL, "*** System restart required ***\n");
-    }
-
-    pub(super) fn add_node(&self, name: &str) {
-        let node = json!({
-            "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
-            "status": {"nodeInfo": {"bootID": BOOT}, "conditions": [{"type": "Ready", "status": "True",
-                "lastHeartbeatTime": "2026-01-01T00:00:00Z"}]},
-        });
-        self.api
-            .store()
-            .create("kubelet", Kind::Node, node)
-            .unwrap();
-    }
-
-    /// Changes the lock, as an operator.
-    pub(super) fn edit_lock(&self, change: impl FnOnce(&mut Value)) {
-        let store = self.api.store();
-        let changed = store.update(
-            "operator",
-            Kind::ConfigMap,
-            "kube-system",
-            "rollboot",
-            change,
-        );
-        assert!(changed.is_some());
     }
 
     /// Whether a file of mode 000 cannot be read by the program, as in its unit.
@@ -305,36 +284,6 @@ impl Host {
         let port = self.api.url().rsplit(':').next().unwrap();
         let root = self.root.path().to_str().unwrap();
         text.replace(root, "").replace(&format!(":{port}"), ":…")
-    }
-
-    /// No write of this node was ever made, to the Node or to the lock.
-    pub(super) fn untouched(&self) {
-        let history = self.api.store().history();
-        let ours: Vec<_> = history
-            .iter()
-            .filter(|change| change.by.starts_with("system:node:"))
-            .collect();
-        assert!(ours.is_empty(), "{ours:#?}\n{}", self.log());
-    }
-
-    /// Neither cordon nor marker on the Node, no slot in the lock.
-    pub(super) fn clean(&self) {
-        let store = self.api.store();
-        if let Some(node) = store.get(Kind::Node, "", NODE) {
-            assert!(node["spec"]["unschedulable"].is_null(), "{node:#}");
-            assert!(
-                node["metadata"]["annotations"]["rollboot.io/turn"].is_null(),
-                "{node:#}"
-            );
-        }
-        if let Some(lock) = store.get(Kind::ConfigMap, "kube-system", "rollboot") {
-            assert!(
-                !lock["metadata"]["annotations"]
-                    .to_string()
-                    .contains("n1.rollboot.io"),
-                "{lock:#}"
-            );
-        }
     }
 
     /// The same process has nothing to complain of, and nobody asks for a reboot.

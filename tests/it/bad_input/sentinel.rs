@@ -1,7 +1,7 @@
 //! What lies where the sentinel should be.
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use super::case::Case;
@@ -63,7 +63,7 @@ pub(super) fn cases() -> Vec<Case> {
             let message = no_request(
                 |host| {
                     host.ask();
-                    fs::set_permissions(host.path(SENTINEL), Permissions::from_mode(0)).unwrap();
+                    host.permit(SENTINEL, 0o000);
                 },
                 &["is not taken as a request", "Permission denied"],
                 remove_file,
@@ -123,7 +123,7 @@ pub(super) fn cases() -> Vec<Case> {
                     &format!("sentinels = [\"/mnt/reboot-required\"]\n{SETTINGS}"),
                 );
                 host.edit_lock(|lock| {
-                    lock["metadata"]["annotations"]["rollboot.io/pause"] = "later".into()
+                    lock["metadata"]["annotations"]["rollboot.io/pause"] = "later".into();
                 });
                 if !host.with_mounts("mount -t tmpfs tmpfs $R/mnt; touch $R/mnt/reboot-required") {
                     return None;

@@ -81,6 +81,36 @@ pub(super) fn cases() -> Vec<Case> {
                 &["its version is 2, this rollboot knows 1", "it is kept as"],
             )
         }),
+        Case::new(
+            "a torn journal in the middle of a drain",
+            ASKS_ANEW,
+            async || {
+                let mut host = Host::new().await;
+                host.add_pod();
+                host.ask();
+                host.start();
+                // Nobody ends the evicted pod, so the drain waits.
+                host.until("a drain", |status| status["phase"] == "cordoned")
+                    .await;
+                assert!(!host.is_clean());
+                host.stop();
+                host.write(JOURNAL, "{\"v\":1,\"jour");
+                host.start();
+                let message = host
+                    .tells(&[
+                        "journal.json is damaged",
+                        "a turn that it told of is undone",
+                    ])
+                    .await;
+                host.until("nothing is left behind", |_| host.is_clean())
+                    .await;
+                host.tells(&["this sentinel may have had its reboot"]).await;
+                host.remove_pod();
+                host.ask();
+                host.goes_on().await;
+                message
+            },
+        ),
         Case::new("a journal that cannot be read", "it can", async || {
             let mut host = Host::new().await;
             fs::create_dir(host.path(JOURNAL)).unwrap();
