@@ -222,11 +222,12 @@ proptest! {
     }
 
     #[test]
-    fn an_entry_comes_back_as_it_was_written(turn: u64, stamp: u64, texts: [String; 3]) {
+    fn an_entry_comes_back_as_it_was_written(version in 0_u8..4, turn: u64, stamp: u64, texts: [String; 3]) {
         let [node_uid, boot_id, since] = texts;
-        let entry = Entry { v: Entry::VERSION, turn: TurnId(turn), stamp: TurnId(stamp), node_uid, boot_id, since };
+        let entry = Entry { v: version, turn: TurnId(turn), stamp: TurnId(stamp), node_uid, boot_id, since };
         let text = entry.encode();
-        let expected = (text.len() <= 1024).then_some(entry);
+        // Of another version nothing is understood, not even what looks the same.
+        let expected = (text.len() <= 1024 && version == Entry::VERSION).then_some(entry);
         prop_assert_eq!(Entry::parse(&text), expected);
     }
 
