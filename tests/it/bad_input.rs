@@ -25,7 +25,7 @@ use tokio::task::LocalSet;
 use case::{Case, Section};
 
 /// Daemons at once: most of a case is waiting.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 64;
 
 /// `ROLLBOOT_CASE=words` runs only the cases whose input contains them, and leaves the table alone.
 #[tokio::test]
