@@ -66,7 +66,7 @@ const CHANGES: [(&str, &str); 9] = [
     ("Australia/Lord_Howe", "2026-04-04T00:00:00Z"),
     ("Australia/Lord_Howe", "2026-10-03T00:00:00Z"),
     ("America/Sao_Paulo", "2018-11-03T12:00:00Z"),
-    ("Pacific/Apia", "2011-12-29T00:00:00Z"),
+    ("Pacific/Apia", "2011-12-29T12:00:00Z"),
     ("UTC", "2026-06-01T00:00:00Z"),
 ];
 
@@ -75,7 +75,7 @@ fn windows_do_what_their_plain_definition_says_second_by_second() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     for (name, from) in CHANGES {
         let from = at(from);
-        for _ in 0..3 {
+        for _ in 0..2 {
             let days = std::array::from_fn(|_| dice.below(3) > 0);
             // Where clocks are set, mostly: the first hours of a day.
             let minute = |dice: &mut Dice| {
@@ -92,12 +92,12 @@ fn windows_do_what_their_plain_definition_says_second_by_second() {
                 zone: zone(name),
                 must_fit: Duration::from_secs(60 * dice.below(150)),
             };
-            compare(&window, from, 2 * 86_400);
+            compare(&window, from, 30 * 3600);
         }
     }
 }
 
-/// Two days as the definition has them, and what the production code says at a thousand instants of them.
+/// Thirty hours as the definition has them, and what the production code says at a thousand instants of them.
 fn compare(window: &Window, from: Timestamp, seconds: usize) {
     let second = |i: usize| {
         from.checked_add(SignedDuration::from_secs(i64::try_from(i).unwrap()))
