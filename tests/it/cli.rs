@@ -3,6 +3,7 @@
 mod bus;
 mod check;
 mod daemon;
+mod plan;
 mod status;
 
 use std::fs;

@@ -92,7 +92,7 @@ impl Site {
         assert!(changed.is_some());
     }
 
-    pub(super) fn pod(&self, name: &str, owner: Option<(&str, &str)>) {
+    pub(in super::super) fn pod(&self, name: &str, owner: Option<(&str, &str)>) {
         let owners: Vec<_> = owner
             .map(|(kind, name)| json!({"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": name, "controller": true}))
             .into_iter()
@@ -105,7 +105,7 @@ impl Site {
         self.api.store().create("kubectl", Kind::Pod, pod).unwrap();
     }
 
-    pub(super) fn budget(&self, name: &str, app: &str) {
+    pub(in super::super) fn budget(&self, name: &str, app: &str) {
         let budget = json!({
             "metadata": {"name": name, "namespace": "default", "generation": 1},
             "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": app}}},
