@@ -1,15 +1,11 @@
-//! The system bus of one host, with a logind and a PID 1 that can be missing or unwilling. It speaks as the message bus itself, so
-//! that the daemon connects to it exactly as to the real one.
+//! The system bus of one host, with a logind and a PID 1 that can be missing or unwilling.
 
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
-use futures_util::StreamExt;
-use tokio::net::UnixListener;
-use tokio::task::JoinHandle;
-use zbus::message::{Message, Type};
-use zbus::{Connection, Guid, Variant};
+use rollboot_lab::bus;
+use zbus::Variant;
+use zbus::message::Message;
 
 /// What logind is like.
 #[derive(Debug, Clone)]
@@ -22,8 +18,8 @@ pub(super) struct Logind {
 
 pub(super) struct Bus {
     path: PathBuf,
-    pub(super) logind: Rc<RefCell<Logind>>,
-    task: Option<JoinHandle<()>>,
+    pub(super) logind: Arc<Mutex<Logind>>,
+    served: Option<bus::Bus>,
 }
 
 impl Bus {
@@ -31,60 +27,33 @@ impl Bus {
     pub(super) fn below(root: &Path) -> Self {
         Self {
             path: root.join("run/dbus/system_bus_socket"),
-            logind: Rc::new(RefCell::new(Logind {
+            logind: Arc::new(Mutex::new(Logind {
                 runs: true,
                 can_reboot: "yes",
                 asked: 0,
             })),
-            task: None,
+            served: None,
         }
     }
 
     /// Ends it, and every connection to it.
     pub(super) fn hang_up(&mut self) {
-        if let Some(task) = self.task.take() {
-            task.abort();
-        }
+        self.served = None;
         let _ = std::fs::remove_file(&self.path);
     }
 
     pub(super) fn serve(&mut self) {
-        let listener = UnixListener::bind(&self.path).unwrap();
-        let logind = Rc::clone(&self.logind);
-        self.task = Some(tokio::task::spawn_local(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                tokio::task::spawn_local(talk(socket.into_std().unwrap(), Rc::clone(&logind)));
-            }
-        }));
+        let speaker = Answers(Arc::clone(&self.logind));
+        self.served = Some(bus::Bus::serve(&self.path, speaker).unwrap());
     }
 }
 
-impl Drop for Bus {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-    }
-}
+#[derive(Clone)]
+struct Answers(Arc<Mutex<Logind>>);
 
-async fn talk(socket: std::os::unix::net::UnixStream, logind: Rc<RefCell<Logind>>) {
-    let built = zbus::connection::Builder::unix_stream(socket)
-        .server(Guid::generate())
-        .p2p()
-        .build_message_stream()
-        .await;
-    let Ok(mut calls) = built else { return };
-    let connection = Connection::from(&calls);
-    while let Some(Ok(call)) = calls.next().await {
-        if call.message_type() != Type::MethodCall {
-            continue;
-        }
-        let Ok(reply) = answer(&call, &mut logind.borrow_mut()) else {
-            return;
-        };
-        if connection.send(&reply).await.is_err() {
-            return;
-        }
+impl bus::Speaker for Answers {
+    fn answer(&self, call: &Message) -> zbus::Result<Message> {
+        answer(call, &mut self.0.lock().unwrap())
     }
 }
 

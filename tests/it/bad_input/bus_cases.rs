@@ -5,12 +5,12 @@ use super::host::Host;
 
 async fn logind_says(word: &'static str, words: &[&str]) -> String {
     let mut host = Host::new().await;
-    host.bus.logind.borrow_mut().can_reboot = word;
+    host.bus.logind.lock().unwrap().can_reboot = word;
     host.ask();
     host.start();
     let message = host.tells(words).await;
     host.untouched();
-    host.bus.logind.borrow_mut().can_reboot = "yes";
+    host.bus.logind.lock().unwrap().can_reboot = "yes";
     host.goes_on().await;
     message
 }
@@ -36,14 +36,14 @@ pub(super) fn cases() -> Vec<Case> {
         }),
         Case::new("no logind", "it runs", async || {
             let mut host = Host::new().await;
-            host.bus.logind.borrow_mut().runs = false;
+            host.bus.logind.lock().unwrap().runs = false;
             host.ask();
             host.start();
             let message = host
                 .tells(&["logind does not answer on the system bus"])
                 .await;
             host.untouched();
-            host.bus.logind.borrow_mut().runs = true;
+            host.bus.logind.lock().unwrap().runs = true;
             host.goes_on().await;
             message
         }),
@@ -54,7 +54,7 @@ pub(super) fn cases() -> Vec<Case> {
                 let mut host = Host::new().await;
                 host.start();
                 host.becomes_idle().await;
-                host.bus.logind.borrow_mut().runs = false;
+                host.bus.logind.lock().unwrap().runs = false;
                 host.ask();
                 let message = host
                     .tells(&[
@@ -63,7 +63,7 @@ pub(super) fn cases() -> Vec<Case> {
                     ])
                     .await;
                 host.untouched();
-                host.bus.logind.borrow_mut().runs = true;
+                host.bus.logind.lock().unwrap().runs = true;
                 host.goes_on().await;
                 message
             },

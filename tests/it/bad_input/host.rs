@@ -300,7 +300,7 @@ impl Host {
 
     /// The same process takes its turn, as far as to ask logind for the reboot.
     pub(super) async fn goes_on(&mut self) {
-        let asked = |_: &Value| self.bus.logind.borrow().asked > 0;
+        let asked = |_: &Value| self.bus.logind.lock().unwrap().asked > 0;
         self.until("logind is asked to reboot", asked).await;
         self.still_runs();
     }

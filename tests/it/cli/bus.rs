@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use futures_util::StreamExt;
-use tokio::net::UnixListener;
-use zbus::message::{Header, Message, Type};
-use zbus::{Connection, Guid, OwnedObjectPath, Variant};
+use rollboot_lab::bus::{Bus, Speaker};
+use zbus::message::{Header, Message};
+use zbus::{OwnedObjectPath, Variant};
 
 /// What, who, why, mode, user ID, process ID.
 type Row = (String, String, String, String, u32, u32);
@@ -54,33 +53,24 @@ pub(super) fn inhibitor(who: &str, mode: &str) -> Row {
     )
 }
 
-/// Serves until the runtime ends.
-pub(super) fn serve(root: &Path, says: Says) {
+/// Serves as long as the answer lives.
+pub(super) fn serve(root: &Path, says: Says) -> Bus {
     let socket = root.join("run/dbus/system_bus_socket");
     std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
-    let listener = UnixListener::bind(socket).unwrap();
     let units = Arc::new(Mutex::new(BTreeMap::new()));
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let (says, units) = (says.clone(), Arc::clone(&units));
-            tokio::spawn(async move {
-                let socket = socket.into_std().unwrap();
-                let built = zbus::connection::Builder::unix_stream(socket)
-                    .server(Guid::generate())
-                    .p2p()
-                    .build_message_stream()
-                    .await;
-                let Ok(mut calls) = built else { return };
-                let connection = Connection::from(&calls);
-                while let Some(Ok(call)) = calls.next().await {
-                    if call.message_type() == Type::MethodCall {
-                        let reply = answer(&call, &says, &units).unwrap();
-                        let _ = connection.send(&reply).await;
-                    }
-                }
-            });
-        }
-    });
+    Bus::serve(&socket, Answers { says, units }).unwrap()
+}
+
+#[derive(Clone)]
+struct Answers {
+    says: Says,
+    units: Arc<Units>,
+}
+
+impl Speaker for Answers {
+    fn answer(&self, call: &Message) -> zbus::Result<Message> {
+        answer(call, &self.says, &self.units)
+    }
 }
 
 type Units = Mutex<BTreeMap<String, String>>;

@@ -2,7 +2,6 @@
 //! with a logind and a PID 1. They boot, and when logind is asked to reboot they really go down: the daemon is killed, `/run` is
 //! emptied, the boot ID is another one.
 
-mod bus;
 mod files;
 mod life;
 mod log;

@@ -12,6 +12,7 @@
 )]
 
 pub mod api;
+pub mod bus;
 pub mod cluster;
 pub mod demo;
 pub mod host;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use rollboot_lab::api::{Api, Kind};
+use rollboot_lab::bus::Bus;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -17,6 +18,7 @@ const BOOT: &str = "11111111-2222-3333-4444-555555555555";
 pub(in super::super) struct Site {
     pub(in super::super) root: TempDir,
     pub(in super::super) api: Api,
+    _bus: Bus,
 }
 
 impl Site {
@@ -27,11 +29,12 @@ impl Site {
     pub(super) async fn with(says: Says) -> Self {
         let api = Api::start().await.unwrap();
         api.arm();
+        let root = tempfile::tempdir().unwrap();
         let site = Self {
-            root: tempfile::tempdir().unwrap(),
+            _bus: bus::serve(root.path(), says),
+            root,
             api,
         };
-        bus::serve(site.root.path(), says);
         site.write("proc/sys/kernel/random/boot_id", BOOT);
         site.write("proc/sys/kernel/hostname", NODE);
         site.write(

@@ -7,8 +7,9 @@ use rollboot::daemon::{self, Options};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::bus::Bus;
+use super::systemd::SOCKET;
 use super::{Happened, Host, Power, files};
+use crate::bus::Bus;
 
 /// `RestartSec=` of the service.
 const RESTART: Duration = Duration::from_secs(5);
@@ -52,7 +53,8 @@ impl Host {
     pub async fn live(self, pace: Pace) {
         loop {
             self.boot();
-            let bus = Bus::serve(self.root(), self.systemd()).expect("a bus can be served");
+            let bus = Bus::serve(&self.root().join(SOCKET), self.systemd().clone())
+                .expect("a bus can be served");
             let mut processes = JoinSet::new();
             processes.spawn_local(self.clone().run_kubelet(self.draw(&pace.kubelet)));
             processes.spawn_local(self.clone().run_daemon(self.draw(&pace.daemon)));

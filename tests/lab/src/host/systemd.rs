@@ -7,6 +7,8 @@ use tokio::sync::{Notify, broadcast};
 use zbus::message::{Header, Message};
 use zbus::{DynamicType, ObjectPath, Variant};
 
+use crate::bus::Speaker;
+
 /// Bit 0 of `RebootWithFlags`; any other is unknown here.
 const ROOT_CHECK_INHIBITORS: u64 = 1;
 const UNIT: &str = "/org/freedesktop/systemd1/unit/rollboot_2eservice";
@@ -45,6 +47,23 @@ struct State {
 struct Refused(&'static str, String);
 
 type Reply = Result<zbus::Result<Message>, Refused>;
+
+/// Where the bus is, below the root folder.
+pub(super) const SOCKET: &str = "run/dbus/system_bus_socket";
+
+impl Speaker for Systemd {
+    fn answer(&self, call: &Message) -> zbus::Result<Message> {
+        let header = call.header();
+        match self.reply(call, &header) {
+            Ok(reply) => reply,
+            Err(Refused(name, text)) => Message::error(&header, name).build(&text),
+        }
+    }
+
+    fn signals(&self) -> Option<broadcast::Receiver<Message>> {
+        Some(self.0.signals.subscribe())
+    }
+}
 
 impl Systemd {
     pub(super) fn new() -> Self {
@@ -87,19 +106,6 @@ impl Systemd {
     /// The delay is over: PID 1 starts reboot.target.
     pub(super) fn stop(&self) {
         self.state().stopping = true;
-    }
-
-    pub(super) fn signals(&self) -> broadcast::Receiver<Message> {
-        self.0.signals.subscribe()
-    }
-
-    /// Answers a method call.
-    pub(super) fn answer(&self, call: &Message) -> zbus::Result<Message> {
-        let header = call.header();
-        match self.reply(call, &header) {
-            Ok(reply) => reply,
-            Err(Refused(name, text)) => Message::error(&header, name).build(&text),
-        }
     }
 
     fn reply(&self, call: &Message, header: &Header<'_>) -> Reply {

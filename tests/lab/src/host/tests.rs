@@ -9,8 +9,9 @@ use rollboot::shutdown::{GoingDown, StopReason};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
-use super::bus::Bus;
+use super::systemd::SOCKET;
 use super::*;
+use crate::bus::{Bus, Speaker};
 
 fn local(root: &Path) -> LocalHost {
     LocalHost::new(Root::new(root), vec!["/run/reboot-required".into()])
@@ -25,7 +26,7 @@ fn served() -> (tempfile::TempDir, Bus, Systemd, LocalHost) {
     std::fs::create_dir_all(folder.path().join("run/dbus")).unwrap();
     let systemd = Systemd::new();
     systemd.boot();
-    let bus = Bus::serve(folder.path(), &systemd).unwrap();
+    let bus = Bus::serve(&folder.path().join(SOCKET), systemd.clone()).unwrap();
     let local = local(folder.path());
     (folder, bus, systemd, local)
 }
