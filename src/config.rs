@@ -72,6 +72,8 @@ pub struct Drain {
     pub unmanaged: Unmanaged,
     /// Pods with an emptyDir volume.
     pub empty_dir: EmptyDir,
+    /// The only pod of a controller that wants one.
+    pub single_replica: SingleReplica,
     /// A node that somebody else cordoned.
     pub foreign_cordon: ForeignCordon,
     /// Evictions in flight at once.
@@ -108,6 +110,16 @@ pub enum EmptyDir {
     Evict,
     /// Nothing is evicted and the node does not reboot.
     Refuse,
+}
+
+/// What becomes of the only pod of a controller that wants one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SingleReplica {
+    /// It is evicted like any other, and its service is interrupted while it moves.
+    Evict,
+    /// The node does not reboot.
+    Block,
 }
 
 /// What a node does that somebody else cordoned.
@@ -149,6 +161,7 @@ impl Default for Config {
                 quiet: Duration::from_secs(5),
                 unmanaged: Unmanaged::Refuse,
                 empty_dir: EmptyDir::Evict,
+                single_replica: SingleReplica::Evict,
                 foreign_cordon: ForeignCordon::Wait,
                 concurrency: 16,
             },

@@ -2,10 +2,14 @@
 //!
 //! Everything is decided on lists of the node's pods that the adapter keeps fresh; nothing here asks the server or sleeps.
 
+mod controller;
 mod engine;
+mod guard;
 mod plan;
 mod pod;
 
+pub use controller::{ControllerRef, ControllerView, Kind};
 pub use engine::{Drain, DrainEvent, Progress, TICK_SECONDS};
+pub use guard::{Guard, Wave};
 pub use plan::{Choice, Plan, plan};
 pub use pod::{Controller, EvictAnswer, PodRef, PodView};

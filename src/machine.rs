@@ -14,6 +14,7 @@ mod acquire;
 mod asked;
 mod call;
 mod check;
+mod guard;
 mod io;
 mod reclaim;
 mod recover;
@@ -84,6 +85,8 @@ pub struct Machine {
     lock: Option<LockView>,
     /// What was last reported as waited for, so that it is said once.
     said: Option<Blocked>,
+    /// Controllers may not be read, and which.
+    unguarded: Option<String>,
     /// Holders whose Node was not there.
     absent: BTreeMap<String, reclaim::Absence>,
 }
@@ -166,6 +169,7 @@ impl Machine {
             tries: 0,
             lock: None,
             said: None,
+            unguarded: None,
             absent: BTreeMap::new(),
         }
     }
@@ -243,6 +247,7 @@ impl Machine {
                 self.poke(out);
             }
             Timer::Evict => self.on_pods(out, crate::drain::DrainEvent::Tick),
+            Timer::Guard => self.on_pods(out, crate::drain::DrainEvent::LookAgain),
             Timer::Check => self.on_check(out),
             Timer::Round => self.round_is_old = true,
             Timer::Poll => self.on_poll(out),

@@ -102,6 +102,11 @@ fn render(report: &StatusReport) -> String {
         }
         None => lines.push("lock: not read yet".to_owned()),
     }
+    if let Some(kinds) = &machine.not_guarded {
+        lines.push(format!(
+            "not guarded: {kinds}, whose last ready pods only budgets keep; apply guard.yaml"
+        ));
+    }
     for problem in &report.problems {
         lines.push(format!("problem: {problem}"));
     }

@@ -2,14 +2,15 @@
 //!
 //! Gates and plan come first: a node that could not finish its turn never holds a slot while others could go.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::wait::{Blocked, Gate};
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report, Stop};
 use crate::backoff::{Delay, doubling};
-use crate::config::{DrainMode, ForeignCordon};
-use crate::drain::{PodView, plan};
-use crate::failure::Failure;
+use crate::config::{DrainMode, ForeignCordon, SingleReplica};
+use crate::drain::{Guard, PodRef, PodView, plan};
+use crate::failure::{Failure, FailureKind};
 use crate::lock::{CONTROL_PLANE, LockView, Verdict};
 use crate::node::NodeView;
 use crate::reboot::HostGates;
@@ -23,7 +24,17 @@ pub(super) enum Checking {
     Gates,
     Node,
     Pods(Box<NodeView>),
+    Controllers(Box<Survey>),
     Lock { node_uid: String, group: String },
+}
+
+/// Whether a single replica is among the pods, where the configuration blocks on one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Survey {
+    guard: Guard,
+    going: Vec<PodRef>,
+    node_uid: String,
+    group: String,
 }
 
 impl Machine {
@@ -62,7 +73,26 @@ impl Machine {
             ) => {
                 self.check_lock(out, view, node_uid, group);
             }
-            (_, Reply::Node(Err(failure)) | Reply::Pods(Err(failure))) => {
+            (Checking::Controllers(_), Reply::Controller(Err(failure)))
+                if failure.kind == FailureKind::Forbidden =>
+            {
+                let blocked = Blocked::new(
+                    Gate::Pods,
+                    format!("nobody knows which pods are single replicas: {failure}"),
+                    "apply guard.yaml, or set drain.single-replica = \"evict\"",
+                );
+                self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN)));
+            }
+            (Checking::Controllers(mut survey), Reply::Controller(Ok(view))) => {
+                survey.guard.read(Ok(view));
+                self.survey(out, survey);
+            }
+            (
+                _,
+                Reply::Node(Err(failure))
+                | Reply::Pods(Err(failure))
+                | Reply::Controller(Err(failure)),
+            ) => {
                 self.rest_on_failure(out, Blocked::failed(&failure));
             }
             (
@@ -136,8 +166,8 @@ impl Machine {
 
     fn check_pods(&mut self, out: &mut Out, node: &NodeView, pods: &[PodView]) {
         let evicts = self.config.drain.mode == DrainMode::Evict;
-        let refusal = plan(pods, &self.config.drain, None).refusal();
-        if let Some(why) = refusal.filter(|_| evicts) {
+        let plan = plan(pods, &self.config.drain, None);
+        if let Some(why) = plan.refusal().filter(|_| evicts) {
             let blocked = Blocked::new(Gate::Pods, why, "nothing is evicted until then");
             self.rest(out, blocked, Some(Delay::about(3 * LOOK_AGAIN)));
             return;
@@ -149,7 +179,41 @@ impl Machine {
             self.config.lock.group.clone()
         };
         let node_uid = node.uid.clone();
-        self.check(out, Checking::Lock { node_uid, group }, Op::ReadLock);
+        if !evicts || self.config.drain.single_replica == SingleReplica::Evict {
+            self.check(out, Checking::Lock { node_uid, group }, Op::ReadLock);
+            return;
+        }
+        let mut guard = Guard::new(SingleReplica::Block, BTreeMap::new(), false);
+        let going = plan.evict;
+        guard.pods(pods, &going.iter().cloned().collect());
+        let survey = Survey {
+            guard,
+            going,
+            node_uid,
+            group,
+        };
+        self.survey(out, Box::new(survey));
+    }
+
+    /// Reads what decides whether a pod is a single replica, then goes on to the lock if none is.
+    fn survey(&mut self, out: &mut Out, mut survey: Box<Survey>) {
+        let singles = survey.guard.survey(&survey.going);
+        if let Some(controller) = survey.guard.next_read() {
+            self.check(
+                out,
+                Checking::Controllers(survey),
+                Op::ReadController(controller),
+            );
+        } else if singles.is_empty() {
+            let Survey {
+                node_uid, group, ..
+            } = *survey;
+            self.check(out, Checking::Lock { node_uid, group }, Op::ReadLock);
+        } else {
+            let detail = "no slot is taken until it is moved, or wants more than one";
+            let blocked = Blocked::new(Gate::Pods, singles.join("; "), detail);
+            self.rest(out, blocked, Some(Delay::about(3 * LOOK_AGAIN)));
+        }
     }
 
     fn check_lock(

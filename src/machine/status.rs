@@ -47,6 +47,9 @@ pub struct Status {
     pub blocked_by: Vec<BlockedBy>,
     /// When a failed turn is tried again.
     pub retry_at: Option<Timestamp>,
+    /// Kinds of controllers whose last ready pods are not guarded, because this node may not read them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_guarded: Option<String>,
     /// The lock as last read.
     pub lock: Option<LockStatus>,
 }
@@ -102,6 +105,7 @@ impl Status {
                 detail: why.to_owned(),
             }],
             retry_at: None,
+            not_guarded: None,
             lock: None,
         }
     }
@@ -187,6 +191,7 @@ impl Machine {
                 .as_ref()
                 .filter(|_| matches!(&self.phase, Phase::Resting(rest) if rest.why.gate == Gate::BackOff))
                 .map(|failed| failed.retry_at),
+            not_guarded: self.unguarded.clone(),
             lock: self.lock_status(),
         }
     }
@@ -204,10 +209,12 @@ impl Machine {
             Phase::Cordoning(_) => "cordoning".to_owned(),
             Phase::Draining(draining) => {
                 let left = draining.drain.left();
+                let reasons = draining.drain.guard().reasons();
                 let blocked: Vec<_> = draining
                     .drain
                     .blocked()
                     .map(|(pod, why)| format!("{pod}: {why}"))
+                    .chain(reasons.into_iter().map(str::to_owned))
                     .collect();
                 if blocked.is_empty() {
                     format!("draining, {left} pods left")

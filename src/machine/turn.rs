@@ -36,12 +36,16 @@ pub(super) struct Draining {
     watching: bool,
     /// The retry timer runs.
     ticking: bool,
+    /// The timer of the guard runs.
+    pub(super) polling: bool,
+    /// It is time to look at Node and lock, and another call is on its way.
+    pub(super) look_due: bool,
     /// What happens as soon as nothing is in flight any more.
-    leave: Option<Leave>,
+    pub(super) leave: Option<Leave>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Leave {
+pub(super) enum Leave {
     Verify,
     Undo(Outcome),
     Restart,
@@ -214,7 +218,7 @@ impl Machine {
             return;
         }
         let resumed = begun.is_some();
-        let mut drain = begun.unwrap_or_else(|| Drain::new(&self.config.drain));
+        let mut drain = begun.unwrap_or_else(|| self.new_drain());
         if self.config.drain.mode == DrainMode::None {
             self.verify(out, drain);
             return;
@@ -230,6 +234,8 @@ impl Machine {
             drain,
             watching: true,
             ticking: false,
+            polling: false,
+            look_due: false,
             leave: None,
         });
         out.push(Action::WatchPods);
@@ -259,6 +265,7 @@ impl Machine {
             return;
         }
         draining.ticking &= event != DrainEvent::Tick;
+        draining.polling &= event != DrainEvent::LookAgain;
         let ended = event == DrainEvent::WatchEnded;
         draining.watching &= !ended;
         let (send, progress) = draining.drain.on(event);
@@ -286,6 +293,7 @@ impl Machine {
             };
             out.set(Timer::Evict, delay);
         }
+        self.guard_step(out);
     }
 
     /// A flag may have changed, or something in flight was answered.
@@ -302,7 +310,7 @@ impl Machine {
         };
         let (leave, drain) = (leave.clone(), draining.drain.clone());
         self.call = None;
-        for timer in [Timer::Check, Timer::Evict] {
+        for timer in [Timer::Check, Timer::Evict, Timer::Guard] {
             out.push(Action::CancelTimer(timer));
         }
         out.push(Action::UnwatchPods);
@@ -340,16 +348,17 @@ impl Machine {
 
     /// Time to look at Node and lock while pods end.
     pub(super) fn drain_check(&mut self, out: &mut Out) {
-        if self.call.is_some() {
+        let Phase::Draining(draining) = &mut self.phase else {
             return;
-        }
-        if let Phase::Draining(draining) = &mut self.phase
-            && !draining.watching
-        {
+        };
+        if !draining.watching {
             draining.watching = true;
             out.push(Action::WatchPods);
         }
-        self.call(out, Op::ReadNode, Patience::Turn);
+        draining.look_due = self.call.is_some();
+        if self.call.is_none() {
+            self.call(out, Op::ReadNode, Patience::Turn);
+        }
     }
 
     pub(super) fn on_draining(&mut self, out: &mut Out, reply: Reply) {
@@ -368,9 +377,20 @@ impl Machine {
                 Some(outcome) => self.leave_drain(Leave::Undo(outcome)),
                 None => out.set(Timer::Check, Delay::exactly(LOOK)),
             },
+            Reply::Controller(result) => {
+                self.on_pods(out, DrainEvent::Controller(result));
+                return;
+            }
+            Reply::JournalWritten(_) => {
+                let waves = self.journal.waves.clone();
+                let waves = waves.map(|waves| waves.of).unwrap_or_default();
+                self.on_pods(out, DrainEvent::Noted(waves));
+                return;
+            }
             reply => out.report(Report::Defect, format!("a drain does not expect {reply:?}")),
         }
         self.drain_look(out);
+        self.guard_step(out);
     }
 
     /// Why a look at the lock ends the turn, if it does.

@@ -1,5 +1,6 @@
 //! Stories of one node over hours: outages at bad moments, clocks that jump, operators who change their mind. Each was a defect once.
 
+mod guard;
 mod windows;
 mod world;
 
@@ -7,8 +8,8 @@ use jiff::Timestamp;
 use rollboot::journal::Failed;
 use rollboot::machine::{Event, Label, Op, Timer};
 use rollboot::request::Requests;
-pub(crate) use world::pod;
 use world::{World, lock, request};
+pub(crate) use world::{plenty, pod};
 
 const HOUR: f64 = 3600.0;
 

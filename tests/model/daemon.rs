@@ -6,7 +6,7 @@
 //! for the reboot, waits for an action of the model.
 
 use jiff::Timestamp;
-use rollboot::drain::{Controller, PodRef, PodView};
+use rollboot::drain::{Controller, ControllerRef, ControllerView, PodRef, PodView};
 use rollboot::failure::{Failure, FailureKind};
 use rollboot::journal::Stage;
 use rollboot::lock::TurnId;
@@ -193,6 +193,7 @@ impl World {
                 host.ghost.pods_seen = pods.iter().any(|pod| !pod.mirror);
                 Reply::Pods(Ok(pods))
             }
+            Op::ReadController(of) => Reply::Controller(Ok(Some(plenty(of)))),
             Op::Reboot
             | Op::ReadLock
             | Op::PatchLock(_)
@@ -242,6 +243,22 @@ pub(crate) fn facts(shutdown: Shutdown, silent: bool) -> ShutdownFacts {
         job: fact,
         stopping: (!silent).then_some(false),
         connection: 0,
+    }
+}
+
+/// A controller with far more pods elsewhere than here.
+fn plenty(of: &ControllerRef) -> ControllerView {
+    ControllerView {
+        uid: of.uid.clone(),
+        wanted: 9,
+        replicas: 9,
+        ready: 9,
+        available: 9,
+        terminating: 0,
+        behind: false,
+        deleting: false,
+        owner: None,
+        written: String::new(),
     }
 }
 

@@ -205,13 +205,14 @@ pub(crate) enum Write {
 pub(crate) struct Timers(u16);
 
 /// All timers, in the order of their bits.
-pub(crate) const TIMERS: [Timer; 10] = [
+pub(crate) const TIMERS: [Timer; 11] = [
     Timer::Settle,
     Timer::Retry,
     Timer::Attempt,
     Timer::Reclaim,
     Timer::Drain,
     Timer::Evict,
+    Timer::Guard,
     Timer::Check,
     Timer::Round,
     Timer::Poll,

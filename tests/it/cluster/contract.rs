@@ -4,6 +4,7 @@
 //! `nodes/contract-b.kubeconfig`; `tests/control-plane/up` and `node-kubeconfig` make one. Without it everything here is
 //! skipped, and says so. The tests share one server and take turns; each begins with what it needs and nothing else.
 
+mod controllers;
 mod lock;
 mod node;
 mod outage;

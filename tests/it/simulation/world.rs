@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rollboot::config::Config;
-use rollboot::drain::{Controller, EvictAnswer, PodRef, PodView};
+use rollboot::drain::{Controller, ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::journal::{Journal, Stage};
 use rollboot::lock::{LockView, TurnId};
@@ -33,6 +33,10 @@ pub(crate) struct World {
     pub(crate) peers: BTreeMap<String, bool>,
     /// The next so many reads of the lock fail.
     pub(crate) failing_lock_reads: u32,
+    /// Controllers by UID; any other has far more pods elsewhere than here.
+    pub(crate) controllers: BTreeMap<String, ControllerView>,
+    /// `guard.yaml` is not applied.
+    pub(crate) unguarded: bool,
     /// A budget allows no eviction.
     pub(crate) blocked: bool,
     /// Writes to the own Node are refused.
@@ -85,6 +89,22 @@ pub(crate) fn pod(name: &str) -> PodView {
     }
 }
 
+/// A controller with far more pods elsewhere than here.
+pub(crate) fn plenty(of: &ControllerRef) -> ControllerView {
+    ControllerView {
+        uid: of.uid.clone(),
+        wanted: 1000,
+        replicas: 1000,
+        ready: 1000,
+        available: 1000,
+        terminating: 0,
+        behind: false,
+        deleting: false,
+        owner: None,
+        written: "then".into(),
+    }
+}
+
 pub(crate) fn lock(uid: &str, version: u64) -> LockView {
     LockView {
         uid: uid.into(),
@@ -129,6 +149,8 @@ impl World {
             boot_id: "b0".into(),
             peers: BTreeMap::new(),
             failing_lock_reads: 0,
+            controllers: BTreeMap::new(),
+            unguarded: false,
             blocked: false,
             node_refuses: false,
             silence: 90.0,
@@ -329,6 +351,13 @@ impl World {
             }
             Op::PeerExists(node) => Reply::Peer(Ok(*self.peers.get(&node).unwrap_or(&true))),
             Op::ListPods => Reply::Pods(Ok(self.pods.clone())),
+            Op::ReadController(_) if self.unguarded => {
+                Reply::Controller(Err(Failure::new(FailureKind::Forbidden, "no")))
+            }
+            Op::ReadController(of) => {
+                let known = self.controllers.get(&of.uid).cloned();
+                Reply::Controller(Ok(Some(known.unwrap_or_else(|| plenty(&of)))))
+            }
         }
     }
 
