@@ -205,10 +205,10 @@ impl Drain {
             Track::Ending => format!("{pod}: has not ended yet"),
             Track::Todo | Track::Sent { .. } => format!("{pod}: not evicted yet"),
         };
-        if !self.fresh {
+        if !self.fresh && !self.guard.is_closing() {
             return "the pods of this node cannot be watched".to_owned();
         }
-        let reasons = self.guard.reasons().into_iter().map(str::to_owned);
+        let reasons = self.guard.reasons().into_iter();
         let free = self.pods.iter().filter(|(pod, _)| !self.guard.holds(pod));
         let all: Vec<_> = reasons.chain(free.map(one)).collect();
         all.join("; ")

@@ -43,6 +43,8 @@ pub struct Guard {
     on_disk: BTreeMap<String, Wave>,
     /// What it must have before more is evicted.
     to_note: BTreeMap<String, Wave>,
+    /// The drain is over; controllers are read until they have seen it.
+    closing: bool,
     /// What is to be told, once.
     said: Vec<String>,
     /// What was told already.
@@ -70,6 +72,18 @@ struct Object {
     refusals: u8,
     /// Why the last read failed.
     failed: Option<String>,
+    /// Ready pods of it that were evicted.
+    evicted: Option<Evicted>,
+}
+
+/// What was known when a first Ready pod was evicted, and how many were since.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Evicted {
+    ready: u32,
+    written: String,
+    pods: u32,
+    /// The last status was the same as the one before it.
+    still: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -94,6 +108,7 @@ impl Guard {
             on_disk: waves.clone(),
             recalled: (waves, same_turn),
             to_note: BTreeMap::new(),
+            closing: false,
             said: Vec::new(),
             told: BTreeSet::new(),
         }
@@ -102,6 +117,7 @@ impl Guard {
     /// Takes note of the pods of this node. `going` are those that are to be evicted: only their controllers are read.
     pub fn pods(&mut self, pods: &[PodView], going: &BTreeSet<PodRef>) {
         self.pods.clear();
+        self.closing = false;
         for pod in pods.iter().filter(|pod| !pod.finished && !pod.mirror) {
             let owner = pod.controller.as_ref();
             let Some(controller) =
@@ -181,6 +197,7 @@ impl Guard {
             .filter_map(|pod| self.pods.get(pod))
             .flat_map(|own| [own.controller.clone(), self.root(&own.controller)])
             .collect();
+        let waits = if self.closing { self.unseen() } else { waits };
         for (of, object) in &mut self.objects {
             object.due |= waits.contains(of);
         }
@@ -191,7 +208,39 @@ impl Guard {
         let mut objects = self.objects.iter();
         let due = objects.any(|(of, object)| object.due && !self.forbidden.contains(&of.kind));
         let busy = due || self.asked.is_some();
-        (!self.held.is_empty() && !busy).then_some(self.rounds)
+        let waits = if self.closing {
+            !self.unseen().is_empty()
+        } else {
+            !self.held.is_empty()
+        };
+        (waits && !busy).then_some(self.rounds)
+    }
+
+    /// The drain is over: from now on only controllers are read that have not seen it. Returns how many rounds that went on.
+    pub fn close(&mut self) -> u8 {
+        if !self.closing {
+            self.closing = true;
+            self.rounds = 0;
+            let unseen = self.unseen();
+            for (of, object) in &mut self.objects {
+                object.due = unseen.contains(of);
+            }
+        }
+        self.rounds
+    }
+
+    /// Whether only controllers are waited for.
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Controllers that may still count pods that were evicted here.
+    pub fn unseen(&self) -> BTreeSet<ControllerRef> {
+        let unseen = |(of, object): &(&ControllerRef, &Object)| {
+            object.is_unseen() && !self.forbidden.contains(&of.kind)
+        };
+        let objects = self.objects.iter().filter(unseen);
+        objects.map(|(of, _)| of.clone()).collect()
     }
 
     /// The kinds of controllers that this node may not read, if there are such, for a person.
@@ -204,9 +253,13 @@ impl Guard {
         (!names.is_empty()).then(|| names.join(", "))
     }
 
-    /// Why pods are held back, each reason once.
-    pub fn reasons(&self) -> BTreeSet<&str> {
-        self.held.values().map(String::as_str).collect()
+    /// Why pods are held back, or what else is waited for; each reason once.
+    pub fn reasons(&self) -> BTreeSet<String> {
+        if self.closing {
+            let late = |of| format!("{of}: its controller has not seen yet what was evicted");
+            return self.unseen().into_iter().map(late).collect();
+        }
+        self.held.values().cloned().collect()
     }
 
     /// Whether a pod is held back.
@@ -324,9 +377,38 @@ impl Object {
         {
             self.past.recall(wave);
         }
+        if let (Some(evicted), Some(Seen::Is(last))) = (&mut self.evicted, &self.seen) {
+            evicted.still = (last.ready, &last.written) == (view.ready, &view.written);
+        }
         let whole = of.kind.has_bare_status() && view.is_whole();
         self.past.read(view.ready, whole, &view.written);
         self.seen = Some(Seen::Is(view));
+    }
+
+    /// A Ready pod of it is being evicted.
+    fn evicts(&mut self) {
+        if let Some(Seen::Is(view)) = &self.seen {
+            let evicted = self.evicted.get_or_insert_with(|| Evicted {
+                ready: view.ready,
+                written: view.written.clone(),
+                pods: 0,
+                still: false,
+            });
+            evicted.pods = evicted.pods.saturating_add(1);
+            evicted.still = false;
+        }
+    }
+
+    /// Its status may still count pods that were evicted: it has not been written since, or has neither fallen by all of them
+    /// nor come to rest.
+    fn is_unseen(&self) -> bool {
+        let (Some(evicted), Some(Seen::Is(view))) = (&self.evicted, &self.seen) else {
+            return false;
+        };
+        let written = view.written != evicted.written || view.written.is_empty();
+        let fallen = view.ready.saturating_add(evicted.pods) <= evicted.ready;
+        let lives = view.wanted > 0 && !view.deleting;
+        lives && !(written && (fallen || evicted.still))
     }
 
     /// How many pods are certainly Ready elsewhere.

@@ -37,10 +37,12 @@ impl Machine {
             out.report(Report::Interrupted, text);
         }
         self.note_forbidden(out, forbidden);
+        let holds_floor = self.holds_floor();
         let Phase::Draining(draining) = &mut self.phase else {
             return;
         };
-        if draining.leave.is_some() || self.call.is_some() {
+        let closing = draining.leave.is_some();
+        if (closing && !holds_floor) || self.call.is_some() {
             return;
         }
         if draining.look_due {
@@ -48,7 +50,9 @@ impl Machine {
             return;
         }
         let guard = draining.drain.guard_mut();
-        if let (Some(of), Some(turn)) = (guard.unnoted(), self.journal.turn.as_ref()) {
+        if let (Some(of), Some(turn), false) =
+            (guard.unnoted(), self.journal.turn.as_ref(), closing)
+        {
             self.journal.waves = Some(Waves { turn: turn.id, of });
             self.write_journal(out, Patience::Turn);
         } else if let Some(controller) = guard.next_read() {

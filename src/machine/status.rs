@@ -128,7 +128,8 @@ impl Machine {
                 Label::Waiting
             }
             Phase::Cordoning(_) => Label::Acquired,
-            Phase::Draining(_) => Label::Cordoned,
+            Phase::Queueing(queueing) if queueing.gives => Label::Drained,
+            Phase::Queueing(_) | Phase::Draining(_) => Label::Cordoned,
             Phase::Verifying(_) => Label::Drained,
             Phase::Down(_) if self.turn().is_none() => Label::Waiting,
             Phase::Asked(_) | Phase::Down(_) => Label::Rebooting,
@@ -172,6 +173,7 @@ impl Machine {
         let blocked = match &self.phase {
             Phase::Resting(rest) => Some(rest.why.clone()),
             Phase::Verifying(verifying) => verifying.blocked().cloned(),
+            Phase::Queueing(queueing) => queueing.blocked(),
             Phase::Starting(_) => trouble.map(if asks_lock {
                 Blocked::unarmed
             } else {
@@ -207,6 +209,7 @@ impl Machine {
             Phase::Reclaiming(_) => "reclaiming a stale slot".to_owned(),
             Phase::Acquiring(_) => "taking the lock".to_owned(),
             Phase::Cordoning(_) => "cordoning".to_owned(),
+            Phase::Queueing(queueing) => queueing.describe(),
             Phase::Draining(draining) => {
                 let left = draining.drain.left();
                 let reasons = draining.drain.guard().reasons();
@@ -214,7 +217,7 @@ impl Machine {
                     .drain
                     .blocked()
                     .map(|(pod, why)| format!("{pod}: {why}"))
-                    .chain(reasons.into_iter().map(str::to_owned))
+                    .chain(reasons)
                     .collect();
                 if blocked.is_empty() {
                     format!("draining, {left} pods left")

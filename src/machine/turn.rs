@@ -135,6 +135,7 @@ impl Machine {
         let late = || {
             let why = match &self.phase {
                 Phase::Draining(draining) => draining.drain.describe(),
+                Phase::Queueing(queueing) => queueing.describe(),
                 Phase::Verifying(verifying) => verifying.describe(),
                 _ => "the node could not be cordoned".to_owned(),
             };
@@ -143,10 +144,20 @@ impl Machine {
         self.why_undo().or_else(|| self.expired.then(late))
     }
 
+    /// Nothing is left to evict.
+    fn drained(&mut self, out: &mut Out, drain: Drain) {
+        if self.holds_floor() {
+            self.step_aside(out, drain);
+        } else {
+            self.verify(out, drain);
+        }
+    }
+
     fn evictions_begun(&self) -> bool {
         match &self.phase {
             Phase::Cordoning(cordoning) => cordoning.drain.as_ref().is_some_and(Drain::begun),
             Phase::Draining(draining) => draining.drain.begun(),
+            Phase::Queueing(queueing) => queueing.drain.begun(),
             Phase::Verifying(_) => true,
             _ => false,
         }
@@ -217,13 +228,19 @@ impl Machine {
             self.undo(out, outcome);
             return;
         }
-        let resumed = begun.is_some();
-        let mut drain = begun.unwrap_or_else(|| self.new_drain());
+        let drain = begun.unwrap_or_else(|| self.new_drain());
         if self.config.drain.mode == DrainMode::None {
-            self.verify(out, drain);
-            return;
+            self.drained(out, drain);
+        } else if self.must_queue() {
+            self.queue(out, drain);
+        } else {
+            self.drain(out, drain);
         }
-        if !resumed {
+    }
+
+    /// Evicts: no other node does.
+    pub(super) fn drain(&mut self, out: &mut Out, mut drain: Drain) {
+        if !drain.begun() {
             out.report(
                 Report::DrainStarted,
                 "the pods of this node are being evicted",
@@ -302,13 +319,16 @@ impl Machine {
             self.leave_drain(Leave::Undo(outcome));
         }
         let waiting = self.in_flight();
-        let Phase::Draining(draining) = &self.phase else {
+        let holds_floor = self.holds_floor();
+        let Phase::Draining(draining) = &mut self.phase else {
             return;
         };
-        let (Some(leave), 0, false) = (&draining.leave, draining.drain.in_flight(), waiting) else {
+        if waiting || draining.drain.in_flight() > 0 || (holds_floor && draining.is_unseen()) {
+            return;
+        }
+        let (Some(leave), drain) = (draining.leave.clone(), draining.drain.clone()) else {
             return;
         };
-        let (leave, drain) = (leave.clone(), draining.drain.clone());
         self.call = None;
         for timer in [Timer::Check, Timer::Evict, Timer::Guard] {
             out.push(Action::CancelTimer(timer));
@@ -317,7 +337,7 @@ impl Machine {
         match leave {
             Leave::Verify => {
                 out.report(Report::Drained, "no pod is left that had to go");
-                self.verify(out, drain);
+                self.drained(out, drain);
             }
             Leave::Undo(outcome) => self.undo(out, outcome),
             Leave::Restart => self.restart(out),

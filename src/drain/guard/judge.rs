@@ -54,6 +54,9 @@ impl Guard {
             Ok(note) => {
                 self.rounds = 0;
                 left.insert(root, ready_here.saturating_sub(1));
+                if let Some(object) = self.objects.get_mut(&own.controller) {
+                    object.evicts();
+                }
                 if let Some(note) = note.filter(|note| self.told.insert(note.clone())) {
                     self.said.push(note);
                 }

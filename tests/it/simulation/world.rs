@@ -91,8 +91,12 @@ pub(crate) fn pod(name: &str) -> PodView {
 
 /// A controller with far more pods elsewhere than here.
 pub(crate) fn plenty(of: &ControllerRef) -> ControllerView {
+    plenty_of(&of.uid)
+}
+
+pub(crate) fn plenty_of(uid: &str) -> ControllerView {
     ControllerView {
-        uid: of.uid.clone(),
+        uid: uid.to_owned(),
         wanted: 1000,
         replicas: 1000,
         ready: 1000,
@@ -356,7 +360,11 @@ impl World {
             }
             Op::ReadController(of) => {
                 let known = self.controllers.get(&of.uid).cloned();
-                Reply::Controller(Ok(Some(known.unwrap_or_else(|| plenty(&of)))))
+                let view = known.unwrap_or_else(|| ControllerView {
+                    written: self.evicted.len().to_string(),
+                    ..plenty(&of)
+                });
+                Reply::Controller(Ok(Some(view)))
             }
         }
     }
