@@ -34,7 +34,7 @@ pub struct Guard {
     /// The read that is on its way.
     asked: Option<ControllerRef>,
     /// Rounds of reading again since something was last evicted.
-    rounds: u8,
+    rounds: u16,
     /// Held-back pods, each with the reason.
     held: BTreeMap<PodRef, String>,
     /// What an earlier process, or an earlier turn, had noted; whether it was this very turn.
@@ -204,7 +204,7 @@ impl Guard {
     }
 
     /// How many rounds of looking again there were since something was evicted; `None`: nothing is waited for.
-    pub fn waits(&self) -> Option<u8> {
+    pub fn waits(&self) -> Option<u16> {
         let mut objects = self.objects.iter();
         let due = objects.any(|(of, object)| object.due && !self.forbidden.contains(&of.kind));
         let busy = due || self.asked.is_some();
@@ -217,7 +217,7 @@ impl Guard {
     }
 
     /// The drain is over: from now on only controllers are read that have not seen it. Returns how many rounds that went on.
-    pub fn close(&mut self) -> u8 {
+    pub fn close(&mut self) -> u16 {
         if !self.closing {
             self.closing = true;
             self.rounds = 0;

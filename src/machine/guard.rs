@@ -8,7 +8,7 @@ use crate::drain::Drain;
 use crate::journal::Waves;
 
 /// Rounds that follow each other quickly: a status that dips while a pod is replaced should be seen to dip.
-const QUICK: u8 = 10;
+const QUICK: u16 = 10;
 const FIRST: Duration = Duration::from_secs(1);
 /// Later rounds are at most so far apart.
 const SLOW: Duration = Duration::from_secs(15);
@@ -59,7 +59,8 @@ impl Machine {
             self.call(out, Op::ReadController(controller), Patience::Once);
         } else if let Some(rounds) = guard.waits().filter(|_| !draining.polling) {
             draining.polling = true;
-            let wait = doubling(FIRST, SLOW, rounds.saturating_sub(QUICK));
+            let later = rounds.saturating_sub(QUICK);
+            let wait = doubling(FIRST, SLOW, u8::try_from(later).unwrap_or(u8::MAX));
             let spread = wait / 4;
             let after = wait.saturating_sub(spread);
             out.set(Timer::Guard, Delay { after, spread });

@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_secs(60);
 /// After a watch that ended.
 const READ_AGAIN: Duration = Duration::from_secs(5);
 /// Looks at controllers that an undo waits for: then they have had their time.
-const LOOKS_OF_UNDO: u8 = 10;
+const LOOKS_OF_UNDO: u16 = 10;
 
 /// Waiting to be the one that drains, or giving that on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,14 +54,14 @@ impl Queueing {
 impl Draining {
     /// The drain is over, but a controller has not seen yet what was evicted: the next node would count it.
     pub(super) fn is_unseen(&mut self) -> bool {
-        let most = match &self.leave {
-            Some(Leave::Verify) => u8::MAX,
-            Some(Leave::Undo(_)) => LOOKS_OF_UNDO,
+        let undoes = match &self.leave {
+            Some(Leave::Verify) => false,
+            Some(Leave::Undo(_)) => true,
             Some(Leave::Restart | Leave::Cordon) | None => return false,
         };
         let guard = self.drain.guard_mut();
         let rounds = guard.close();
-        (rounds < most || most == u8::MAX) && !guard.unseen().is_empty()
+        !(undoes && rounds >= LOOKS_OF_UNDO) && !guard.unseen().is_empty()
     }
 }
 

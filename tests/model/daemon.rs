@@ -16,7 +16,8 @@ use rollboot::shutdown::{ShutdownFacts, StopReason};
 
 use crate::names;
 use crate::properties::Violation;
-use crate::world::{BusCall, Daemon, Pod, Shutdown, Timers, World};
+use crate::scenario::Mutation;
+use crate::world::{App, BusCall, Daemon, Pod, Shutdown, Timers, World};
 
 /// More steps than this without a request to the outside are a loop.
 const MANY: usize = 200;
@@ -162,6 +163,7 @@ impl World {
             .then(|| self.fresh_number(names::ID));
         let pods = self.pod_views(at);
         let mutation = self.scenario.mutation;
+        let (app, wanted) = (self.app.clone(), self.scenario.wanted);
         let host = self.host(at);
         let daemon = host.daemon.as_mut()?;
         let reply = match daemon.op.as_ref()? {
@@ -193,7 +195,15 @@ impl World {
                 host.ghost.pods_seen = pods.iter().any(|pod| !pod.mirror);
                 Reply::Pods(Ok(pods))
             }
-            Op::ReadController(of) => Reply::Controller(Ok(Some(plenty(of)))),
+            Op::ReadController(of) => {
+                let known = wanted > 0 && mutation != Mutation::Unguarded;
+                let view = if known {
+                    app_view(of, &app, wanted)
+                } else {
+                    plenty(of)
+                };
+                Reply::Controller(Ok(Some(view)))
+            }
             Op::Reboot
             | Op::ReadLock
             | Op::PatchLock(_)
@@ -259,6 +269,19 @@ fn plenty(of: &ControllerRef) -> ControllerView {
         deleting: false,
         owner: None,
         written: String::new(),
+    }
+}
+
+/// The controller as its status has it.
+fn app_view(of: &ControllerRef, app: &App, wanted: usize) -> ControllerView {
+    let number = |number| u32::try_from(number).unwrap();
+    ControllerView {
+        wanted: number(wanted),
+        replicas: number(app.ready.max(wanted)),
+        ready: number(app.ready),
+        available: number(app.ready),
+        written: app.written.clone(),
+        ..plenty(of)
     }
 }
 

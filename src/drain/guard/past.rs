@@ -37,14 +37,31 @@ pub(super) struct Past {
     here: u32,
     /// The oldest number was all that was wanted and all that there was, by a status of this time of writing.
     full: Option<String>,
+    /// A status of the time of one of these numbers, or of a later one, was read.
+    caught_up: bool,
+    /// The status is newer than all of this: its time is that of a number not above this one, still to come.
+    ahead_below: Option<u32>,
+    /// The status is newer than the oldest number, which was the only one then.
+    ahead: bool,
 }
 
 impl Past {
     /// Takes note of how many own pods are here, and how many of them a status would count as Ready.
     pub(super) fn note(&mut self, ready: u32, here: u32) {
         self.here = here;
-        if self.ready.last() != Some(&ready) {
-            self.ready.push(ready);
+        if self.ready.last() == Some(&ready) {
+            return;
+        }
+        self.ready.push(ready);
+        if std::mem::take(&mut self.ahead) && self.ready.len() > 1 {
+            self.ready.remove(0);
+            self.full = None;
+        }
+        let seen = |below| self.ready.iter().position(|count| *count <= below);
+        if let Some(older) = self.ahead_below.and_then(seen) {
+            self.ready.drain(..older);
+            self.ahead_below = None;
+            self.full = None;
         }
     }
 
@@ -65,6 +82,8 @@ impl Past {
         self.ready.clear();
         self.ready.push(most);
         self.full = None;
+        self.ahead = false;
+        self.ahead_below = None;
         self.note(ready, here);
     }
 
@@ -73,11 +92,22 @@ impl Past {
         let rewritten = self.full.as_ref().is_some_and(|full| full != written);
         if rewritten && self.ready.len() > 1 {
             self.ready.remove(0);
+        } else if rewritten {
+            self.ahead = true;
         }
-        // A status that counts fewer than there ever were is older than all of this, or the last change is yet to be seen.
+        // One that counts fewer than there ever were is older than all of this. Or newer, if an earlier one was not: then the
+        // controller has seen a change before this node.
         let possible = self.ready.iter().position(|count| *count <= ready);
-        if let Some(older) = possible {
-            self.ready.drain(..older);
+        match possible {
+            Some(older) => {
+                self.ready.drain(..older);
+                self.caught_up = true;
+            }
+            None if self.caught_up => {
+                let below = self.ahead_below.map_or(ready, |below| below.min(ready));
+                self.ahead_below = Some(below);
+            }
+            None => {}
         }
         let full = whole && !written.is_empty() && self.ready.first() == Some(&ready);
         if full {
