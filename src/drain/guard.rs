@@ -253,6 +253,11 @@ impl Guard {
         (!names.is_empty()).then(|| names.join(", "))
     }
 
+    /// Whether a controller could be read.
+    pub fn may_read(&self) -> bool {
+        self.objects.values().any(|object| object.seen.is_some())
+    }
+
     /// Why pods are held back, or what else is waited for; each reason once.
     pub fn reasons(&self) -> BTreeSet<String> {
         if self.closing {

@@ -32,7 +32,11 @@ impl Machine {
             return;
         };
         let said = draining.drain.guard_mut().take_said();
-        let forbidden = draining.drain.guard().names_of_forbidden();
+        let guard = draining.drain.guard();
+        // Nothing is known before the first answers: what an earlier drain found still stands.
+        let forbidden = guard
+            .names_of_forbidden()
+            .or_else(|| self.unguarded.clone().filter(|_| !guard.may_read()));
         for text in said {
             out.report(Report::Interrupted, text);
         }

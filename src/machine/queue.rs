@@ -61,7 +61,8 @@ impl Draining {
         };
         let guard = self.drain.guard_mut();
         let rounds = guard.close();
-        !(undoes && rounds >= LOOKS_OF_UNDO) && !guard.unseen().is_empty()
+        let given_up = undoes && rounds >= LOOKS_OF_UNDO;
+        !given_up && !guard.unseen().is_empty()
     }
 }
 
