@@ -8,6 +8,7 @@
 //! elsewhere for the Deployment too, so most Deployments are never read.
 
 mod judge;
+mod object;
 mod past;
 
 pub use past::Wave;
@@ -15,10 +16,11 @@ pub use past::Wave;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ControllerRef, ControllerView, Kind, PodRef, PodView};
+pub(super) use judge::Verdict;
+use object::{Object, Seen};
+
 use crate::config::SingleReplica;
 use crate::failure::{Failure, FailureKind};
-pub(super) use judge::Verdict;
-use past::Past;
 
 /// Refusals in a row after which a kind counts as not to be read: a server that starts answers 403 for a moment.
 const REFUSALS: u8 = 2;
@@ -58,39 +60,6 @@ struct Own {
     /// Its Ready condition is True.
     ready: bool,
     terminating: bool,
-}
-
-/// A controller and what is known of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-struct Object {
-    seen: Option<Seen>,
-    past: Past,
-    /// ReplicaSets that count for a Deployment.
-    parts: usize,
-    /// It must be read, or read again.
-    due: bool,
-    refusals: u8,
-    /// Why the last read failed.
-    failed: Option<String>,
-    /// Ready pods of it that were evicted.
-    evicted: Option<Evicted>,
-}
-
-/// What was known when a first Ready pod was evicted, and how many were since.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Evicted {
-    ready: u32,
-    written: String,
-    pods: u32,
-    /// The last status was the same as the one before it.
-    still: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Seen {
-    /// There is none of this UID.
-    Gone,
-    Is(ControllerView),
 }
 
 impl Guard {
@@ -356,71 +325,6 @@ impl Guard {
                 object.past.note(ready, here);
             }
             object.parts = object.parts.max(parts.len());
-        }
-    }
-}
-
-impl Object {
-    fn unread() -> Self {
-        Self {
-            due: true,
-            ..Self::default()
-        }
-    }
-
-    fn is(
-        &mut self,
-        of: &ControllerRef,
-        view: ControllerView,
-        recalled: &(BTreeMap<String, Wave>, bool),
-    ) {
-        if self.seen.is_none()
-            && let (waves, same_turn) = recalled
-            && let Some(wave) = waves.get(&of.uid)
-            // Between two turns minutes pass: a status that was written since is of a controller that is awake.
-            && (*same_turn || wave.written == view.written)
-        {
-            self.past.recall(wave);
-        }
-        if let (Some(evicted), Some(Seen::Is(last))) = (&mut self.evicted, &self.seen) {
-            evicted.still = (last.ready, &last.written) == (view.ready, &view.written);
-        }
-        let whole = of.kind.has_bare_status() && view.is_whole();
-        self.past.read(view.ready, whole, &view.written);
-        self.seen = Some(Seen::Is(view));
-    }
-
-    /// A Ready pod of it is being evicted.
-    fn evicts(&mut self) {
-        if let Some(Seen::Is(view)) = &self.seen {
-            let evicted = self.evicted.get_or_insert_with(|| Evicted {
-                ready: view.ready,
-                written: view.written.clone(),
-                pods: 0,
-                still: false,
-            });
-            evicted.pods = evicted.pods.saturating_add(1);
-            evicted.still = false;
-        }
-    }
-
-    /// Its status may still count pods that were evicted: it has not been written since, or has neither fallen by all of them
-    /// nor come to rest.
-    fn is_unseen(&self) -> bool {
-        let (Some(evicted), Some(Seen::Is(view))) = (&self.evicted, &self.seen) else {
-            return false;
-        };
-        let written = view.written != evicted.written || view.written.is_empty();
-        let fallen = view.ready.saturating_add(evicted.pods) <= evicted.ready;
-        let lives = view.wanted > 0 && !view.deleting;
-        lives && !(written && (fallen || evicted.still))
-    }
-
-    /// How many pods are certainly Ready elsewhere.
-    fn elsewhere(&self) -> u32 {
-        match &self.seen {
-            Some(Seen::Is(view)) if !view.behind => self.past.elsewhere(view.ready),
-            Some(Seen::Is(_) | Seen::Gone) | None => 0,
         }
     }
 }

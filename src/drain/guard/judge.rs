@@ -159,25 +159,6 @@ impl Guard {
     }
 }
 
-impl Object {
-    /// Nothing of it needs to stay: another pod is Ready elsewhere, or nobody wants any, or nobody is there to want.
-    fn lets_all_go(&self) -> bool {
-        match &self.seen {
-            Some(Seen::Is(view)) => view.deleting || view.wanted == 0 || self.elsewhere() > 0,
-            Some(Seen::Gone) => true,
-            None => false,
-        }
-    }
-
-    fn behind(&self) -> bool {
-        matches!(&self.seen, Some(Seen::Is(view)) if view.behind)
-    }
-
-    fn wants_one(&self) -> bool {
-        matches!(&self.seen, Some(Seen::Is(view)) if view.wanted == 1)
-    }
-}
-
 /// Why a pod may not go.
 enum No {
     Later(String),
