@@ -6,6 +6,7 @@
 mod answer;
 mod certificate;
 mod client;
+mod controllers;
 mod credential;
 mod exchange;
 mod files;
@@ -31,7 +32,7 @@ use self::answer::Answer;
 use self::client::{Connector, Maker};
 use self::exchange::{Lost, Question};
 use crate::config::{Config, Lock};
-use crate::drain::{EvictAnswer, PodRef, PodView};
+use crate::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, WriteOutcome};
 use crate::lock::{LockPatch, LockView};
 use crate::node::{FIELD_MANAGER, NodePatch, NodeView};
@@ -196,6 +197,13 @@ impl Cluster for KubeletCluster {
 
     async fn watch_pods(&self, seen: impl FnMut(Vec<PodView>)) -> Result<(), Failure> {
         self.follow_pods(seen).await
+    }
+
+    async fn read_controller(
+        &self,
+        controller: &ControllerRef,
+    ) -> Result<Option<ControllerView>, Failure> {
+        self.get_controller(controller).await
     }
 
     async fn evict(&self, pod: &PodRef) -> EvictAnswer {

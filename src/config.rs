@@ -74,6 +74,8 @@ pub struct Drain {
     pub empty_dir: EmptyDir,
     /// Pods with the autoscaler's annotation `safe-to-evict: "false"`.
     pub unsafe_to_evict: UnsafeToEvict,
+    /// The only pod of a controller that wants one.
+    pub single_replica: SingleReplica,
     /// A node that somebody else cordoned.
     pub foreign_cordon: ForeignCordon,
     /// Evictions in flight at once.
@@ -122,6 +124,16 @@ pub enum UnsafeToEvict {
     Evict,
 }
 
+/// What becomes of the only pod of a controller that wants one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SingleReplica {
+    /// It is evicted like any other, and its service is interrupted while it moves.
+    Evict,
+    /// The node does not reboot.
+    Block,
+}
+
 /// What a node does that somebody else cordoned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -162,6 +174,7 @@ impl Default for Config {
                 unmanaged: Unmanaged::Refuse,
                 empty_dir: EmptyDir::Evict,
                 unsafe_to_evict: UnsafeToEvict::Refuse,
+                single_replica: SingleReplica::Evict,
                 foreign_cordon: ForeignCordon::Wait,
                 concurrency: 16,
             },

@@ -2,12 +2,16 @@
 //!
 //! Everything is decided on lists of the node's pods that the adapter keeps fresh; nothing here asks the server or sleeps.
 
+mod controller;
 mod engine;
+mod guard;
 mod plan;
 mod pod;
 mod wish;
 
+pub use controller::{ControllerRef, ControllerView, Kind};
 pub use engine::{Drain, DrainEvent, Progress, TICK_SECONDS};
+pub use guard::{Guard, Wave};
 pub use plan::{Choice, Plan, choose, plan};
 pub use pod::{Controller, EvictAnswer, PodRef, PodView};
 pub use wish::{Order, Wish, Wishes};

@@ -2,12 +2,13 @@
 //!
 //! One file, replaced atomically and fsynced before the first write that it announces. Nothing here touches the disk.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backoff::after_failed_turns;
+use crate::drain::Wave;
 use crate::lock::TurnId;
 use crate::request::{Request, Requests};
 
@@ -29,6 +30,19 @@ pub struct Journal {
     /// UID of the lock object that this node last took part in: another one is not the same lock.
     #[serde(default)]
     pub lock_uid: Option<String>,
+    /// Pods that were evicted by turns, so that a later process does not count them again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waves: Option<Waves>,
+}
+
+/// Pods that were evicted by turns.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waves {
+    /// The turn that last evicted one.
+    pub turn: TurnId,
+    /// By the UID of the controller.
+    pub of: BTreeMap<String, Wave>,
 }
 
 /// One turn, from before its first write to after its last.

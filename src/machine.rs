@@ -14,7 +14,9 @@ mod acquire;
 mod asked;
 mod call;
 mod check;
+mod guard;
 mod io;
+mod queue;
 mod reclaim;
 mod recover;
 mod start;
@@ -85,6 +87,8 @@ pub struct Machine {
     lock: Option<LockView>,
     /// What was last reported as waited for, so that it is said once.
     said: Option<Blocked>,
+    /// Controllers may not be read, and which.
+    unguarded: Option<String>,
     /// Holders whose Node was not there.
     absent: BTreeMap<String, reclaim::Absence>,
 }
@@ -99,6 +103,7 @@ enum Phase {
     Reclaiming(reclaim::Reclaiming),
     Acquiring(acquire::Acquiring),
     Cordoning(turn::Cordoning),
+    Queueing(queue::Queueing),
     Draining(turn::Draining),
     Verifying(verify::Verifying),
     Asked(asked::Asked),
@@ -167,6 +172,7 @@ impl Machine {
             tries: 0,
             lock: None,
             said: None,
+            unguarded: None,
             absent: BTreeMap::new(),
         }
     }
@@ -244,6 +250,7 @@ impl Machine {
                 self.poke(out);
             }
             Timer::Evict => self.on_pods(out, crate::drain::DrainEvent::Tick),
+            Timer::Guard => self.on_pods(out, crate::drain::DrainEvent::LookAgain),
             Timer::Check => self.on_check(out),
             Timer::Round => self.round_is_old = true,
             Timer::Poll => self.on_poll(out),
@@ -253,6 +260,7 @@ impl Machine {
 
     fn on_check(&mut self, out: &mut Out) {
         match self.phase {
+            Phase::Queueing(_) => self.queue_check(out),
             Phase::Draining(_) => self.drain_check(out),
             Phase::Verifying(_) => self.verify_again(out),
             Phase::Recovering(_) => self.prove(out),
@@ -281,6 +289,7 @@ impl Machine {
             Phase::Reclaiming(_) => self.on_reclaiming(out, reply),
             Phase::Acquiring(_) => self.on_acquiring(out, reply),
             Phase::Cordoning(_) => self.on_cordoning(out, reply),
+            Phase::Queueing(_) => self.on_queueing(out, reply),
             Phase::Draining(_) => self.on_draining(out, reply),
             Phase::Verifying(_) => self.on_verifying(out, reply),
             Phase::Asked(_) => self.on_asked(out, reply),
@@ -318,6 +327,7 @@ impl Machine {
     fn poke(&mut self, out: &mut Out) {
         match self.phase {
             Phase::Idle | Phase::Resting(_) => self.reconsider(out),
+            Phase::Queueing(_) => self.queue_look(out),
             Phase::Draining(_) => self.drain_look(out),
             Phase::Verifying(_) => self.verify_look(out),
             Phase::Cordoning(_) => self.cordon_look(out),

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 
-use crate::drain::{EvictAnswer, PodRef, PodView};
+use crate::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, WriteOutcome};
 use crate::journal::Journal;
 use crate::lock::{LockPatch, LockView};
@@ -41,6 +41,11 @@ pub trait Cluster {
         &self,
         seen: impl FnMut(Vec<PodView>),
     ) -> impl Future<Output = Result<(), Failure>>;
+    /// Reads a controller of pods. `None`: 404. Needs `guard.yaml`: `Forbidden` otherwise.
+    fn read_controller(
+        &self,
+        controller: &ControllerRef,
+    ) -> impl Future<Output = Result<Option<ControllerView>, Failure>>;
     /// Evicts one pod, with its UID as precondition and strict field validation.
     fn evict(&self, pod: &PodRef) -> impl Future<Output = EvictAnswer>;
 }

@@ -7,9 +7,11 @@ use toml::Spanned;
 
 use super::value::{
     Clock, Days, Group, Kubeconfig, Lasting, Namespace, NodeName, Number, ObjectName, Sentinels,
-    SingleReplica, Unit,
+    Unit,
 };
-use super::{Config, DrainMode, EmptyDir, ForeignCordon, Mode, Unmanaged, UnsafeToEvict};
+use super::{
+    Config, DrainMode, EmptyDir, ForeignCordon, Mode, SingleReplica, Unmanaged, UnsafeToEvict,
+};
 
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
@@ -96,8 +98,7 @@ pub(super) struct RawDrain {
     pub(super) quiet: Option<Spanned<Lasting<1, { HOUR / 6 }>>>,
     pub(super) unmanaged: Option<Unmanaged>,
     pub(super) empty_dir: Option<EmptyDir>,
-    #[serde(rename = "single-replica")]
-    pub(super) _single_replica: Option<SingleReplica>,
+    pub(super) single_replica: Option<SingleReplica>,
     pub(super) unsafe_to_evict: Option<UnsafeToEvict>,
     pub(super) foreign_cordon: Option<ForeignCordon>,
     pub(super) concurrency: Option<Number<1, 256>>,
@@ -171,7 +172,7 @@ impl Raw {
             quiet,
             unmanaged,
             empty_dir,
-            _single_replica: _,
+            single_replica,
             unsafe_to_evict,
             foreign_cordon,
             concurrency,
@@ -188,6 +189,7 @@ impl Raw {
         set(&mut config.drain.unmanaged, unmanaged);
         set(&mut config.drain.empty_dir, empty_dir);
         set(&mut config.drain.unsafe_to_evict, unsafe_to_evict);
+        set(&mut config.drain.single_replica, single_replica);
         set(&mut config.drain.foreign_cordon, foreign_cordon);
         set(
             &mut config.drain.concurrency,

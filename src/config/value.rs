@@ -58,10 +58,6 @@ pub(super) struct Number<const MIN: u16, const MAX: u16>(pub(super) u16);
 #[derive(Debug)]
 pub(super) struct Lasting<const MIN: u64, const MAX: u64>(pub(super) Duration);
 
-/// `drain.single-replica`: only what this version does.
-#[derive(Debug)]
-pub(super) struct SingleReplica;
-
 /// One of the `days` of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -325,24 +321,6 @@ fn brief(seconds: u64) -> String {
         s if s % 3600 == 0 => format!("{}h", s / 3600),
         s if s % 60 == 0 => format!("{}m", s / 60),
         s => format!("{s}s"),
-    }
-}
-
-impl<'de> Deserialize<'de> for SingleReplica {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "kebab-case")]
-        enum Policy {
-            Evict,
-            Block,
-        }
-        match Policy::deserialize(from)? {
-            Policy::Evict => Ok(Self),
-            // Taken and not obeyed it would evict what the operator wants to keep.
-            Policy::Block => Err(D::Error::custom(
-                "this version cannot block on single replicas: expected `evict`",
-            )),
-        }
     }
 }
 

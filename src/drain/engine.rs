@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{EvictAnswer, Order, Plan, PodRef, PodView, plan};
+use super::guard::{Guard, Verdict, Wave};
+use super::{ControllerView, EvictAnswer, Order, Plan, PodRef, PodView, plan};
 use crate::config::Drain as Policy;
+use crate::failure::Failure;
 
 /// One tick of the retry timer, in seconds: a blocked pod costs the server one request in so many.
 pub const TICK_SECONDS: u16 = 5;
@@ -12,6 +14,7 @@ pub const TICK_SECONDS: u16 = 5;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Drain {
     policy: Policy,
+    guard: Guard,
     /// UIDs of the first list after the cordon.
     first: Option<BTreeSet<String>>,
     pods: BTreeMap<PodRef, Track>,
@@ -53,6 +56,12 @@ pub enum DrainEvent {
     Answer(PodRef, EvictAnswer),
     /// [`TICK_SECONDS`] have passed.
     Tick,
+    /// A controller was read: the one that [`Guard::next_read`] named last. `None`: there is none of this name.
+    Controller(Result<Option<ControllerView>, Failure>),
+    /// The journal has this on disk.
+    Noted(BTreeMap<String, Wave>),
+    /// Time to look again at what the guard waits for.
+    LookAgain,
 }
 
 /// Where a drain stands.
@@ -69,8 +78,14 @@ pub enum Progress {
 impl Drain {
     /// A drain that has seen nothing yet.
     pub fn new(policy: &Policy) -> Self {
+        Self::resumed(policy, BTreeMap::new(), false)
+    }
+
+    /// The same with what the journal has of pods that were evicted by turns, in this turn or an earlier one.
+    pub fn resumed(policy: &Policy, waves: BTreeMap<String, Wave>, same_turn: bool) -> Self {
         Self {
             policy: policy.clone(),
+            guard: Guard::new(policy.single_replica, waves, same_turn),
             first: None,
             pods: BTreeMap::new(),
             order: BTreeMap::new(),
@@ -95,12 +110,30 @@ impl Drain {
                 self.tick();
                 None
             }
+            DrainEvent::Controller(result) => {
+                self.guard.read(result);
+                None
+            }
+            DrainEvent::Noted(waves) => {
+                self.guard.noted(waves);
+                None
+            }
+            DrainEvent::LookAgain => {
+                self.guard.look_again();
+                None
+            }
         };
-        if let Some(why) = failed {
-            self.stopped = true;
-            return (Vec::new(), Progress::Failed(why));
-        }
-        let send = self.next();
+        let sent = match failed {
+            Some(why) => Err(why),
+            None => self.next(),
+        };
+        let send = match sent {
+            Ok(send) => send,
+            Err(why) => {
+                self.stopped = true;
+                return (Vec::new(), Progress::Failed(why));
+            }
+        };
         let done = self.fresh && !self.stopped && self.pods.is_empty();
         (
             send,
@@ -120,6 +153,16 @@ impl Drain {
     /// What a list taken after the drain still holds that would have to go, by the plan of this drain; and why not all of it may.
     pub fn left_over(&self, pods: &[PodView]) -> Plan {
         plan(pods, &self.policy, self.first.as_ref())
+    }
+
+    /// The guard for the last Ready pods.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// The same, to ask it what is to be read and told.
+    pub fn guard_mut(&mut self) -> &mut Guard {
+        &mut self.guard
     }
 
     /// Whether at least one eviction was sent.
@@ -165,10 +208,13 @@ impl Drain {
             Track::Ending => format!("{pod}: has not ended yet"),
             Track::Todo | Track::Sent { .. } => format!("{pod}: not evicted yet"),
         };
-        if !self.fresh {
+        if !self.fresh && !self.guard.is_closing() {
             return "the pods of this node cannot be watched".to_owned();
         }
-        self.pods.iter().map(one).collect::<Vec<_>>().join("; ")
+        let reasons = self.guard.reasons().into_iter();
+        let free = self.pods.iter().filter(|(pod, _)| !self.guard.holds(pod));
+        let all: Vec<_> = reasons.chain(free.map(one)).collect();
+        all.join("; ")
     }
 
     fn seen(&mut self, pods: &[PodView]) -> Option<String> {
@@ -196,6 +242,7 @@ impl Drain {
         self.order.extend(order);
         self.order
             .retain(|pod, _| self.pods.contains_key(pod) || evict.contains(pod));
+        self.guard.pods(pods, &evict.iter().cloned().collect());
         for pod in &evict {
             self.pods.entry(pod.clone()).or_insert(Track::Todo);
         }
@@ -255,9 +302,10 @@ impl Drain {
         }
     }
 
-    fn next(&mut self) -> Vec<PodRef> {
+    /// The evictions to send now; or why the drain cannot be finished.
+    fn next(&mut self) -> Result<Vec<PodRef>, String> {
         if !self.fresh || self.stopped {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         // Those of an order that are gone make way for the next. A pod that ends by itself holds up nobody.
         let now = self
@@ -267,6 +315,8 @@ impl Drain {
             .min()
             .copied();
         let room = usize::from(self.policy.concurrency).saturating_sub(self.in_flight());
+        let staying = self.pods.iter().filter(|(_, track)| track.stays());
+        let mut left = self.guard.left(staying.map(|(pod, _)| pod));
         let mut send = Vec::new();
         for (pod, track) in &mut self.pods {
             if self.order.get(pod).copied() != now {
@@ -282,11 +332,26 @@ impl Drain {
             if send.len() == room {
                 break;
             }
+            match self.guard.judge(pod, &mut left) {
+                Verdict::Go => {}
+                Verdict::Wait => continue,
+                Verdict::Never(why) => return Err(why),
+            }
             *track = Track::Sent { tries };
             send.push(pod.clone());
         }
         self.begun |= !send.is_empty();
-        send
+        Ok(send)
+    }
+}
+
+impl Track {
+    /// Its eviction is not on its way, so it stays for now.
+    fn stays(&self) -> bool {
+        match self {
+            Self::Todo | Self::Blocked { .. } => true,
+            Self::Sent { .. } | Self::Ending => false,
+        }
     }
 }
 

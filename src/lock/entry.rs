@@ -70,6 +70,10 @@ pub struct Entry {
     pub boot_id: String,
     /// When the slot was acquired, RFC 3339.
     pub since: String,
+    /// Whether its node drains. Absent where only one turn may run: then nobody else is there to ask, and whoever asks later takes
+    /// it for yes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining: Option<bool>,
 }
 
 impl Entry {
@@ -106,8 +110,16 @@ mod tests {
             node_uid: "u".into(),
             boot_id: "b".into(),
             since: "2026-01-01T00:00:00Z".into(),
+            draining: None,
         };
         assert_eq!(Entry::parse(&entry.encode()), Some(entry.clone()));
+        assert!(!entry.encode().contains("draining"));
+        let drains = Entry {
+            draining: Some(true),
+            ..entry.clone()
+        };
+        assert!(drains.encode().ends_with(r#","draining":true}"#));
+        assert_eq!(Entry::parse(&drains.encode()), Some(drains));
         assert!(entry.encode().contains(r#""turn":"0000000000000abc""#));
     }
 

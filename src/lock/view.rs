@@ -92,6 +92,16 @@ impl LockView {
             .cloned()
     }
 
+    /// Other nodes that hold slots and may be draining: all but those that say that they are not. What cannot be read may be.
+    pub fn others_draining(&self, node: &str) -> Vec<String> {
+        let may_drain = |(key, value): (&String, &String)| {
+            let slot = slot(key).filter(|slot| slot.node != node)?;
+            let says_no = Entry::parse(value).is_some_and(|entry| entry.draining == Some(false));
+            (!says_no).then_some(slot.node)
+        };
+        self.annotations.iter().filter_map(may_drain).collect()
+    }
+
     /// The reason of a pause, if new turns are stopped.
     pub fn pause(&self) -> Option<&str> {
         self.annotations.get(PAUSE).map(String::as_str)
@@ -143,6 +153,7 @@ fn slot(key: &str) -> Option<Slot> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::TurnId;
     use super::*;
 
     fn view(annotations: &[(&str, &str)], data: &[(&str, &str)]) -> LockView {
@@ -192,6 +203,35 @@ mod tests {
             Verdict::Paused("storage upgrade".into())
         );
         assert!(paused.slots().is_empty(), "the pause itself is no slot");
+    }
+
+    #[test]
+    fn whoever_does_not_say_that_it_is_not_draining_may_be() {
+        let entry = |draining| {
+            Entry {
+                v: 1,
+                turn: TurnId(1),
+                stamp: TurnId(2),
+                node_uid: String::new(),
+                boot_id: String::new(),
+                since: String::new(),
+                draining,
+            }
+            .encode()
+        };
+        let (no, yes, silent) = (entry(Some(false)), entry(Some(true)), entry(None));
+        let many = view(
+            &[
+                ("a.rollboot.io/default", &yes),
+                ("b.rollboot.io/default", &no),
+                ("c.rollboot.io/gpu", &yes),
+                ("d.rollboot.io/default", &silent),
+                ("e.rollboot.io/default", r#"{"revoked":true}"#),
+                (PAUSE, "x"),
+            ],
+            &[],
+        );
+        assert_eq!(many.others_draining("a"), ["c", "d", "e"]);
     }
 
     #[test]

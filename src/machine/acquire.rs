@@ -6,9 +6,10 @@ use super::check::Aim;
 use super::wait::Blocked;
 use super::{Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop};
 use crate::backoff::Delay;
+use crate::config::DrainMode;
 use crate::failure::{Failure, WriteOutcome};
 use crate::journal::{Outcome, Stage, Turn};
-use crate::lock::{LockView, key};
+use crate::lock::{Entry, Limits, LockView, key};
 
 /// An acquisition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -121,7 +122,16 @@ impl Machine {
             self.close_failed_acquisition(out, blocked, Delay::NOW);
             return;
         }
-        let entry = self.entry(turn).encode();
+        // Where several turns may run, their drains go one after the other: ours is next if nobody else's goes on.
+        let view = &acquiring.view;
+        let several = Limits::read(&view.data, &acquiring.aim.group).total > 1;
+        let evicts = self.config.drain.mode == DrainMode::Evict;
+        let alone = || evicts && view.others_draining(&self.host.node).is_empty();
+        let entry = Entry {
+            draining: several.then(alone),
+            ..self.entry(turn)
+        };
+        let entry = entry.encode();
         let slot = key(&self.host.node, &acquiring.aim.group);
         let patch = acquiring.view.patch(Some((slot, entry)), &[]);
         self.at(Step::Write);

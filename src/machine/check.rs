@@ -2,14 +2,15 @@
 //!
 //! Gates and plan come first: a node that could not finish its turn never holds a slot while others could go.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::wait::{Blocked, Gate};
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
 use crate::backoff::{Delay, doubling};
-use crate::config::{Config, DrainMode, ForeignCordon};
-use crate::drain::{PodView, plan};
-use crate::failure::Failure;
+use crate::config::{Config, DrainMode, ForeignCordon, SingleReplica};
+use crate::drain::{Guard, PodRef, PodView, plan};
+use crate::failure::{Failure, FailureKind};
 use crate::lock::{CONTROL_PLANE, LockView, Verdict};
 use crate::node::NodeView;
 use crate::reboot::HostGates;
@@ -27,6 +28,7 @@ pub(super) enum Checking {
     Gates,
     Node,
     Pods(Box<NodeView>),
+    Controllers(Box<Survey>),
     Lock(Aim),
 }
 
@@ -39,6 +41,14 @@ pub(super) struct Aim {
     pub(super) group: String,
     /// This node's part of the control plane: after the boot these pods must be back.
     pub(super) control_plane: Vec<String>,
+}
+
+/// Whether a single replica is among the pods, where the configuration blocks on one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Survey {
+    guard: Guard,
+    going: Vec<PodRef>,
+    aim: Aim,
 }
 
 impl Machine {
@@ -77,7 +87,29 @@ impl Machine {
             ) => {
                 self.check_lock(out, view, aim);
             }
-            (_, Reply::Node(Err(failure)) | Reply::Pods(Err(failure))) => {
+            (Checking::Controllers(_), Reply::Controller(Err(failure)))
+                if matches!(
+                    failure.kind,
+                    FailureKind::Forbidden | FailureKind::Restricted
+                ) =>
+            {
+                let blocked = Blocked::new(
+                    Gate::Pods,
+                    format!("nobody knows which pods are single replicas: {failure}"),
+                    "apply guard.yaml, or set drain.single-replica = \"evict\"",
+                );
+                self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN)));
+            }
+            (Checking::Controllers(mut survey), Reply::Controller(Ok(view))) => {
+                survey.guard.read(Ok(view));
+                self.survey(out, survey);
+            }
+            (
+                _,
+                Reply::Node(Err(failure))
+                | Reply::Pods(Err(failure))
+                | Reply::Controller(Err(failure)),
+            ) => {
                 self.rest_on_failure(out, Blocked::failed(&failure));
             }
             (
@@ -120,8 +152,8 @@ impl Machine {
 
     fn check_pods(&mut self, out: &mut Out, node: &NodeView, pods: &[PodView]) {
         let evicts = self.config.drain.mode == DrainMode::Evict;
-        let refusal = plan(pods, &self.config.drain, None).refusal();
-        if let Some(why) = refusal.filter(|_| evicts) {
+        let plan = plan(pods, &self.config.drain, None);
+        if let Some(why) = plan.refusal().filter(|_| evicts) {
             let blocked = Blocked::new(Gate::Pods, why, "nothing is evicted until then");
             self.rest(out, blocked, Some(Delay::about(3 * LOOK_AGAIN)));
             return;
@@ -136,7 +168,34 @@ impl Machine {
             group: group_of(&self.config, node, pods),
             control_plane,
         };
-        self.check(out, Checking::Lock(aim), Op::ReadLock);
+        if !evicts || self.config.drain.single_replica == SingleReplica::Evict {
+            self.check(out, Checking::Lock(aim), Op::ReadLock);
+            return;
+        }
+        let mut guard = Guard::new(SingleReplica::Block, BTreeMap::new(), false);
+        let going = plan.evict;
+        guard.pods(pods, &going.iter().cloned().collect());
+        let survey = Survey { guard, going, aim };
+        self.survey(out, Box::new(survey));
+    }
+
+    /// Reads what decides whether a pod is a single replica, then goes on to the lock if none is.
+    fn survey(&mut self, out: &mut Out, mut survey: Box<Survey>) {
+        let singles = survey.guard.survey(&survey.going);
+        if let Some(controller) = survey.guard.next_read() {
+            self.check(
+                out,
+                Checking::Controllers(survey),
+                Op::ReadController(controller),
+            );
+        } else if singles.is_empty() {
+            let Survey { aim, .. } = *survey;
+            self.check(out, Checking::Lock(aim), Op::ReadLock);
+        } else {
+            let detail = "no slot is taken until it is moved, or wants more than one";
+            let blocked = Blocked::new(Gate::Pods, singles.join("; "), detail);
+            self.rest(out, blocked, Some(Delay::about(3 * LOOK_AGAIN)));
+        }
     }
 
     fn check_lock(&mut self, out: &mut Out, view: Option<LockView>, aim: Aim) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::backoff::Delay;
 use crate::config::Config;
-use crate::drain::{EvictAnswer, PodRef, PodView};
+use crate::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, WriteOutcome};
 use crate::journal::Journal;
 use crate::lock::{LockPatch, LockView, TurnId};
@@ -46,6 +46,8 @@ pub enum Op {
     PeerExists(String),
     /// List the pods of this node.
     ListPods,
+    /// Read a controller of pods.
+    ReadController(ControllerRef),
 }
 
 /// The answer to an [`Op`] of the same name.
@@ -84,6 +86,8 @@ pub enum Reply {
     Peer(Result<bool, Failure>),
     /// The complete list.
     Pods(Result<Vec<PodView>, Failure>),
+    /// The controller. `None`: there is no such object.
+    Controller(Result<Option<ControllerView>, Failure>),
 }
 
 /// What the loop does for the machine.
@@ -163,6 +167,8 @@ pub enum Timer {
     Drain,
     /// Retry blocked evictions.
     Evict,
+    /// Read controllers again that are waited for.
+    Guard,
     /// Look again, in a turn.
     Check,
     /// A round of the last checks has taken too long to be believed.
@@ -182,6 +188,10 @@ pub enum Report {
     Cordoned,
     /// Evictions begin.
     DrainStarted,
+    /// A controller loses its only pod for a while, as the configuration allows; or is gone.
+    Interrupted,
+    /// Controllers may not be read: budgets are all that is heeded.
+    NotGuarded,
     /// Nothing evictable is left.
     Drained,
     /// A turn failed and is being undone, and there is a pause before the next.

@@ -171,15 +171,22 @@ impl Machine {
                 node_uid: String::new(),
                 boot_id: String::new(),
                 since: String::new(),
+                draining: Some(false),
             },
             |entry| Entry {
                 stamp: self.stamp,
+                // The boot has ended the drain as well.
+                draining: if entry.boot_id == self.host.boot_id {
+                    entry.draining
+                } else {
+                    entry.draining.map(|_| false)
+                },
                 ..entry
             },
         )
     }
 
-    /// The entry of a turn, with our stamp.
+    /// The entry of a turn, with our stamp. Whether it drains it must find out first.
     pub(super) fn entry(&self, turn: &Turn) -> Entry {
         Entry {
             v: Entry::VERSION,
@@ -188,6 +195,7 @@ impl Machine {
             node_uid: turn.node_uid.clone(),
             boot_id: turn.boot_id.clone(),
             since: turn.since.to_string(),
+            draining: Some(false),
         }
     }
 

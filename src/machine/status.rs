@@ -48,6 +48,9 @@ pub struct Status {
     pub blocked_by: Vec<BlockedBy>,
     /// When a failed turn, or what a failed call was for, is tried again.
     pub retry_at: Option<Timestamp>,
+    /// Kinds of controllers whose last ready pods are not guarded, because this node may not read them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_guarded: Option<String>,
     /// The lock as last read.
     pub lock: Option<LockStatus>,
     /// Whether the daemon takes turns, or only looks. A file of an older version does not say so.
@@ -144,6 +147,7 @@ impl Status {
                 detail: why.to_owned(),
             }],
             retry_at: None,
+            not_guarded: None,
             lock: None,
             mode,
             failing: None,
@@ -169,7 +173,8 @@ impl Machine {
                 Label::Waiting
             }
             Phase::Cordoning(_) => Label::Acquired,
-            Phase::Draining(_) => Label::Cordoned,
+            Phase::Queueing(queueing) if queueing.gives => Label::Drained,
+            Phase::Queueing(_) | Phase::Draining(_) => Label::Cordoned,
             Phase::Verifying(_) => Label::Drained,
             Phase::Down(_) if self.turn().is_none() => Label::Waiting,
             Phase::Asked(_) | Phase::Down(_) => Label::Rebooting,
@@ -214,6 +219,7 @@ impl Machine {
             Phase::Resting(rest) => Some(rest.why.clone()),
             Phase::Verifying(verifying) => verifying.blocked().cloned(),
             Phase::Down(down) => down.blocked(),
+            Phase::Queueing(queueing) => queueing.blocked(),
             Phase::Starting(_) => trouble.map(if asks_lock {
                 Blocked::unarmed
             } else {
@@ -233,6 +239,7 @@ impl Machine {
                 .as_ref()
                 .filter(|_| matches!(&self.phase, Phase::Resting(rest) if rest.why.gate == Gate::BackOff))
                 .map(|failed| failed.retry_at),
+            not_guarded: self.unguarded.clone(),
             lock: self.lock_status(),
             mode: self.config.mode,
             failing: self.failing().map(|error| Failing { error }),
@@ -300,12 +307,15 @@ impl Machine {
             Phase::Reclaiming(_) => "reclaiming a stale slot".to_owned(),
             Phase::Acquiring(_) => "taking the lock".to_owned(),
             Phase::Cordoning(_) => "cordoning".to_owned(),
+            Phase::Queueing(queueing) => queueing.describe(),
             Phase::Draining(draining) => {
                 let left = draining.drain.left();
+                let reasons = draining.drain.guard().reasons();
                 let blocked: Vec<_> = draining
                     .drain
                     .blocked()
                     .map(|(pod, why)| format!("{pod}: {why}"))
+                    .chain(reasons)
                     .collect();
                 if blocked.is_empty() {
                     format!("draining, {left} pods left")

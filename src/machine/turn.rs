@@ -36,12 +36,16 @@ pub(super) struct Draining {
     watching: bool,
     /// The retry timer runs.
     ticking: bool,
+    /// The timer of the guard runs.
+    pub(super) polling: bool,
+    /// It is time to look at Node and lock, and another call is on its way.
+    pub(super) look_due: bool,
     /// What happens as soon as nothing is in flight any more.
-    leave: Option<Leave>,
+    pub(super) leave: Option<Leave>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Leave {
+pub(super) enum Leave {
     Verify,
     Undo(Outcome),
     Restart,
@@ -131,6 +135,7 @@ impl Machine {
         let late = || {
             let why = match &self.phase {
                 Phase::Draining(draining) => draining.drain.describe(),
+                Phase::Queueing(queueing) => queueing.describe(),
                 Phase::Verifying(verifying) => verifying.describe(),
                 _ => "the node could not be cordoned".to_owned(),
             };
@@ -139,10 +144,20 @@ impl Machine {
         self.why_undo().or_else(|| self.expired.then(late))
     }
 
+    /// Nothing is left to evict.
+    fn drained(&mut self, out: &mut Out, drain: Drain) {
+        if self.holds_floor() {
+            self.step_aside(out, drain);
+        } else {
+            self.verify(out, drain);
+        }
+    }
+
     fn evictions_begun(&self) -> bool {
         match &self.phase {
             Phase::Cordoning(cordoning) => cordoning.drain.as_ref().is_some_and(Drain::begun),
             Phase::Draining(draining) => draining.drain.begun(),
+            Phase::Queueing(queueing) => queueing.drain.begun(),
             Phase::Verifying(_) => true,
             _ => false,
         }
@@ -213,13 +228,19 @@ impl Machine {
             self.undo(out, outcome);
             return;
         }
-        let resumed = begun.is_some();
-        let mut drain = begun.unwrap_or_else(|| Drain::new(&self.config.drain));
+        let drain = begun.unwrap_or_else(|| self.new_drain());
         if self.config.drain.mode == DrainMode::None {
-            self.verify(out, drain);
-            return;
+            self.drained(out, drain);
+        } else if self.must_queue() {
+            self.queue(out, drain);
+        } else {
+            self.drain(out, drain);
         }
-        if !resumed {
+    }
+
+    /// Evicts: no other node does.
+    pub(super) fn drain(&mut self, out: &mut Out, mut drain: Drain) {
+        if !drain.begun() {
             out.report(
                 Report::DrainStarted,
                 "the pods of this node are being evicted",
@@ -230,6 +251,8 @@ impl Machine {
             drain,
             watching: true,
             ticking: false,
+            polling: false,
+            look_due: false,
             leave: None,
         });
         out.push(Action::WatchPods);
@@ -259,6 +282,7 @@ impl Machine {
             return;
         }
         draining.ticking &= event != DrainEvent::Tick;
+        draining.polling &= event != DrainEvent::LookAgain;
         let ended = event == DrainEvent::WatchEnded;
         draining.watching &= !ended;
         let (send, progress) = draining.drain.on(event);
@@ -286,6 +310,7 @@ impl Machine {
             };
             out.set(Timer::Evict, delay);
         }
+        self.guard_step(out);
     }
 
     /// A flag may have changed, or something in flight was answered.
@@ -294,22 +319,25 @@ impl Machine {
             self.leave_drain(Leave::Undo(outcome));
         }
         let waiting = self.in_flight();
-        let Phase::Draining(draining) = &self.phase else {
+        let holds_floor = self.holds_floor();
+        let Phase::Draining(draining) = &mut self.phase else {
             return;
         };
-        let (Some(leave), 0, false) = (&draining.leave, draining.drain.in_flight(), waiting) else {
+        if waiting || draining.drain.in_flight() > 0 || (holds_floor && draining.is_unseen()) {
+            return;
+        }
+        let (Some(leave), drain) = (draining.leave.clone(), draining.drain.clone()) else {
             return;
         };
-        let (leave, drain) = (leave.clone(), draining.drain.clone());
         self.call = None;
-        for timer in [Timer::Check, Timer::Evict] {
+        for timer in [Timer::Check, Timer::Evict, Timer::Guard] {
             out.push(Action::CancelTimer(timer));
         }
         out.push(Action::UnwatchPods);
         match leave {
             Leave::Verify => {
                 out.report(Report::Drained, "no pod is left that had to go");
-                self.verify(out, drain);
+                self.drained(out, drain);
             }
             Leave::Undo(outcome) => self.undo(out, outcome),
             Leave::Restart => self.restart(out),
@@ -340,16 +368,17 @@ impl Machine {
 
     /// Time to look at Node and lock while pods end.
     pub(super) fn drain_check(&mut self, out: &mut Out) {
-        if self.call.is_some() {
+        let Phase::Draining(draining) = &mut self.phase else {
             return;
-        }
-        if let Phase::Draining(draining) = &mut self.phase
-            && !draining.watching
-        {
+        };
+        if !draining.watching {
             draining.watching = true;
             out.push(Action::WatchPods);
         }
-        self.call(out, Op::ReadNode, Patience::Turn);
+        draining.look_due = self.call.is_some();
+        if self.call.is_none() {
+            self.call(out, Op::ReadNode, Patience::Turn);
+        }
     }
 
     pub(super) fn on_draining(&mut self, out: &mut Out, reply: Reply) {
@@ -368,9 +397,20 @@ impl Machine {
                 Some(outcome) => self.leave_drain(Leave::Undo(outcome)),
                 None => out.set(Timer::Check, Delay::exactly(LOOK)),
             },
+            Reply::Controller(result) => {
+                self.on_pods(out, DrainEvent::Controller(result));
+                return;
+            }
+            Reply::JournalWritten(_) => {
+                let waves = self.journal.waves.clone();
+                let waves = waves.map(|waves| waves.of).unwrap_or_default();
+                self.on_pods(out, DrainEvent::Noted(waves));
+                return;
+            }
             reply => out.report(Report::Defect, format!("a drain does not expect {reply:?}")),
         }
         self.drain_look(out);
+        self.guard_step(out);
     }
 
     /// Why a look at the lock ends the turn, if it does.

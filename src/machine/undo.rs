@@ -81,6 +81,7 @@ impl Machine {
         match outcome {
             Outcome::Done => {
                 self.journal.failed = None;
+                self.journal.waves = None;
                 let known = self
                     .journal
                     .history

@@ -3,6 +3,7 @@
 mod answers;
 mod authority;
 mod contract;
+mod controllers;
 mod credential;
 mod embedded;
 mod evictions;

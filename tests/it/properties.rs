@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use rollboot::cluster::reading;
 use rollboot::config::load::merge;
+use rollboot::drain::Wave;
 use rollboot::failure::WriteOutcome;
 use rollboot::host::{JournalFile, listed};
-use rollboot::journal::{Asked, Failed, Journal, Latch, Outcome, Stage, Turn};
+use rollboot::journal::{Asked, Failed, Journal, Latch, Outcome, Stage, Turn, Waves};
 use rollboot::lock::{Entry, Limits, LockView, TurnId, Verdict, key, unreadable};
 use rollboot::request::{Request, Requests};
 use serde_json::{Value, json};
@@ -120,6 +121,14 @@ fn turn() -> impl Strategy<Value = Turn> {
         )
 }
 
+fn wave() -> impl Strategy<Value = Wave> {
+    (any::<u32>(), any::<String>(), any::<String>()).prop_map(|(ready, full, written)| Wave {
+        ready,
+        full,
+        written,
+    })
+}
+
 prop_compose! {
     fn journal()(
         turn in prop::option::of(turn()),
@@ -127,6 +136,7 @@ prop_compose! {
         latch in prop::option::of((any::<String>(), requests())),
         failed in prop::option::of((any::<u8>(), any::<String>(), timestamp())),
         lock_uid in prop::option::of(any::<String>()),
+        waves in prop::option::of((any::<u64>(), prop::collection::btree_map(any::<String>(), wave(), 0..3))),
     ) -> Journal {
         Journal {
             turn,
@@ -136,6 +146,7 @@ prop_compose! {
             latch: latch.map(|(why, requests)| Latch { why, requests }),
             failed: failed.map(|(times, why, retry_at)| Failed { times, why, retry_at }),
             lock_uid,
+            waves: waves.map(|(turn, of)| Waves { turn: TurnId(turn), of }),
         }
     }
 }
@@ -222,9 +233,9 @@ proptest! {
     }
 
     #[test]
-    fn an_entry_comes_back_as_it_was_written(version in 0_u8..4, turn: u64, stamp: u64, texts: [String; 3]) {
+    fn an_entry_comes_back_as_it_was_written(version in 0_u8..4, turn: u64, stamp: u64, texts: [String; 3], draining: Option<bool>) {
         let [node_uid, boot_id, since] = texts;
-        let entry = Entry { v: version, turn: TurnId(turn), stamp: TurnId(stamp), node_uid, boot_id, since };
+        let entry = Entry { v: version, turn: TurnId(turn), stamp: TurnId(stamp), node_uid, boot_id, since, draining };
         let text = entry.encode();
         // Of another version nothing is understood, not even what looks the same.
         let expected = (text.len() <= 1024 && version == Entry::VERSION).then_some(entry);

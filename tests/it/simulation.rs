@@ -2,7 +2,9 @@
 
 mod control_plane;
 mod gates;
+mod guard;
 mod observe;
+mod queue;
 mod status;
 mod windows;
 mod world;
@@ -11,8 +13,8 @@ use jiff::Timestamp;
 use rollboot::journal::Failed;
 use rollboot::machine::{Event, Label, Op, Timer};
 use rollboot::request::Requests;
-pub(crate) use world::pod;
 use world::{World, lock, request};
+pub(crate) use world::{plenty, pod};
 
 const HOUR: f64 = 3600.0;
 

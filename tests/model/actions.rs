@@ -101,6 +101,9 @@ pub(crate) enum Act {
     EvictAnswer(usize),
     EvictBlocked(usize),
     PodGone(usize),
+    /// The controller of the pods.
+    AppLooks,
+    AppReplaces,
     LatePod(usize),
     BarePod(usize),
     BarePodGone(usize),
@@ -170,6 +173,8 @@ impl Act {
     pub(crate) fn host(self) -> Option<usize> {
         match self {
             Self::Land(_)
+            | Self::AppLooks
+            | Self::AppReplaces
             | Self::Pause
             | Self::Unpause
             | Self::Limit(_)
@@ -242,6 +247,8 @@ impl Act {
             | Self::PodsSee(_)
             | Self::EvictAnswer(_)
             | Self::PodGone(_)
+            | Self::AppLooks
+            | Self::AppReplaces
             | Self::CallDropped(_)
             | Self::Boot(_)
             | Self::Kubelet(_)
@@ -330,6 +337,12 @@ impl World {
         }
         for stray in 0..self.strays.len() {
             add(Act::Land(stray));
+        }
+        if self.app_lags() {
+            add(Act::AppLooks);
+        }
+        if self.app.pending > 0 {
+            add(Act::AppReplaces);
         }
         self.of_lock(&mut add);
     }
@@ -653,6 +666,8 @@ impl fmt::Display for Act {
             Self::Unhold(at) => (at, "an operator lets it go"),
             Self::WriteSentinel(at) => (at, "its sentinel is written anew"),
             Self::RemoveSentinel(at) => (at, "its sentinel is removed"),
+            Self::AppLooks => return f.write_str("the controller of the pods looks and writes"),
+            Self::AppReplaces => return f.write_str("the replacements are ready elsewhere"),
             Self::Pause => return f.write_str("an operator pauses the roll"),
             Self::Unpause => return f.write_str("an operator resumes the roll"),
             Self::Limit(max) => return write!(f, "the limit is now {max}"),

@@ -53,6 +53,11 @@ impl World {
             Act::PodsSee(at) => self.pods_see(at),
             Act::EvictAnswer(at) => self.evicted(at, EvictAnswer::Accepted),
             Act::EvictBlocked(at) => self.evicted(at, EvictAnswer::Budget("b".into())),
+            Act::AppLooks => self.app_looks(),
+            Act::AppReplaces => {
+                self.app.elsewhere += self.app.pending;
+                self.app.pending = 0;
+            }
             Act::BarePodGone(at) => {
                 if let Some(node) = &mut self.nodes[at] {
                     Arc::make_mut(node).pods.retain(|pod| !pod.bare);

@@ -20,15 +20,15 @@ pub(crate) struct Summary {
 struct Canon {
     hash: u64,
     names: Vec<u64>,
-    /// Retries of evictions are told apart by 16-bit numbers.
-    counts: bool,
+    /// Retries are told apart by 16-bit numbers, up to this one.
+    counts: u16,
 }
 
 /// An odd number without a pattern.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Canon {
-    fn new(counts: bool) -> Self {
+    fn new(counts: u16) -> Self {
         Self {
             hash: FACTOR,
             names: Vec::with_capacity(16),
@@ -107,8 +107,8 @@ impl Hasher for Canon {
     }
 
     fn write_u16(&mut self, number: u16) {
-        if self.counts {
-            self.mix(u64::from(number.min(8)));
+        if self.counts > 0 {
+            self.mix(u64::from(number.min(self.counts)));
         }
     }
 
@@ -155,12 +155,20 @@ impl PartialEq for World {
 impl World {
     /// Equal for states that differ in names only.
     pub(crate) fn fingerprint(&self) -> u64 {
-        let counts = !self.scenario.pods.is_empty();
+        let counts = match (self.scenario.pods.is_empty(), self.scenario.wanted) {
+            (true, _) => 0,
+            (false, 0) => 8,
+            // How often a controller was looked at decides about the next wait, and how long an undo waits for it.
+            (false, _) => 1,
+        };
         let mut canon = Canon::new(counts);
         self.lock.hash(&mut canon);
         self.nodes.hash(&mut canon);
         for host in &self.hosts {
             canon.part(host.summary.get_or_init(|| host.summarise(counts)));
+        }
+        if self.scenario.wanted > 0 {
+            self.app.hash(&mut canon);
         }
         self.strays.hash(&mut canon);
         (self.faults, self.operators, self.forced).hash(&mut canon);
@@ -171,7 +179,7 @@ impl World {
 }
 
 impl Host {
-    fn summarise(&self, counts: bool) -> Summary {
+    fn summarise(&self, counts: u16) -> Summary {
         let mut canon = Canon::new(counts);
         self.canon(&mut canon);
         canon.done()

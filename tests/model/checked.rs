@@ -72,6 +72,10 @@ impl Model for Checked {
                 })
             }),
             Property::always(
+                "no controller loses its last Ready pod, no two nodes drain",
+                |_, w| unless(w, |v| matches!(v, V::WentToZero | V::TwoDraining)),
+            ),
+            Property::always(
                 "nothing is given up while the host goes down, or an eviction is on its way",
                 |_, w| {
                     unless(w, |v| {

@@ -6,7 +6,7 @@
 //! for the reboot, waits for an action of the model.
 
 use jiff::Timestamp;
-use rollboot::drain::{Controller, PodRef, PodView};
+use rollboot::drain::{Controller, ControllerRef, ControllerView, PodRef, PodView};
 use rollboot::failure::{Failure, FailureKind};
 use rollboot::journal::Stage;
 use rollboot::lock::TurnId;
@@ -16,7 +16,8 @@ use rollboot::shutdown::{ShutdownFacts, StopReason};
 
 use crate::names;
 use crate::properties::Violation;
-use crate::world::{BusCall, Daemon, Pod, Shutdown, Timers, World};
+use crate::scenario::Mutation;
+use crate::world::{App, BusCall, Daemon, Pod, Shutdown, Timers, World};
 
 /// More steps than this without a request to the outside are a loop.
 const MANY: usize = 200;
@@ -162,6 +163,7 @@ impl World {
             .then(|| self.fresh_number(names::ID));
         let pods = self.pod_views(at);
         let mutation = self.scenario.mutation;
+        let (app, wanted) = (self.app.clone(), self.scenario.wanted);
         let host = self.host(at);
         let daemon = host.daemon.as_mut()?;
         let reply = match daemon.op.as_ref()? {
@@ -192,6 +194,15 @@ impl World {
             Op::ListPods => {
                 host.ghost.pods_seen = pods.iter().any(|pod| !pod.mirror);
                 Reply::Pods(Ok(pods))
+            }
+            Op::ReadController(of) => {
+                let known = wanted > 0 && mutation != Mutation::Unguarded;
+                let view = if known {
+                    app_view(of, &app, wanted)
+                } else {
+                    plenty(of)
+                };
+                Reply::Controller(Ok(Some(view)))
             }
             Op::Reboot
             | Op::ReadLock
@@ -242,6 +253,35 @@ pub(crate) fn facts(shutdown: Shutdown, silent: bool) -> ShutdownFacts {
         job: fact,
         stopping: (!silent).then_some(false),
         connection: 0,
+    }
+}
+
+/// A controller with far more pods elsewhere than here.
+fn plenty(of: &ControllerRef) -> ControllerView {
+    ControllerView {
+        uid: of.uid.clone(),
+        wanted: 9,
+        replicas: 9,
+        ready: 9,
+        available: 9,
+        terminating: 0,
+        behind: false,
+        deleting: false,
+        owner: None,
+        written: String::new(),
+    }
+}
+
+/// The controller as its status has it.
+fn app_view(of: &ControllerRef, app: &App, wanted: usize) -> ControllerView {
+    let number = |number| u32::try_from(number).unwrap();
+    ControllerView {
+        wanted: number(wanted),
+        replicas: number(app.ready.max(wanted)),
+        ready: number(app.ready),
+        available: number(app.ready),
+        written: app.written.clone(),
+        ..plenty(of)
     }
 }
 

@@ -17,7 +17,7 @@
 //!   and while nobody is between its final look at the Node and its call.
 //! - Names are compared, never ordered ([`canon`]).
 //!
-//! Not here: several groups, more than one drain at a time, policies, what adapters may get wrong.
+//! Not here: several groups, policies, what adapters may get wrong.
 #![allow(
     missing_docs,
     clippy::unwrap_used,

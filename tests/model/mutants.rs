@@ -38,6 +38,7 @@ fn damage_at_the_boundary_is_noticed() {
         Mutation::NoHistory,
         Mutation::ReclaimOtherUid,
         Mutation::Hasty,
+        Mutation::Unguarded,
     ] {
         let (model, what) = caught(mutation).unwrap_or_else(|| panic!("{mutation:?} survives"));
         println!("mutant {mutation:?}: {what} ({model})");

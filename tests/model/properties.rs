@@ -10,6 +10,7 @@ use std::fmt;
 use rollboot::journal::Stage;
 use rollboot::lock::{Entry, LockPatch};
 
+use crate::names::NODES;
 use crate::world::{Owner, Shutdown, World};
 
 /// A promise that was broken.
@@ -45,6 +46,10 @@ pub(crate) enum Violation {
     GaveUpGoingDown,
     /// A pod was evicted from a node without a cordon.
     EvictedUncordoned,
+    /// A controller that wants several pods lost its last Ready one to an eviction.
+    WentToZero,
+    /// A pod was evicted while another node may drain too.
+    TwoDraining,
     /// A cordon was lifted, or a slot released, while an eviction was on its way.
     EvictionInFlight,
     /// A slot was released after a boot without proof of health.
@@ -141,12 +146,20 @@ impl World {
         let node = self.nodes[at].as_ref();
         let cordoned = node.is_some_and(|node| node.cordon.is_some()) || ghost.node_touched;
         let held = self.slot_turn(at).is_some() || ghost.slot_taken;
+        let lock = self.lock.as_ref().map(|lock| lock.view());
+        let shared = lock.is_some_and(|view| {
+            let own = view.own_entry(NODES[at]).flatten();
+            let silent = own.is_some_and(|entry| entry.draining == Some(false));
+            silent || !view.others_draining(NODES[at]).is_empty()
+        });
         if self.hosts[at].observe {
             self.break_promise(Violation::ActedObserving);
         } else if !cordoned {
             self.break_promise(Violation::EvictedUncordoned);
         } else if !held {
             self.break_promise(Violation::NoSlot);
+        } else if shared && !self.forced && !ghost.slot_taken {
+            self.break_promise(Violation::TwoDraining);
         }
     }
 

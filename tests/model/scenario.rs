@@ -29,6 +29,8 @@ pub(crate) struct Scenario {
     pub(crate) slow_settle: bool,
     /// Every Node has these pods, and drains evict.
     pub(crate) pods: Vec<Pod>,
+    /// How many pods their controller wants; none: far more than there are.
+    pub(crate) wanted: usize,
     /// At the beginning the first node's own slots and marker cannot be read.
     pub(crate) garbage: bool,
     pub(crate) config: Arc<Config>,
@@ -51,6 +53,8 @@ pub(crate) enum Mutation {
     NoHistory,
     /// A Node that was replaced counts as gone.
     ReclaimOtherUid,
+    /// Every controller seems to have far more pods elsewhere.
+    Unguarded,
     /// "It did not happen" is concluded although the call may still be on the bus.
     Hasty,
 }
@@ -88,6 +92,7 @@ impl Scenario {
             persistent: false,
             slow_settle: false,
             pods: Vec::new(),
+            wanted: 0,
             garbage: false,
             observing: Arc::new(Config {
                 mode: Mode::Observe,
@@ -159,6 +164,12 @@ impl Scenario {
 
     pub(crate) fn pods(mut self, pods: Vec<Pod>) -> Self {
         self.pods = pods;
+        self
+    }
+
+    /// The controller of the pods wants so many.
+    pub(crate) fn wanted(mut self, wanted: usize) -> Self {
+        self.wanted = wanted;
         self
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::daemon::{BOOT_TIME, failure};
 use crate::names;
+use crate::properties::Violation;
 use crate::scenario::Mutation;
 use crate::world::{Lock, Node, Owner, Stray, World, Write};
 
@@ -229,11 +230,15 @@ impl World {
 
     /// The server accepts an eviction: the pod ends some time later.
     pub(crate) fn evict(&mut self, at: usize, pod: &PodRef) {
+        let before = self.pods_ready();
         if let Some(node) = &mut self.nodes[at] {
             let pods = &mut Arc::make_mut(node).pods;
             for pod in pods.iter_mut().filter(|p| p.uid.to_string() == pod.uid) {
                 pod.terminating = true;
             }
+        }
+        if self.scenario.wanted > 1 && before > 0 && self.pods_ready() == 0 {
+            self.break_promise(Violation::WentToZero);
         }
     }
 }

@@ -70,6 +70,7 @@ pub(crate) fn quick_alone() -> Vec<Scenario> {
             .faults(1, &FAULTS)
             .operators(1, &[Kind::DeleteNode]),
         evict("one node, a drain", 0, 0),
+        guard("one node, all pods of a controller", 1, 2),
         calm("one node, a window that closes, one fault", 1, 1)
             .windowed()
             .faults(1, &FAULTS)
@@ -108,6 +109,11 @@ pub(crate) fn thorough() -> Vec<Scenario> {
             .windowed()
             .faults(1, &FAULTS)
             .operators(1, &[Kind::Window]),
+        guard("one node, all pods of a controller, one fault", 1, 2).faults(
+            1,
+            &[Kind::Crash, Kind::Lose, Kind::Power, Kind::DrainTimeout],
+        ),
+        guard("two nodes at once, a pod of one controller on each", 2, 1),
         evict("one node, a drain, a window that closes", 1, 0)
             .windowed()
             .operators(1, &[Kind::Window]),
@@ -143,6 +149,8 @@ pub(crate) fn full_together() -> Vec<Scenario> {
         calm("two nodes, one fault, one deed", 2, 1)
             .faults(1, &FAULTS)
             .operators(1, &PEOPLE),
+        guard("two nodes at once, a controller, one fault", 2, 1)
+            .faults(1, &[Kind::Crash, Kind::Lose, Kind::DrainTimeout]),
         calm("two nodes, their services", 2, 1)
             .faults(1, &FAULTS)
             .operators(1, &SERVICE),
@@ -194,6 +202,20 @@ fn evict(name: &'static str, faults: u8, deeds: u8) -> Scenario {
         .operators(deeds, &PEOPLE)
         .operators(deeds, &[Kind::Stop, Kind::Abort, Kind::BarePod])
         .pods(vec![pod(1), pod(2)])
+        .configure(|config| config.drain.mode = DrainMode::Evict)
+}
+
+/// Nodes that all may go at once, each with so many pods of a controller that wants no more than these.
+fn guard(name: &'static str, nodes: usize, pods: u8) -> Scenario {
+    let pod = |uid| Pod {
+        uid,
+        terminating: false,
+        bare: false,
+    };
+    let wanted = nodes * usize::from(pods);
+    calm(name, nodes, u8::try_from(nodes).unwrap())
+        .pods((1..=pods).map(pod).collect())
+        .wanted(wanted)
         .configure(|config| config.drain.mode = DrainMode::Evict)
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct World {
     pub(crate) lock: Option<Arc<Lock>>,
     pub(crate) nodes: Vec<Option<Arc<Node>>>,
     pub(crate) hosts: Vec<Arc<Host>>,
+    /// The controller of all pods that have one.
+    pub(crate) app: App,
     /// Writes whose sender no longer waits for them, and that may still land.
     pub(crate) strays: Vec<Stray>,
     /// Faults that may still happen.
@@ -40,6 +42,19 @@ pub(crate) struct World {
     pub(crate) bad: Option<Violation>,
     /// Counts what must be unique; no part of the state.
     pub(crate) next: u64,
+}
+
+/// A ReplicaSet with pods on all nodes, and on one that is no part of the model.
+#[derive(Debug, Clone, Hash)]
+pub(crate) struct App {
+    /// What its status says.
+    pub(crate) ready: usize,
+    /// When it was written.
+    pub(crate) written: String,
+    /// Replacements that it has made and that are not Ready yet.
+    pub(crate) pending: usize,
+    /// Replacements that are Ready.
+    pub(crate) elsewhere: usize,
 }
 
 /// The ConfigMap.
@@ -205,13 +220,14 @@ pub(crate) enum Write {
 pub(crate) struct Timers(u16);
 
 /// All timers, in the order of their bits.
-pub(crate) const TIMERS: [Timer; 10] = [
+pub(crate) const TIMERS: [Timer; 11] = [
     Timer::Settle,
     Timer::Retry,
     Timer::Attempt,
     Timer::Reclaim,
     Timer::Drain,
     Timer::Evict,
+    Timer::Guard,
     Timer::Check,
     Timer::Round,
     Timer::Poll,
@@ -249,6 +265,12 @@ impl World {
             lock: None,
             nodes: Vec::new(),
             hosts: Vec::new(),
+            app: App {
+                ready: 0,
+                written: String::new(),
+                pending: 0,
+                elsewhere: 0,
+            },
             strays: Vec::new(),
             faults: scenario.faults,
             operators: scenario.operators,
@@ -280,6 +302,8 @@ impl World {
                 summary: OnceLock::new(),
             }));
         }
+        world.app.ready = world.pods_ready();
+        world.app.written = world.fresh(names::VERSION);
         if world.scenario.garbage {
             world.scatter_garbage();
         }
@@ -395,6 +419,33 @@ impl World {
         };
         let group = read("max.default").unwrap_or(1);
         group.min(read("max.total").unwrap_or(1))
+    }
+
+    /// How many pods of the app are Ready and not about to end.
+    pub(crate) fn pods_ready(&self) -> usize {
+        let pods = self.nodes.iter().flatten().flat_map(|node| &node.pods);
+        pods.filter(|pod| !pod.terminating && !pod.bare).count() + self.app.elsewhere
+    }
+
+    /// The app's controller has something to do or to write.
+    pub(crate) fn app_lags(&self) -> bool {
+        let ready = self.pods_ready();
+        let missing = ready + self.app.pending < self.scenario.wanted;
+        self.scenario.wanted > 0 && (missing || self.app.ready != ready)
+    }
+
+    /// It looks at its pods, makes replacements and writes its status.
+    pub(crate) fn app_looks(&mut self) {
+        let ready = self.pods_ready();
+        self.app.pending = self
+            .scenario
+            .wanted
+            .saturating_sub(ready)
+            .max(self.app.pending);
+        if self.app.ready != ready {
+            self.app.ready = ready;
+            self.app.written = self.fresh(names::VERSION);
+        }
     }
 
     /// Where a node stands, by its own word.

@@ -33,6 +33,10 @@ pub(super) fn render(report: &StatusReport, now: Timestamp) -> String {
         Some(lock) => lines.extend(of_lock(lock, now)),
         None => lines.push("lock: not read yet".to_owned()),
     }
+    if let Some(kinds) = &machine.not_guarded {
+        let text = format!("{kinds}, whose last ready pods only budgets keep; apply guard.yaml");
+        lines.extend(wrap("not guarded: ", &text));
+    }
     lines.extend(machine.reboots.iter().map(|reboot| of_reboot(reboot, now)));
     for problem in &report.problems {
         lines.extend(wrap("problem: ", problem));

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use super::super::raw::KEYS;
-use super::super::{DrainMode, EmptyDir, ForeignCordon, Mode, Unmanaged, UnsafeToEvict};
+use super::super::{
+    DrainMode, EmptyDir, ForeignCordon, Mode, SingleReplica, Unmanaged, UnsafeToEvict,
+};
 use super::*;
 
 const REFERENCE: &str = include_str!("../../../etc/rollboot/config.toml");
@@ -108,7 +110,7 @@ fn every_key_reaches_the_configuration() {
         quiet = "2 minutes"
         unmanaged = "skip"
         empty-dir = "refuse"
-        single-replica = "evict"
+        single-replica = "block"
         unsafe-to-evict = "evict"
         foreign-cordon = "proceed"
         concurrency = 1
@@ -144,6 +146,7 @@ fn every_key_reaches_the_configuration() {
             unmanaged: Unmanaged::Skip,
             empty_dir: EmptyDir::Refuse,
             unsafe_to_evict: UnsafeToEvict::Evict,
+            single_replica: SingleReplica::Block,
             foreign_cordon: ForeignCordon::Proceed,
             concurrency: 1,
         },
@@ -419,11 +422,10 @@ fn what_cannot_be_meant_is_refused_at_its_place() {
             (1, 1),
             "[[window]]",
         ),
-        // What a later version will do.
         (
-            "[drain]\nsingle-replica = \"block\"",
+            "[drain]\nsingle-replica = \"skip\"",
             (2, 18),
-            "this version cannot block",
+            "unknown value `skip`",
         ),
     ];
     for (text, place, part) in cases {

@@ -35,6 +35,7 @@ macro_rules! cases {
     };
 }
 
+mod controllers;
 mod lock;
 mod node;
 mod outage;

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use rollboot::drain::{EvictAnswer, PodRef, PodView};
+use rollboot::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::journal::Journal;
 use rollboot::lock::{LockPatch, LockView};
@@ -14,7 +14,7 @@ use rollboot::request::{Request, Requests};
 use rollboot::shutdown::{ShutdownFacts, StopReason};
 use tokio::sync::Notify;
 
-use crate::simulation::pod;
+use crate::simulation::{plenty, pod};
 
 pub(crate) struct World {
     lock: RefCell<LockView>,
@@ -190,6 +190,10 @@ impl Cluster for World {
             seen(self.pods.borrow().clone());
             changed.await;
         }
+    }
+
+    async fn read_controller(&self, of: &ControllerRef) -> Result<Option<ControllerView>, Failure> {
+        Ok(Some(plenty(of)))
     }
 
     async fn evict(&self, pod: &PodRef) -> EvictAnswer {

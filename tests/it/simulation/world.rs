@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rollboot::config::Config;
-use rollboot::drain::{Controller, EvictAnswer, PodRef, PodView};
+use rollboot::drain::{Controller, ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::journal::{Journal, Stage};
 use rollboot::lock::{LockView, TurnId};
@@ -36,6 +36,10 @@ pub(crate) struct World {
     pub(crate) failing_lock_reads: u32,
     /// What logind and the host say.
     pub(crate) gates: HostGates,
+    /// Controllers by UID; any other has far more pods elsewhere than here.
+    pub(crate) controllers: BTreeMap<String, ControllerView>,
+    /// `guard.yaml` is not applied.
+    pub(crate) unguarded: bool,
     /// A budget allows no eviction.
     pub(crate) blocked: bool,
     /// Writes to the own Node are refused.
@@ -91,6 +95,26 @@ pub(crate) fn pod(name: &str) -> PodView {
     }
 }
 
+/// A controller with far more pods elsewhere than here.
+pub(crate) fn plenty(of: &ControllerRef) -> ControllerView {
+    plenty_of(&of.uid)
+}
+
+pub(crate) fn plenty_of(uid: &str) -> ControllerView {
+    ControllerView {
+        uid: uid.to_owned(),
+        wanted: 1000,
+        replicas: 1000,
+        ready: 1000,
+        available: 1000,
+        terminating: 0,
+        behind: false,
+        deleting: false,
+        owner: None,
+        written: "then".into(),
+    }
+}
+
 pub(crate) fn lock(uid: &str, version: u64) -> LockView {
     LockView {
         uid: uid.into(),
@@ -139,6 +163,8 @@ impl World {
                 can_reboot: "yes".into(),
                 ..HostGates::default()
             },
+            controllers: BTreeMap::new(),
+            unguarded: false,
             blocked: false,
             node_refuses: false,
             silence: 90.0,
@@ -335,6 +361,17 @@ impl World {
             }
             Op::PeerExists(node) => Reply::Peer(Ok(*self.peers.get(&node).unwrap_or(&true))),
             Op::ListPods => Reply::Pods(Ok(self.pods.clone())),
+            Op::ReadController(_) if self.unguarded => {
+                Reply::Controller(Err(Failure::new(FailureKind::Forbidden, "no")))
+            }
+            Op::ReadController(of) => {
+                let known = self.controllers.get(&of.uid).cloned();
+                let view = known.unwrap_or_else(|| ControllerView {
+                    written: self.evicted.len().to_string(),
+                    ..plenty(&of)
+                });
+                Reply::Controller(Ok(Some(view)))
+            }
         }
     }
 

@@ -22,6 +22,7 @@ from .waiting import wait_until
 from plane.plane import KubectlError, Plane  # the plane's library, see places.py
 
 LOCK_MANIFEST = "/usr/share/rollboot/kubernetes/lock.yaml"
+GUARD_MANIFEST = "/usr/share/rollboot/kubernetes/guard.yaml"
 
 
 class Lab:
@@ -53,6 +54,11 @@ class Lab:
     def arm(self) -> None:
         """Applies the lock's manifest from the installed package, as an operator does."""
         manifest = self.machines[0].run("cat", LOCK_MANIFEST)
+        self.plane.kubectl("apply", "-f", "-", stdin=manifest)
+
+    def guard(self) -> None:
+        """Applies the manifest that lets nodes see who keeps their pods running."""
+        manifest = self.machines[0].run("cat", GUARD_MANIFEST)
         self.plane.kubectl("apply", "-f", "-", stdin=manifest)
 
     def take_slot_by_hand(self, node: str) -> None:
@@ -198,6 +204,7 @@ class Lab:
             self.cluster.wait_ready(machine)
             Rollboot(machine).purge()
         self.plane.kubectl("delete", "configmap", "-n", "kube-system", "rollboot", "--ignore-not-found")
+        self.plane.kubectl("delete", "clusterrole,clusterrolebinding", "rollboot-guard", "--ignore-not-found")
         self.plane.kubectl(
             "delete", "role,rolebinding", "-n", "kube-system", "rollboot", "--ignore-not-found",
         )

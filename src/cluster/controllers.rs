@@ -1,0 +1,155 @@
+//! Who keeps pods running: the few fields of Deployments and their like that the guard for the last Ready pod looks at.
+
+use serde::Deserialize;
+
+use super::KubeletCluster;
+use super::answer::{Answer, Object, Present};
+use super::exchange::{Lost, Question};
+use super::text::{name, query};
+use crate::drain::{Controller, ControllerRef, ControllerView, Kind};
+use crate::failure::Failure;
+
+/// The part of a controller that is read, whatever its kind. Its template is skipped without being kept.
+#[derive(Debug, Deserialize)]
+struct Keeper {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    uid: String,
+    generation: Option<i64>,
+    deletion_timestamp: Present,
+    owner_references: Option<Vec<Owner>>,
+    managed_fields: Option<Vec<Managed>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Owner {
+    api_version: String,
+    kind: String,
+    name: String,
+    uid: String,
+    controller: Option<bool>,
+}
+
+/// Who wrote which part, and when a value of it last changed.
+#[derive(Debug, Deserialize)]
+struct Managed {
+    subresource: Option<String>,
+    time: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Spec {
+    replicas: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    observed_generation: Option<i64>,
+    replicas: Option<u32>,
+    ready_replicas: Option<u32>,
+    available_replicas: Option<u32>,
+    terminating_replicas: Option<u32>,
+}
+
+macro_rules! kinds {
+    ($($kind:ident)*) => {$(
+        #[derive(Debug, Deserialize)]
+        #[serde(transparent)]
+        struct $kind(Keeper);
+
+        impl Object for $kind {
+            const KIND: &'static str = stringify!($kind);
+        }
+    )*};
+}
+
+kinds!(Deployment ReplicaSet StatefulSet ReplicationController);
+
+impl From<Keeper> for ControllerView {
+    fn from(keeper: Keeper) -> Self {
+        let Keeper {
+            metadata,
+            spec,
+            status,
+        } = keeper;
+        let mut written: Vec<_> = metadata
+            .managed_fields
+            .into_iter()
+            .flatten()
+            .filter(|entry| entry.subresource.as_deref() == Some("status"))
+            .filter_map(|entry| entry.time)
+            .collect();
+        written.sort_unstable();
+        Self {
+            uid: metadata.uid,
+            wanted: spec.replicas.unwrap_or(1),
+            replicas: status.replicas.unwrap_or_default(),
+            ready: status.ready_replicas.unwrap_or_default(),
+            available: status.available_replicas.unwrap_or_default(),
+            terminating: status.terminating_replicas.unwrap_or_default(),
+            behind: status.observed_generation.unwrap_or_default()
+                < metadata.generation.unwrap_or_default(),
+            deleting: metadata.deletion_timestamp.is_some(),
+            owner: metadata
+                .owner_references
+                .into_iter()
+                .flatten()
+                .find(|owner| owner.controller == Some(true))
+                .map(|owner| Controller {
+                    api_version: owner.api_version,
+                    kind: owner.kind,
+                    name: owner.name,
+                    uid: owner.uid,
+                }),
+            written: written.join(" "),
+        }
+    }
+}
+
+impl KubeletCluster {
+    /// Reads one controller. `None`: the server says that there is none of this name.
+    pub(super) async fn get_controller(
+        &self,
+        of: &ControllerRef,
+    ) -> Result<Option<ControllerView>, Failure> {
+        let (group, plural) = match of.kind {
+            Kind::Deployment => ("/apis/apps/v1", "deployments"),
+            Kind::ReplicaSet => ("/apis/apps/v1", "replicasets"),
+            Kind::StatefulSet => ("/apis/apps/v1", "statefulsets"),
+            Kind::ReplicationController => ("/api/v1", "replicationcontrollers"),
+        };
+        let path = format!(
+            "{group}/namespaces/{}/{plural}/{}",
+            name(&of.namespace)?,
+            name(&of.name)?
+        );
+        let question = Question::get(
+            format!("cannot read {of}"),
+            path + &query(&[("timeout", &self.deadlines.served())]),
+        );
+        let answer = self.ask(&question).await.map_err(Lost::failure)?;
+        if answer.says_absent(plural, &of.name) {
+            return Ok(None);
+        }
+        keeper(of.kind, &answer).map(|keeper| Some(keeper.into()))
+    }
+}
+
+fn keeper(kind: Kind, answer: &Answer) -> Result<Keeper, Failure> {
+    match kind {
+        Kind::Deployment => answer.object().map(|Deployment(keeper)| keeper),
+        Kind::ReplicaSet => answer.object().map(|ReplicaSet(keeper)| keeper),
+        Kind::StatefulSet => answer.object().map(|StatefulSet(keeper)| keeper),
+        Kind::ReplicationController => answer.object().map(|ReplicationController(keeper)| keeper),
+    }
+}

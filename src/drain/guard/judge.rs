@@ -1,0 +1,175 @@
+//! Which pod may go now.
+
+use std::collections::BTreeMap;
+
+use super::{Guard, Kind, Object, Own, Seen};
+use crate::config::SingleReplica;
+use crate::drain::{ControllerRef, PodRef};
+
+/// Ready pods that stay here for now, by the controller whose pods count.
+pub(in crate::drain) type Left = BTreeMap<ControllerRef, u32>;
+
+/// What the guard says about an eviction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::drain) enum Verdict {
+    Go,
+    /// Not now; the guard has noted why.
+    Wait,
+    /// It must stay, so the drain cannot be finished.
+    Never(String),
+}
+
+impl Guard {
+    /// Begins a round of judging. `staying` are the pods that are to go and whose eviction has not been sent.
+    pub(in crate::drain) fn left<'a>(&mut self, staying: impl Iterator<Item = &'a PodRef>) -> Left {
+        self.held.clear();
+        self.to_note.clear();
+        let mut left = Left::new();
+        for own in staying.filter_map(|pod| self.pods.get(pod)) {
+            if own.ready && !own.terminating {
+                let count = left.entry(self.root(&own.controller)).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+        left
+    }
+
+    /// Whether a pod may go now; if so, it no longer counts as left.
+    pub(in crate::drain) fn judge(&mut self, pod: &PodRef, left: &mut Left) -> Verdict {
+        let Some(own) = self.pods.get(pod).filter(|own| own.ready).cloned() else {
+            return Verdict::Go;
+        };
+        if self.forbidden.contains(&own.controller.kind) {
+            return match self.single {
+                SingleReplica::Evict => Verdict::Go,
+                SingleReplica::Block => Verdict::Never(format!(
+                    "{}: may not be read, so nobody knows whether it is a single replica",
+                    own.controller
+                )),
+            };
+        }
+        let root = self.root(&own.controller);
+        let ready_here = left.get(&root).copied().unwrap_or_default();
+        let why = match self.may_go(&own, &root, ready_here) {
+            Ok(note) => {
+                self.rounds = 0;
+                left.insert(root, ready_here.saturating_sub(1));
+                if let Some(object) = self.objects.get_mut(&own.controller) {
+                    object.evicts();
+                }
+                if let Some(note) = note.filter(|note| self.told.insert(note.clone())) {
+                    self.said.push(note);
+                }
+                return Verdict::Go;
+            }
+            Err(No::Later(why)) => why,
+            Err(No::Never(why)) => return Verdict::Never(why),
+        };
+        self.held.insert(pod.clone(), why);
+        Verdict::Wait
+    }
+
+    /// `Ok`: it may, and what is to be told about it.
+    fn may_go(
+        &mut self,
+        own: &Own,
+        root: &ControllerRef,
+        ready_here: u32,
+    ) -> Result<Option<String>, No> {
+        if self.known(&own.controller)?.lets_all_go() {
+            return Ok(None);
+        }
+        self.all_parts_known(own)?;
+        if let Some(object) = self.objects.get_mut(root) {
+            // A Deployment: only now its own numbers are needed.
+            object.due |= object.seen.is_none() && object.failed.is_none();
+        }
+        let object = self.known(root)?;
+        if object.lets_all_go() {
+            return Ok(None);
+        }
+        if object.behind() {
+            return Err(No::Later(format!(
+                "{root}: its controller has not acted on its last change yet"
+            )));
+        }
+        if ready_here <= 1 {
+            return match (object.wants_one(), self.single) {
+                (true, SingleReplica::Evict) => Ok(Some(format!(
+                    "the only pod of {root} is evicted: it is interrupted until its replacement is ready"
+                ))),
+                (true, SingleReplica::Block) => Err(No::Never(format!(
+                    "{root}: wants a single replica, and it is on this node (drain.single-replica = \"block\")"
+                ))),
+                (false, _) => Err(No::Later(last(root, object.failed.as_deref()))),
+            };
+        }
+        // Some go now and others later: the journal must have the numbers first.
+        self.note(&own.controller);
+        self.note(root);
+        if self.unnoted().is_some() {
+            return Err(No::Later(format!("{root}: noted in the journal first")));
+        }
+        Ok(None)
+    }
+
+    fn known(&self, of: &ControllerRef) -> Result<&Object, No> {
+        let object = self.objects.get(of);
+        let known = object.filter(|object| object.seen.is_some());
+        known.ok_or_else(|| {
+            let failed = object.and_then(|object| object.failed.clone());
+            No::Later(failed.unwrap_or_else(|| format!("{of}: not read yet")))
+        })
+    }
+
+    /// As long as a ReplicaSet is unknown, its pods may belong to any Deployment of the namespace.
+    fn all_parts_known(&self, own: &Own) -> Result<(), No> {
+        let unknown = self.objects.iter().find(|(of, object)| {
+            of.namespace == own.controller.namespace
+                && object.seen.is_none()
+                && of.kind == Kind::ReplicaSet
+                && !self.forbidden.contains(&of.kind)
+        });
+        match unknown {
+            Some((of, _)) => Err(No::Later(format!("{of}: not read yet"))),
+            None => Ok(()),
+        }
+    }
+
+    fn note(&mut self, of: &ControllerRef) {
+        if let Some(object) = self.objects.get(of)
+            && let Some(Seen::Is(view)) = &object.seen
+        {
+            let wave = object.past.wave(&view.written);
+            self.to_note.insert(of.uid.clone(), wave);
+        }
+    }
+
+    /// Looks at all pods that are to go as one drain would, without evicting any: which may never go, each with the reason.
+    /// Controllers that are needed for that and were not read are due afterwards.
+    pub fn survey(&mut self, going: &[PodRef]) -> Vec<String> {
+        let mut left = self.left(going.iter());
+        let mut never = Vec::new();
+        for pod in going {
+            if let Verdict::Never(why) = self.judge(pod, &mut left) {
+                never.push(why);
+            }
+        }
+        never
+    }
+}
+
+/// Why a pod may not go.
+enum No {
+    Later(String),
+    Never(String),
+}
+
+fn last(root: &ControllerRef, failed: Option<&str>) -> String {
+    let what =
+        format!("{root}: its last ready pod is on this node, waiting for a replacement elsewhere");
+    match failed {
+        Some(why) => format!("{what} ({why})"),
+        None => what,
+    }
+}

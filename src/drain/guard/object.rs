@@ -1,0 +1,121 @@
+//! One controller, as the guard knows it.
+
+use std::collections::BTreeMap;
+
+use super::past::{Past, Wave};
+use crate::drain::{ControllerRef, ControllerView};
+
+/// A controller and what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Object {
+    pub(super) seen: Option<Seen>,
+    pub(super) past: Past,
+    /// ReplicaSets that count for a Deployment.
+    pub(super) parts: usize,
+    /// It must be read, or read again.
+    pub(super) due: bool,
+    pub(super) refusals: u8,
+    /// Why the last read failed.
+    pub(super) failed: Option<String>,
+    /// Ready pods of it that were evicted.
+    evicted: Option<Evicted>,
+}
+
+/// What was known when a first Ready pod was evicted, and how many were since.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Evicted {
+    ready: u32,
+    written: String,
+    pods: u32,
+    /// The last status was the same as the one before it.
+    still: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Seen {
+    /// There is none of this UID.
+    Gone,
+    Is(ControllerView),
+}
+
+impl Object {
+    pub(super) fn unread() -> Self {
+        Self {
+            due: true,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn is(
+        &mut self,
+        of: &ControllerRef,
+        view: ControllerView,
+        recalled: &(BTreeMap<String, Wave>, bool),
+    ) {
+        if self.seen.is_none()
+            && let (waves, same_turn) = recalled
+            && let Some(wave) = waves.get(&of.uid)
+            // Between two turns minutes pass: a status that was written since is of a controller that is awake.
+            && (*same_turn || wave.written == view.written)
+        {
+            self.past.recall(wave);
+        }
+        if let (Some(evicted), Some(Seen::Is(last))) = (&mut self.evicted, &self.seen) {
+            evicted.still = (last.ready, &last.written) == (view.ready, &view.written);
+        }
+        let whole = of.kind.has_bare_status() && view.is_whole();
+        self.past.read(view.ready, whole, &view.written);
+        self.seen = Some(Seen::Is(view));
+    }
+
+    /// A Ready pod of it is being evicted.
+    pub(super) fn evicts(&mut self) {
+        if let Some(Seen::Is(view)) = &self.seen {
+            let evicted = self.evicted.get_or_insert_with(|| Evicted {
+                ready: view.ready,
+                written: view.written.clone(),
+                pods: 0,
+                still: false,
+            });
+            evicted.pods = evicted.pods.saturating_add(1);
+            evicted.still = false;
+        }
+    }
+
+    /// Its status may still count pods that were evicted: it has not been written since, or has neither fallen by all of them
+    /// nor come to rest.
+    pub(super) fn is_unseen(&self) -> bool {
+        let (Some(evicted), Some(Seen::Is(view))) = (&self.evicted, &self.seen) else {
+            return false;
+        };
+        let written = view.written != evicted.written || view.written.is_empty();
+        let fallen = view.ready.saturating_add(evicted.pods) <= evicted.ready;
+        let lives = view.wanted > 0 && !view.deleting;
+        lives && !(written && (fallen || evicted.still))
+    }
+
+    /// How many pods are certainly Ready elsewhere.
+    pub(super) fn elsewhere(&self) -> u32 {
+        match &self.seen {
+            Some(Seen::Is(view)) if !view.behind => self.past.elsewhere(view.ready),
+            Some(Seen::Is(_) | Seen::Gone) | None => 0,
+        }
+    }
+
+    /// Nothing of it needs to stay: another pod is Ready elsewhere, or nobody wants any, or nobody is there to want.
+    pub(super) fn lets_all_go(&self) -> bool {
+        match &self.seen {
+            Some(Seen::Is(view)) => view.deleting || view.wanted == 0 || self.elsewhere() > 0,
+            Some(Seen::Gone) => true,
+            None => false,
+        }
+    }
+
+    pub(super) fn behind(&self) -> bool {
+        matches!(&self.seen, Some(Seen::Is(view)) if view.behind)
+    }
+
+    pub(super) fn wants_one(&self) -> bool {
+        matches!(&self.seen, Some(Seen::Is(view)) if view.wanted == 1)
+    }
+}

@@ -1,0 +1,453 @@
+use super::super::{Controller, Drain, DrainEvent, Progress};
+use super::*;
+use crate::config::Config;
+
+mod cluster;
+
+/// A Ready pod of ReplicaSet `of` (or, from a capital letter on, of a StatefulSet).
+fn pod(uid: &str, of: &str) -> PodView {
+    let stateful = of.starts_with(char::is_uppercase);
+    PodView {
+        pod: PodRef {
+            namespace: "ns".into(),
+            name: format!("p{uid}"),
+            uid: uid.into(),
+        },
+        controller: Some(Controller {
+            api_version: "apps/v1".into(),
+            kind: if stateful {
+                "StatefulSet"
+            } else {
+                "ReplicaSet"
+            }
+            .into(),
+            name: of.into(),
+            uid: of.into(),
+        }),
+        mirror: false,
+        finished: false,
+        terminating: false,
+        empty_dir: false,
+        tolerates_cordon: false,
+        ready: true,
+        running_since: None,
+        critical: false,
+        wishes: crate::drain::Wishes::default(),
+    }
+}
+
+fn unready(uid: &str, of: &str) -> PodView {
+    PodView {
+        ready: false,
+        ..pod(uid, of)
+    }
+}
+
+fn ending(uid: &str, of: &str) -> PodView {
+    PodView {
+        terminating: true,
+        ..pod(uid, of)
+    }
+}
+
+/// Wants so many, so many are Ready, and all that is wanted exists.
+fn view(uid: &str, wanted: u32, ready: u32) -> ControllerView {
+    ControllerView {
+        uid: uid.into(),
+        wanted,
+        replicas: wanted,
+        ready,
+        available: ready,
+        terminating: 0,
+        behind: false,
+        deleting: false,
+        owner: None,
+        written: "1".into(),
+    }
+}
+
+fn owned(view: ControllerView, by: &str) -> ControllerView {
+    let owner = Controller {
+        api_version: "apps/v1".into(),
+        kind: "Deployment".into(),
+        name: by.into(),
+        uid: by.into(),
+    };
+    ControllerView {
+        owner: Some(owner),
+        ..view
+    }
+}
+
+fn forbidden() -> Failure {
+    Failure::new(FailureKind::Forbidden, "no")
+}
+
+/// A drain whose controllers are answered at once; what it sent.
+struct Case {
+    drain: Drain,
+    sent: Vec<String>,
+    read: Vec<String>,
+    progress: Progress,
+}
+
+impl Case {
+    fn new(single: SingleReplica) -> Self {
+        let policy = crate::config::Drain {
+            single_replica: single,
+            ..Config::default().drain
+        };
+        Self {
+            drain: Drain::new(&policy),
+            sent: Vec::new(),
+            read: Vec::new(),
+            progress: Progress::Going,
+        }
+    }
+
+    fn on(&mut self, event: DrainEvent) {
+        let (sent, progress) = self.drain.on(event);
+        self.sent.extend(sent.into_iter().map(|pod| pod.uid));
+        self.progress = progress;
+    }
+
+    /// The list, then everything that is asked for, answered by `answer`.
+    fn pods(
+        &mut self,
+        pods: &[PodView],
+        answer: impl Fn(&str) -> Result<Option<ControllerView>, Failure>,
+    ) {
+        self.on(DrainEvent::Pods(pods.to_vec()));
+        self.settle(answer);
+    }
+
+    fn settle(&mut self, answer: impl Fn(&str) -> Result<Option<ControllerView>, Failure>) {
+        for _ in 0..50 {
+            if let Some(waves) = self.drain.guard().unnoted() {
+                self.on(DrainEvent::Noted(waves));
+            } else if let Some(of) = self.drain.guard_mut().next_read() {
+                self.read.push(of.uid.clone());
+                self.on(DrainEvent::Controller(answer(&of.uid)));
+            } else {
+                return;
+            }
+        }
+        panic!("asks for ever: {:?}", self.read);
+    }
+
+    fn again(&mut self, answer: impl Fn(&str) -> Result<Option<ControllerView>, Failure>) {
+        self.on(DrainEvent::LookAgain);
+        self.settle(answer);
+    }
+
+    fn reason(&self) -> String {
+        self.drain
+            .guard()
+            .reasons()
+            .into_iter()
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+}
+
+#[test]
+fn all_pods_go_at_once_when_another_is_ready_elsewhere() {
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a"), pod("2", "a"), pod("3", "b")], |uid| {
+        Ok(Some(view(uid, 3, 3)))
+    });
+    assert_eq!(case.sent, ["1", "2", "3"]);
+    assert_eq!(case.read, ["a", "b"], "each is read once");
+    assert_eq!(case.drain.guard().waits(), None);
+}
+
+#[test]
+fn the_last_one_waits_until_a_replacement_is_ready_elsewhere() {
+    let mut case = Case::new(SingleReplica::Evict);
+    let status = |ready| move |uid: &str| Ok(Some(owned(view(uid, 3, ready), "web")));
+    case.pods(&[pod("1", "a"), pod("2", "a"), pod("3", "a")], status(3));
+    assert_eq!(case.sent, ["1", "2"]);
+    assert_eq!(
+        case.reason(),
+        "Deployment ns/web: its last ready pod is on this node, waiting for a replacement elsewhere"
+    );
+    assert!(case.drain.guard().waits().is_some());
+    case.pods(
+        &[ending("1", "a"), ending("2", "a"), pod("3", "a")],
+        status(3),
+    );
+    // The same three as before the eviction, for all that can be known.
+    case.again(status(3));
+    assert_eq!(case.sent.len(), 2);
+    case.again(status(1));
+    assert_eq!(case.sent.len(), 2);
+    case.again(status(2));
+    assert_eq!(case.sent, ["1", "2", "3"]);
+}
+
+#[test]
+fn a_status_that_was_written_anew_and_is_whole_again_has_seen_an_eviction() {
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a"), pod("2", "a")], |uid| {
+        Ok(Some(view(uid, 2, 2)))
+    });
+    assert_eq!(case.sent, ["1"]);
+    case.pods(&[pod("2", "a")], |uid| Ok(Some(view(uid, 2, 2))));
+    case.again(|uid| Ok(Some(view(uid, 2, 2))));
+    assert_eq!(case.sent, ["1"]);
+    case.again(|uid| {
+        Ok(Some(ControllerView {
+            written: "2".into(),
+            ..view(uid, 2, 2)
+        }))
+    });
+    assert_eq!(case.sent, ["1", "2"]);
+}
+
+#[test]
+fn a_status_that_may_change_by_itself_proves_nothing_by_being_written() {
+    type Change = fn(&mut ControllerView);
+    let changes: [(&str, &str, Change); 4] = [
+        ("one is Ready but not yet available", "a", |it| {
+            it.available = 1;
+        }),
+        ("an earlier pod still ends", "a", |it| it.terminating = 1),
+        ("another pod is on its way", "a", |it| it.replicas = 3),
+        ("a StatefulSet", "A", |_| ()),
+    ];
+    for (what, of, change) in changes {
+        let mut case = Case::new(SingleReplica::Evict);
+        let whole = |uid: &str| {
+            let mut view = view(uid, 2, 2);
+            change(&mut view);
+            Ok(Some(view))
+        };
+        case.pods(&[pod("1", of), pod("2", of)], whole);
+        case.pods(&[pod("2", of)], whole);
+        case.again(|uid| {
+            Ok(Some(ControllerView {
+                written: "2".into(),
+                ..view(uid, 2, 2)
+            }))
+        });
+        assert_eq!(case.sent, ["1"], "{what}");
+    }
+}
+
+#[test]
+fn a_pod_that_is_not_ready_counts_nothing_and_goes() {
+    let mut case = Case::new(SingleReplica::Block);
+    case.pods(&[unready("1", "a")], |_| panic!("nothing to read"));
+    assert_eq!(case.sent, ["1"]);
+    // And it is not what another one can rely on: by now the status may count it.
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a"), unready("2", "a")], |uid| {
+        Ok(Some(view(uid, 2, 2)))
+    });
+    assert_eq!(case.sent, ["2"]);
+}
+
+#[test]
+fn a_single_replica_is_a_matter_of_policy() {
+    let single = |uid: &str| Ok(Some(view(uid, 1, 1)));
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a")], single);
+    assert_eq!(case.sent, ["1"]);
+    let said = case.drain.guard_mut().take_said();
+    assert!(said[0].contains("ReplicaSet ns/a is evicted"), "{said:?}");
+
+    let mut case = Case::new(SingleReplica::Block);
+    case.pods(&[pod("1", "a")], single);
+    assert!(case.sent.is_empty());
+    assert!(
+        matches!(&case.progress, Progress::Failed(why) if why.contains("ReplicaSet ns/a")),
+        "{:?}",
+        case.progress
+    );
+
+    let mut guard = Guard::new(SingleReplica::Block, BTreeMap::new(), false);
+    let pods = [pod("1", "a"), pod("2", "b"), pod("3", "b")];
+    let going: Vec<_> = pods.iter().map(|pod| pod.pod.clone()).collect();
+    guard.pods(&pods, &going.iter().cloned().collect());
+    while guard.next_read().is_some() {
+        let wanted = if guard.asked.as_ref().unwrap().uid == "a" {
+            1
+        } else {
+            2
+        };
+        guard.read(Ok(Some(view(
+            &guard.asked.clone().unwrap().uid,
+            wanted,
+            wanted,
+        ))));
+    }
+    let singles = guard.survey(&going);
+    assert_eq!(singles.len(), 1, "{singles:?}");
+}
+
+#[test]
+fn a_deployment_counts_the_pods_of_all_its_replica_sets() {
+    // In the middle of a rollout: one pod of each ReplicaSet, both here.
+    let answer = |uid: &str| {
+        Ok(Some(match uid {
+            "web" => view(uid, 2, 2),
+            _ => owned(view(uid, 1, 1), "web"),
+        }))
+    };
+    let mut case = Case::new(SingleReplica::Block);
+    case.pods(&[pod("1", "old"), pod("2", "new")], answer);
+    assert_eq!(case.sent, ["1"], "neither is a single replica");
+    assert_eq!(case.read, ["new", "old", "web"]);
+    // And with one more of the new one elsewhere.
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "old"), pod("2", "new")], |uid| {
+        Ok(Some(match uid {
+            "web" => view(uid, 2, 3),
+            "new" => owned(view(uid, 2, 2), "web"),
+            _ => owned(view(uid, 1, 1), "web"),
+        }))
+    });
+    assert_eq!(case.sent, ["2", "1"]);
+}
+
+#[test]
+fn what_nobody_wants_or_nobody_keeps_goes() {
+    type Change = fn(&mut ControllerView);
+    let changes: [(&str, Change); 3] = [
+        ("scaled down", |view| view.wanted = 0),
+        ("being deleted", |view| view.deleting = true),
+        ("another of the same name", |view| view.uid = "x".into()),
+    ];
+    for (what, change) in changes {
+        let mut case = Case::new(SingleReplica::Block);
+        case.pods(&[pod("1", "a")], |uid| {
+            let mut view = view(uid, 2, 1);
+            change(&mut view);
+            Ok(Some(view))
+        });
+        assert_eq!(case.sent, ["1"], "{what}");
+    }
+    let mut case = Case::new(SingleReplica::Block);
+    case.pods(&[pod("1", "a")], |_| Ok(None));
+    assert_eq!(case.sent, ["1"]);
+    assert!(case.drain.guard_mut().take_said()[0].contains("is gone"));
+}
+
+#[test]
+fn what_is_of_another_kind_is_not_guarded() {
+    let mut case = Case::new(SingleReplica::Block);
+    let mut job = pod("1", "a");
+    job.controller.as_mut().unwrap().kind = "Job".into();
+    let mut foreign = pod("2", "a");
+    foreign.controller.as_mut().unwrap().api_version = "example.com/v1".into();
+    case.pods(&[job, foreign], |_| panic!("nothing to read"));
+    assert_eq!(case.sent, ["1", "2"]);
+}
+
+#[test]
+fn a_status_behind_its_spec_is_waited_for() {
+    let mut case = Case::new(SingleReplica::Evict);
+    let answer = |behind| {
+        move |uid: &str| {
+            Ok(Some(ControllerView {
+                behind,
+                ..view(uid, 3, 3)
+            }))
+        }
+    };
+    case.pods(&[pod("1", "a")], answer(true));
+    assert!(case.sent.is_empty() && case.reason().contains("has not acted"));
+    case.again(answer(false));
+    assert_eq!(case.sent, ["1"]);
+}
+
+#[test]
+fn two_refusals_mean_that_it_may_not_be_read_and_one_means_nothing() {
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a")], |_| Err(forbidden()));
+    assert!(case.sent.is_empty() && case.drain.guard().names_of_forbidden().is_none());
+    case.again(|_| Err(forbidden()));
+    assert_eq!(case.sent, ["1"]);
+    assert_eq!(
+        case.drain.guard().names_of_forbidden().as_deref(),
+        Some("ReplicaSets")
+    );
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a")], |_| Err(forbidden()));
+    case.again(|uid| Ok(Some(view(uid, 2, 1))));
+    assert!(case.sent.is_empty());
+    // To block on what cannot be seen is all that is left.
+    let mut case = Case::new(SingleReplica::Block);
+    case.pods(&[pod("1", "a")], |_| Err(forbidden()));
+    case.again(|_| Err(forbidden()));
+    assert!(matches!(case.progress, Progress::Failed(_)));
+}
+
+#[test]
+fn another_failure_is_an_answer_to_come() {
+    let mut case = Case::new(SingleReplica::Evict);
+    let broken = |_: &str| Err(Failure::new(FailureKind::Unavailable, "no connection"));
+    case.pods(&[pod("1", "a")], broken);
+    for _ in 0..5 {
+        case.again(broken);
+    }
+    assert!(case.sent.is_empty());
+    assert_eq!(case.reason(), "no connection");
+    assert!(case.drain.describe().contains("no connection"));
+    case.again(|uid| Ok(Some(view(uid, 2, 2))));
+    assert_eq!(case.sent, ["1"]);
+}
+
+#[test]
+fn the_pods_of_a_stateful_set_count_until_they_are_gone_or_not_ready() {
+    let mut case = Case::new(SingleReplica::Evict);
+    let status = |ready| move |uid: &str| Ok(Some(view(uid, 2, ready)));
+    case.pods(&[pod("1", "A"), pod("2", "A")], status(2));
+    assert_eq!(case.sent, ["1"]);
+    case.pods(&[ending("1", "A"), pod("2", "A")], status(2));
+    case.again(status(1));
+    case.again(status(2));
+    assert_eq!(case.sent, ["1"], "the one that ends may be counted still");
+    case.pods(&[pod("2", "A")], status(2));
+    case.again(status(1));
+    case.again(status(2));
+    assert_eq!(case.sent, ["1", "2"]);
+}
+
+#[test]
+fn a_restart_in_the_middle_of_a_wave_does_not_count_its_pods_again() {
+    let status = |ready| move |uid: &str| Ok(Some(view(uid, 3, ready)));
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a"), pod("2", "a"), pod("3", "a")], status(3));
+    assert_eq!(case.sent, ["1", "2"]);
+    let waves = case.drain.guard().on_disk.clone();
+    assert_eq!(waves["a"].ready, 3);
+    for same_turn in [true, false] {
+        let mut case = Case::new(SingleReplica::Evict);
+        let policy = Config::default().drain;
+        case.drain = Drain::resumed(&policy, waves.clone(), same_turn);
+        case.pods(&[pod("3", "a")], status(3));
+        assert!(
+            case.sent.is_empty(),
+            "a status that nobody has written since"
+        );
+        case.again(status(2));
+        case.again(status(2));
+        assert!(case.sent.is_empty(), "one of them may be the second");
+        case.again(status(3));
+        assert_eq!(case.sent, ["3"]);
+    }
+    // In a later turn a status that was written since is believed.
+    let later = |uid: &str| {
+        Ok(Some(ControllerView {
+            written: "2".into(),
+            ..view(uid, 3, 2)
+        }))
+    };
+    for (same_turn, sent) in [(true, 0), (false, 1)] {
+        let mut case = Case::new(SingleReplica::Evict);
+        case.drain = Drain::resumed(&Config::default().drain, waves.clone(), same_turn);
+        case.pods(&[pod("3", "a")], later);
+        assert_eq!(case.sent.len(), sent);
+    }
+}

@@ -1,0 +1,211 @@
+//! Reading a controller: what is asked, what is made of the answer.
+
+use rollboot::drain::{ControllerRef, ControllerView, Kind};
+use rollboot::failure::{Failure, FailureKind};
+use rollboot::ports::Cluster;
+use serde_json::{Value, json};
+
+use super::answers::{HTML, THROTTLED, cluster_for, json_reply, policy_403, status};
+use super::server::{Reply, Server};
+use super::{PATIENT, cluster_with};
+
+fn of(kind: Kind) -> ControllerRef {
+    ControllerRef {
+        namespace: "shop".to_owned(),
+        kind,
+        name: "web".to_owned(),
+        uid: "u".to_owned(),
+    }
+}
+
+async fn read(kind: Kind, reply: Reply) -> Result<Option<ControllerView>, Failure> {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::plain([reply.clone()]).await;
+    let answer = cluster_for(&reply, folder.path(), &server)
+        .read_controller(&of(kind))
+        .await;
+    assert_eq!(server.asked().len(), 1, "nothing is retried");
+    answer
+}
+
+fn whole() -> Value {
+    json!({
+        "kind": "ReplicaSet", "apiVersion": "apps/v1",
+        "metadata": {
+            "name": "web", "namespace": "shop", "uid": "u", "generation": 3, "resourceVersion": "9",
+            "ownerReferences": [
+                {"apiVersion": "v1", "kind": "X", "name": "x", "uid": "x"},
+                {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d", "uid": "du", "controller": true, "blockOwnerDeletion": true},
+            ],
+            "managedFields": [
+                {"manager": "kubectl", "operation": "Apply", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:spec": {}}},
+                {"manager": "kcm", "operation": "Update", "subresource": "status", "time": "2026-01-01T00:00:07Z", "fieldsV1": {"f:status": {}}},
+                {"manager": "a", "operation": "Update", "subresource": "status", "time": "2026-01-01T00:00:05Z"},
+            ],
+        },
+        "spec": {"replicas": 5, "template": {"spec": {"containers": [{"name": "c", "env": [{"name": "N", "value": "v"}]}]}}},
+        "status": {
+            "replicas": 4, "fullyLabeledReplicas": 4, "readyReplicas": 3, "availableReplicas": 2, "terminatingReplicas": 1,
+            "observedGeneration": 3, "conditions": [],
+        },
+    })
+}
+
+#[tokio::test]
+async fn each_kind_is_asked_for_by_its_name_in_its_place() {
+    for (kind, path) in [
+        (
+            Kind::Deployment,
+            "/apis/apps/v1/namespaces/shop/deployments/web",
+        ),
+        (
+            Kind::ReplicaSet,
+            "/apis/apps/v1/namespaces/shop/replicasets/web",
+        ),
+        (
+            Kind::StatefulSet,
+            "/apis/apps/v1/namespaces/shop/statefulsets/web",
+        ),
+        (
+            Kind::ReplicationController,
+            "/api/v1/namespaces/shop/replicationcontrollers/web",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut object = whole();
+        object["kind"] = json!(kind.to_string());
+        let server = Server::plain([Reply::Json(200, object)]).await;
+        let cluster = cluster_with(folder.path(), &server.url, PATIENT);
+        let view = cluster.read_controller(&of(kind)).await.unwrap().unwrap();
+        assert_eq!(server.only().line(), format!("GET {path}?timeout=16000ms"));
+        assert_eq!(view.uid, "u");
+    }
+}
+
+#[tokio::test]
+async fn each_field_is_read_from_its_place() {
+    let view = read(Kind::ReplicaSet, Reply::Json(200, whole())).await;
+    let view = view.unwrap().unwrap();
+    let owner = view.owner.clone().unwrap();
+    assert_eq!(
+        (owner.kind.as_str(), owner.uid.as_str()),
+        ("Deployment", "du")
+    );
+    assert_eq!(
+        view,
+        ControllerView {
+            uid: "u".into(),
+            wanted: 5,
+            replicas: 4,
+            ready: 3,
+            available: 2,
+            terminating: 1,
+            behind: false,
+            deleting: false,
+            owner: Some(owner),
+            written: "2026-01-01T00:00:05Z 2026-01-01T00:00:07Z".into(),
+        }
+    );
+    let mut late = whole();
+    late["status"]["observedGeneration"] = json!(2);
+    late["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    let view = read(Kind::ReplicaSet, Reply::Json(200, late)).await;
+    let view = view.unwrap().unwrap();
+    assert!(view.behind && view.deleting);
+}
+
+#[tokio::test]
+async fn what_is_absent_has_the_meaning_that_the_api_gives_it() {
+    let bare = json!({"kind": "StatefulSet", "metadata": {"uid": "u", "managedFields": null}, "spec": {}, "status": {}});
+    let null = json!({"kind": "StatefulSet", "metadata": {"uid": "u", "ownerReferences": null}, "spec": {"replicas": null}, "status": {"readyReplicas": null}});
+    let least = json!({"kind": "StatefulSet", "metadata": {"uid": "u"}});
+    for object in [bare, null, least] {
+        let view = read(Kind::StatefulSet, Reply::Json(200, object)).await;
+        let view = view.unwrap().unwrap();
+        assert_eq!((view.wanted, view.ready, view.behind), (1, 0, false));
+        assert_eq!((view.owner, view.written), (None, String::new()));
+    }
+    // Nobody has acted on it yet.
+    let new = json!({"kind": "StatefulSet", "metadata": {"uid": "u", "generation": 1}, "spec": {"replicas": 0}});
+    let view = read(Kind::StatefulSet, Reply::Json(200, new)).await;
+    let view = view.unwrap().unwrap();
+    assert!(view.behind && view.wanted == 0);
+}
+
+#[tokio::test]
+async fn each_answer_has_its_own_path() {
+    use FailureKind::*;
+    let mut absent = status(404, "NotFound", "deployments.apps \"web\" not found");
+    absent["details"] = json!({"name": "web", "group": "apps", "kind": "deployments"});
+    assert_eq!(
+        read(Kind::Deployment, json_reply(absent.clone())).await,
+        Ok(None)
+    );
+    absent["details"]["name"] = json!("other");
+    let mut number = whole();
+    number["spec"]["replicas"] = json!(-1);
+    number["kind"] = json!("Deployment");
+    for (reply, kind) in [
+        (json_reply(absent), NotFound),
+        (
+            json_reply(status(
+                403,
+                "Forbidden",
+                "deployments.apps \"web\" is forbidden",
+            )),
+            Forbidden,
+        ),
+        (json_reply(policy_403()), Policy),
+        (
+            json_reply(status(401, "Unauthorized", "Unauthorized")),
+            Unauthorized,
+        ),
+        (
+            json_reply(status(500, "InternalError", "etcdserver: no leader")),
+            Unavailable,
+        ),
+        (
+            json_reply(status(503, "ServiceUnavailable", "shutting down")),
+            Unavailable,
+        ),
+        (
+            Reply::Text(429, "text/plain", "Retry-After: 1\r\n", THROTTLED),
+            Throttled,
+        ),
+        (
+            Reply::Text(404, "text/plain", "", "404 page not found\n"),
+            Unavailable,
+        ),
+        (Reply::Text(200, "text/html", "", HTML), Unavailable),
+        (Reply::Json(200, whole()), Unavailable),
+        (Reply::Json(200, number), Unavailable),
+        (Reply::Half, Unavailable),
+        (Reply::HangUp, Unavailable),
+        (Reply::Silence, Timeout),
+    ] {
+        let shown = format!("{reply:?}");
+        let failure = read(Kind::Deployment, reply).await.unwrap_err();
+        assert_eq!(failure.kind, kind, "{shown}: {failure}");
+        assert!(
+            failure.message.contains("cannot read Deployment shop/web"),
+            "{failure}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_none_is_not_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::plain([]).await;
+    let cluster = cluster_with(folder.path(), &server.url, PATIENT);
+    for (namespace, name) in [("shop", "../../nodes/a"), ("", "web"), ("shop", "")] {
+        let odd = ControllerRef {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            ..of(Kind::Deployment)
+        };
+        let failure = cluster.read_controller(&odd).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Invalid);
+    }
+    assert!(server.asked().is_empty());
+}

@@ -1,0 +1,242 @@
+//! Drains one after the other where two turns may run, in the life of one node beside another's entry.
+
+use rollboot::config::SingleReplica;
+use rollboot::lock::{Entry, TurnId};
+use rollboot::machine::{Event, Gate, Label, Op};
+
+use super::world::{World, pod};
+
+const HOUR: f64 = 3600.0;
+const OTHER: &str = "n2.rollboot.io/default";
+
+fn entry(draining: Option<bool>) -> String {
+    Entry {
+        v: 1,
+        turn: TurnId(1),
+        stamp: TurnId(2),
+        node_uid: "u".into(),
+        boot_id: "b".into(),
+        since: "2026-01-01T00:00:00Z".into(),
+        draining,
+    }
+    .encode()
+}
+
+/// Two turns may run, and another node is in one.
+fn beside(other: &str) -> World {
+    let mut world = World::asking();
+    world.pods = vec![pod("p")];
+    let lock = world.lock.as_mut().unwrap();
+    lock.data.insert("max.default".into(), "2".into());
+    lock.data.insert("max.total".into(), "2".into());
+    lock.annotations.insert(OTHER.into(), other.into());
+    world
+}
+
+impl World {
+    fn other(&mut self, value: Option<&str>) {
+        let lock = self.lock.as_mut().unwrap();
+        lock.version = format!("{}0", lock.version);
+        match value {
+            Some(value) => lock.annotations.insert(OTHER.into(), value.into()),
+            None => lock.annotations.remove(OTHER),
+        };
+    }
+
+    fn draining(&self) -> Option<bool> {
+        let lock = self.lock.as_ref().unwrap();
+        lock.own_entry("n1").flatten().unwrap().draining
+    }
+
+    fn lock_writes(&self) -> usize {
+        let writes = |op: &&Op| matches!(op, Op::PatchLock(_));
+        self.ops.iter().filter(writes).count()
+    }
+}
+
+#[test]
+fn a_slot_that_is_taken_while_nobody_drains_may_drain_at_once() {
+    let mut world = beside(&entry(Some(false)));
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.holds_slot()));
+    assert_eq!(world.draining(), Some(true));
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    assert_eq!(world.draining(), Some(false), "the next may drain");
+    assert_eq!(world.lock_writes(), 2);
+}
+
+#[test]
+fn a_drain_waits_for_the_one_that_runs_or_may_run() {
+    for other in [&entry(Some(true)), &entry(None), "garbage", ""] {
+        let mut world = beside(other);
+        let mut machine = world.start();
+        world.until_label(&mut machine, Label::Cordoned);
+        world.wait(&mut machine, 600.0);
+        let reads = world.ops.len();
+        world.wait(&mut machine, 600.0);
+        assert!(world.ops.len() - reads < 60, "it is not polled");
+        assert!(world.evicted.is_empty() && world.node.unschedulable);
+        let shown = |machine: &rollboot::machine::Machine, _: &World| {
+            let blocked = machine.status().blocked_by;
+            blocked
+                .iter()
+                .any(|it| it.gate == Gate::Lock && it.what.contains("the drain of n2"))
+        };
+        assert!(
+            world.until(&mut machine, 60.0, shown),
+            "{}",
+            machine.reason()
+        );
+        world.other(Some(&entry(Some(false))));
+        assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+        assert_eq!((world.evicted.len(), world.draining()), (1, Some(false)));
+        assert_eq!(world.lock_writes(), 3, "acquired, drains, has drained");
+    }
+}
+
+#[test]
+fn the_watch_of_the_lock_tells_at_once_when_the_other_is_done() {
+    let mut world = beside(&entry(Some(true)));
+    world.silence = 100_000.0;
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |machine, world| {
+        machine.label() == Label::Cordoned && world.queue.is_empty()
+    }));
+    world.wait(&mut machine, 5.0);
+    world.other(None);
+    let seen = Event::LockSeen(world.lock.clone());
+    let mut machine = world.feed(machine, seen);
+    assert!(world.until(&mut machine, 1.0, |_, world| !world.evicted.is_empty()));
+}
+
+#[test]
+fn a_wait_for_another_drain_ends_with_the_time_limit_an_abort_or_a_pause() {
+    for how in ["time", "abort", "pause", "hold"] {
+        let mut world = beside(&entry(Some(true)));
+        let mut machine = world.start();
+        world.until_label(&mut machine, Label::Cordoned);
+        world.wait(&mut machine, 30.0);
+        let limit = match how {
+            "abort" => {
+                machine = world.feed(machine, Event::Abort);
+                5.0
+            }
+            "pause" => {
+                world.other(Some(&entry(Some(true))));
+                let lock = world.lock.as_mut().unwrap();
+                let pause = rollboot::lock::PAUSE.to_owned();
+                lock.annotations.insert(pause, "why".into());
+                200.0
+            }
+            "hold" => {
+                world.node.hold = Some("why".into());
+                200.0
+            }
+            _ => HOUR,
+        };
+        let back = |_: &_, world: &World| !world.holds_slot() && !world.node.unschedulable;
+        assert!(
+            world.until(&mut machine, limit, back),
+            "{how}: {}",
+            machine.reason()
+        );
+        assert!(world.evicted.is_empty());
+    }
+}
+
+#[test]
+fn a_restart_waits_again_or_goes_on_as_the_entry_says() {
+    let mut world = beside(&entry(Some(true)));
+    let mut machine = world.start();
+    world.until_label(&mut machine, Label::Cordoned);
+    let mut machine = world.start();
+    world.wait(&mut machine, 60.0);
+    assert!(world.evicted.is_empty() && world.holds_slot());
+
+    let mut world = beside(&entry(Some(false)));
+    world.blocked = true;
+    let mut machine = world.start();
+    world.until_label(&mut machine, Label::Cordoned);
+    // Nobody else may begin as long as this entry says so.
+    let mut machine = world.start();
+    world.wait(&mut machine, 60.0);
+    assert_eq!(world.draining(), Some(true));
+    world.blocked = false;
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    assert_eq!(world.draining(), Some(false));
+}
+
+#[test]
+fn a_boot_ends_the_drain_for_the_others_too() {
+    let mut world = beside(&entry(Some(false)));
+    world.blocked = true;
+    std::sync::Arc::make_mut(&mut world.config).recovery.soak = std::time::Duration::from_secs(600);
+    let mut machine = world.start();
+    world.until_label(&mut machine, Label::Cordoned);
+    assert_eq!(world.draining(), Some(true));
+    let mut machine = world.boot();
+    world.wait(&mut machine, 60.0);
+    assert_eq!(
+        (machine.label(), world.draining()),
+        (Label::Recovering, Some(false))
+    );
+}
+
+#[test]
+fn where_one_turn_may_run_the_lock_is_not_written_for_a_drain() {
+    let mut world = World::asking();
+    world.pods = vec![pod("p")];
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    assert_eq!((world.draining(), world.lock_writes()), (None, 1));
+    let mut machine = world.boot();
+    world.ops.clear();
+    assert!(world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+    assert_eq!(
+        world.lock_writes(),
+        2,
+        "the stamp of the new start, and the release"
+    );
+}
+
+#[test]
+fn a_drain_is_given_on_when_controllers_have_seen_it() {
+    let mut world = beside(&entry(Some(false)));
+    std::sync::Arc::make_mut(&mut world.config)
+        .drain
+        .single_replica = SingleReplica::Evict;
+    let view = |ready, written: &str| rollboot::drain::ControllerView {
+        ready,
+        available: ready,
+        wanted: 2,
+        replicas: 2,
+        written: written.into(),
+        ..super::world::plenty_of("app")
+    };
+    world.controllers.insert("app".into(), view(2, "1"));
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.evicted.len() == 1));
+    world.wait(&mut machine, 60.0);
+    assert_eq!(world.draining(), Some(true));
+    let reason = machine.reason();
+    assert!(
+        reason.contains("ReplicaSet default/app: its controller has not seen yet"),
+        "{reason}"
+    );
+    world.controllers.insert("app".into(), view(1, "2"));
+    assert!(world.until(&mut machine, 30.0, |_, world| world.draining()
+        == Some(false)));
+    assert!(world.until(&mut machine, 60.0, |_, world| world.asked() > 0));
+
+    // One that never sees it costs the turn.
+    let mut world = beside(&entry(Some(false)));
+    world.controllers.insert("app".into(), view(2, "1"));
+    let mut machine = world.start();
+    world.until_label(&mut machine, Label::Failed);
+    let failed = machine.journal().failed.clone().unwrap();
+    assert!(
+        failed.why.contains("ReplicaSet default/app"),
+        "{}",
+        failed.why
+    );
+}
