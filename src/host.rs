@@ -155,7 +155,11 @@ impl Host for LocalHost {
     }
 
     async fn boot_time(&self) -> Result<i64, Failure> {
-        boot::booted_at(&self.root).map(|time| time.as_second())
+        let by_clock = boot::booted_at(&self.root)?.as_second();
+        // The clock may have been set forward since, as it is without a battery. What started before bears the earlier time, and
+        // would seem to be from before this boot for ever.
+        let early = systemd::booted_by_early_clock(&self.bus).await;
+        Ok(early.map_or(by_clock, |early| early.min(by_clock)))
     }
 
     async fn gates(&self) -> Result<HostGates, Failure> {
@@ -192,6 +196,30 @@ mod tests {
     use super::*;
     use std::fs;
     use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_forward_after_the_boot_does_not_make_the_boot_later() {
+        let scratch = Scratch::new();
+        let root = Root::new(scratch.path());
+        fs::create_dir(root.join("/proc")).unwrap();
+        let stand_in = StandIn::new();
+        let host = LocalHost::with_bus(root.clone(), Vec::new(), stand_in.bus());
+        let unit = zbus::OwnedObjectPath::try_from("/org/freedesktop/systemd1/unit/x").unwrap();
+        stand_in.reply("LoadUnit(basic.target)", &unit);
+        stand_in.property("ActiveEnterTimestamp", 1_700_000_009_000_000_u64);
+        stand_in.property("ActiveEnterTimestampMonotonic", 9_000_000_u64);
+        for (by_clock, boot_time) in [
+            (1_700_000_000, 1_700_000_000),
+            (1_700_007_200, 1_700_000_000),
+            (1_699_990_000, 1_699_990_000),
+        ] {
+            fs::write(root.join("/proc/stat"), format!("btime {by_clock}\n")).unwrap();
+            assert_eq!(host.boot_time().await, Ok(boot_time));
+        }
+        stand_in.silence("LoadUnit(basic.target)");
+        fs::write(root.join("/proc/stat"), "btime 1700007200\n").unwrap();
+        assert_eq!(host.boot_time().await, Ok(1_700_007_200));
+    }
 
     #[tokio::test]
     async fn the_local_host_asks_each_of_its_parts() {

@@ -27,7 +27,7 @@ mod undo;
 mod verify;
 mod wait;
 
-pub use check::{HOLD_FILE, group_of, host_gate, node_gate, recreated_gate};
+pub use check::{HOLD_FILE, group_of, host_gate, node_gate, recreated_gate, static_pods_gate};
 pub use io::{Action, Event, Op, Reply, Report, Timer};
 pub use status::{BlockedBy, Failing, Holder, Label, LockStatus, Reboot, Status};
 pub use wait::{Blocked, Gate};

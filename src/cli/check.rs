@@ -30,7 +30,7 @@ use crate::failure::FailureKind;
 use crate::host::{LocalHost, Root, boot};
 use crate::journal::Journal;
 use crate::lock::LockView;
-use crate::machine::group_of;
+use crate::machine::{group_of, static_pods_gate};
 use crate::node::NodeView;
 use crate::ports::{Cluster, Host};
 
@@ -237,6 +237,9 @@ impl Here<'_> {
                 return Answers::default();
             }
         };
+        if let Some(blocked) = static_pods_gate(pods) {
+            findings.push(fail("own pods", blocked.what, blocked.detail));
+        }
         if drain.mode == DrainMode::None {
             return Answers::default();
         }

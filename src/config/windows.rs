@@ -12,6 +12,8 @@ use crate::window::{Window, Windows, Zone};
 
 /// `must-fit`, where it is not set.
 const MUST_FIT: Duration = Duration::from_secs(20 * 60);
+/// A turn does not begin at the very moment at which a window opens: nodes start at random, and each looks around first.
+const TO_BEGIN: Duration = Duration::from_secs(60);
 
 /// All windows of a file. `find` looks a time zone up by its name.
 ///
@@ -66,6 +68,12 @@ fn window(
         return Err(wrong(format!(
             "the window is shorter than `must-fit` ({} minutes), so no turn would ever begin in it",
             window.must_fit.as_secs().div_ceil(60)
+        )));
+    }
+    if window.must_fit.saturating_add(TO_BEGIN) > window.length() {
+        return Err(wrong(format!(
+            "`must-fit` leaves less than {} s of the window to begin a turn in",
+            TO_BEGIN.as_secs()
         )));
     }
     Ok(window)

@@ -12,7 +12,7 @@ use super::run::{Options, StartError};
 use super::service::{Signals, reload, sentinels, watchdog};
 use super::status::{FILE, Report, StatusFile};
 use crate::cluster::KubeletCluster;
-use crate::config::{Config, Mode};
+use crate::config::Config;
 use crate::host::{JournalError, LocalHost, SentinelReading, boot, notify};
 use crate::journal::Journal;
 use crate::machine::{Gate, HostId, Status};
@@ -94,7 +94,7 @@ impl Waiting<'_> {
                         notify::status(&text);
                         said = text;
                     }
-                    self.show(config.mode, since, &obstacle);
+                    self.show(&config, since, &obstacle);
                 }
             }
             let deadline = Instant::now() + LOOK_AGAIN;
@@ -180,14 +180,15 @@ impl Waiting<'_> {
     }
 
     /// `status` must say something before there is a machine.
-    fn show(&self, mode: Mode, since: Timestamp, obstacle: &Obstacle) {
+    fn show(&self, config: &Config, since: Timestamp, obstacle: &Obstacle) {
         let Obstacle { gate, what, error } = obstacle;
         let why = error.to_string();
         let node = boot::host_name(self.host.root()).unwrap_or_default();
-        let reading = self.host.read_sentinels();
+        let host = self.host.with_sentinels(config.sentinels.clone());
+        let reading = host.read_sentinels();
         let report = Report {
             pid: std::process::id(),
-            machine: Status::before(node, mode, since, *gate, what, &why),
+            machine: Status::before(node, config.mode, since, *gate, what, &why),
             sentinels: sentinels(&reading),
             problems: std::iter::once(why)
                 .chain(reading.problems)

@@ -84,6 +84,8 @@ pub async fn run(options: Options) -> Result<Option<Result<String, String>>, Sta
         let Some(begun) = waiting.begin(config).await? else {
             return Ok(None);
         };
+        // The configuration may have been read again while something was waited for.
+        host = Rc::new(host.with_sentinels(begun.config.sentinels.clone()));
         let mut service = Service::new(&options, Rc::clone(&host), begun, notes);
         service.start();
         match service.serve(&mut signals, &mut control).await {
@@ -92,7 +94,6 @@ pub async fn run(options: Options) -> Result<Option<Result<String, String>>, Sta
             End::Anew(new) => {
                 config = new;
                 notes = service.notes;
-                host = Rc::new(host.with_sentinels(config.sentinels.clone()));
             }
         }
     }

@@ -144,7 +144,7 @@ impl Service {
 
     pub(super) async fn serve(&mut self, signals: &mut Signals, control: &mut Control) -> End {
         let mut watchdog = watchdog();
-        while !self.daemon.ended() {
+        loop {
             let wake = tokio::select! {
                 biased;
                 _ = signals.term.recv() => Wake::Stop,
@@ -173,7 +173,15 @@ impl Service {
             if self.options.abort && self.last_answer.is_some() {
                 return End::Process;
             }
+            // Being asked to end comes first: what begins anew would know nothing of that.
+            if self.daemon.ended() {
+                break;
+            }
             if let Some(config) = self.outdated_by().filter(|_| self.daemon.is_at_rest()) {
+                // Nor of an operator who waits.
+                control.answer(&Err(
+                    "the daemon begins anew because its configuration changed: ask again".into(),
+                ));
                 tracing::info!("beginning anew, with what has changed");
                 return End::Anew(config);
             }
@@ -318,7 +326,9 @@ pub(super) fn reload(options: &Options, notes: &mut Notes) -> Option<Arc<Config>
     }
 }
 
+/// Feeds the watchdog now, and says when to do so again: whatever took these ticks before may have left it hungry.
 pub(super) fn watchdog() -> tokio::time::Interval {
+    notify::watchdog();
     let period = notify::watchdog_interval().unwrap_or(NEVER);
     let mut ticks = interval_at(Instant::now() + period, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

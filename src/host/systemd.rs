@@ -12,6 +12,9 @@ use crate::shutdown::{ShutdownFacts, StopReason};
 /// Our unit, where PID 1 does not know which unit this process is in.
 const OWN_UNIT: &str = "rollboot.service";
 
+/// Active before anything that is no part of the early boot is started, the kubelet included.
+const EARLY: &str = "basic.target";
+
 /// Id, unit, type, state, path of the job, path of the unit.
 type JobRow = (
     u32,
@@ -51,6 +54,12 @@ trait Unit {
     /// `loaded`, `not-found`, `masked` and others.
     #[zbus(property)]
     fn load_state(&self) -> zbus::Result<String>;
+    /// When it became active, in microseconds by the clock as it was set then. 0: never.
+    #[zbus(property)]
+    fn active_enter_timestamp(&self) -> zbus::Result<u64>;
+    /// The same in microseconds since the boot.
+    #[zbus(property)]
+    fn active_enter_timestamp_monotonic(&self) -> zbus::Result<u64>;
 }
 
 async fn manager(line: &Line) -> zbus::Result<ManagerProxy<'static>> {
@@ -168,6 +177,24 @@ pub(super) async fn inactive_units(bus: &Bus, units: &[String]) -> Result<Vec<St
         }
     }
     Ok(inactive)
+}
+
+/// When this boot began, in seconds by the clock as it was set before the kubelet started. `None`: PID 1 does not say.
+pub(super) async fn booted_by_early_clock(bus: &Bus) -> Option<i64> {
+    let line = bus.line().await.ok()?;
+    let asked = async {
+        let path = manager(&line).await?.load_unit(EARLY).await?;
+        let unit = UnitProxy::builder(&line.connection)
+            .path(path)
+            .cache_properties(CacheProperties::No)
+            .build()
+            .await?;
+        let at = unit.active_enter_timestamp().await?;
+        Ok((at, unit.active_enter_timestamp_monotonic().await?))
+    };
+    let (at, up) = within(bus.deadlines.fact, asked).await.ok()?;
+    let booted = at.checked_sub(up).filter(|_| up > 0)?;
+    i64::try_from(booted / 1_000_000).ok()
 }
 
 /// The state of a unit that is not active.

@@ -158,6 +158,10 @@ impl Machine {
             self.rest(out, blocked, Some(Delay::about(3 * LOOK_AGAIN)));
             return;
         }
+        if let Some(blocked) = static_pods_gate(pods) {
+            self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN)));
+            return;
+        }
         let control_plane: Vec<_> = pods
             .iter()
             .filter(|pod| is_control_plane(pod))
@@ -300,6 +304,22 @@ pub fn node_gate(config: &Config, boot_id: &str, node: &NodeView) -> Option<Bloc
     } else {
         None
     }
+}
+
+/// Why this node could not prove after a reboot that it is healthy, if so: its own static pods are not Ready now already.
+pub fn static_pods_gate(pods: &[PodView]) -> Option<Blocked> {
+    let unready: Vec<_> = pods
+        .iter()
+        .filter(|pod| pod.mirror && !pod.finished && !pod.ready)
+        .map(|pod| pod.pod.to_string())
+        .collect();
+    (!unready.is_empty()).then(|| {
+        Blocked::new(
+            Gate::Pods,
+            format!("static pods are not Ready: {}", unready.join(", ")),
+            "after the reboot the slot would be kept until they are",
+        )
+    })
 }
 
 /// The group whose slots this node takes: the configured one, unless it is part of the control plane.

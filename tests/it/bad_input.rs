@@ -3,6 +3,7 @@
 //!
 //! Each case returns the message that it found in the status and in the log; all of them together are `bad_input/README.md`.
 
+mod anew;
 mod bus;
 mod bus_cases;
 mod case;

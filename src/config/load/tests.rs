@@ -398,6 +398,11 @@ fn what_cannot_be_meant_is_refused_at_its_place() {
             "shorter than `must-fit` (31 minutes)",
         ),
         (
+            "[[window]]\nstart = \"02:00\"\nend = \"02:30\"\nmust-fit = \"30m\"",
+            (1, 1),
+            "`must-fit` leaves less than 60 s",
+        ),
+        (
             "[[window]]\nstart = \"02:00\"\nend = \"05:00\"\ntimezone = \"Europe/Berlim\"",
             (4, 12),
             "no time zone `Europe/Berlim`",

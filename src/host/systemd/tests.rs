@@ -282,3 +282,20 @@ async fn units_that_nobody_answers_for_are_a_failure_and_not_active() {
     let failure = inactive_units(&bus, &units).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Unavailable, "{failure}");
 }
+
+#[tokio::test]
+async fn the_boot_by_the_early_clock_is_what_pid_1_noted_then() {
+    const SECOND: u64 = 1_000_000;
+    let told = |at: u64, up: u64| {
+        let stand_in = StandIn::new();
+        unit(&stand_in, "basic.target", "active", "loaded");
+        stand_in.property("ActiveEnterTimestamp", at);
+        stand_in.property("ActiveEnterTimestampMonotonic", up);
+        async move { booted_by_early_clock(&stand_in.bus()).await }
+    };
+    let booted = told(1_700_000_009 * SECOND, 9 * SECOND).await;
+    assert_eq!(booted, Some(1_700_000_000));
+    assert_eq!(told(0, 0).await, None, "never active");
+    assert_eq!(told(SECOND, 9 * SECOND).await, None, "nonsense");
+    assert_eq!(booted_by_early_clock(&StandIn::new().bus()).await, None);
+}

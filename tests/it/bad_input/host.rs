@@ -183,9 +183,16 @@ impl Host {
     }
 
     pub(super) fn reload(&self) {
+        self.signal(&["HUP"]);
+    }
+
+    /// Sends these signals, one after the other.
+    pub(super) fn signal(&self, signals: &[&str]) {
         let pid = self.pid().to_string();
+        let each = "for signal; do kill -$signal $0 || exit; done";
         let sent = Command::new("sh")
-            .args(["-c", "kill -HUP $0", &pid])
+            .args(["-c", each, &pid])
+            .args(signals)
             .status();
         assert!(sent.unwrap().success());
     }

@@ -77,3 +77,18 @@ fn a_control_plane_that_is_back_gives_the_turn_on() {
     assert!(world.until(&mut machine, 60.0, |_, world| !world.holds_slot()));
     assert!(!world.node.unschedulable);
 }
+
+#[test]
+fn a_node_whose_static_pods_could_not_prove_it_healthy_takes_no_slot() {
+    let mut world = World::asking();
+    let mut broken = fixed("proxy-n1", 0);
+    broken.ready = false;
+    world.pods = vec![broken];
+    let mut machine = world.start();
+    assert!(!world.until(&mut machine, HOUR, |_, world| world.holds_slot()));
+    assert!(world.until(&mut machine, 60.0, |machine, _| {
+        machine.reason().contains("default/proxy-n1")
+    }));
+    world.pods = vec![fixed("proxy-n1", 0)];
+    assert!(world.until(&mut machine, 120.0, |_, world| world.asked() > 0));
+}
