@@ -11,6 +11,16 @@ pub enum Kind {
     Pod,
     /// `policy/v1`.
     PodDisruptionBudget,
+    /// `apps/v1`.
+    Deployment,
+    /// `apps/v1`.
+    ReplicaSet,
+    /// `apps/v1`.
+    StatefulSet,
+    /// `apps/v1`.
+    DaemonSet,
+    /// `v1`.
+    ReplicationController,
     /// `v1`.
     Namespace,
     /// `rbac.authorization.k8s.io/v1`.
@@ -25,11 +35,16 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::ConfigMap,
         Self::Node,
         Self::Pod,
         Self::PodDisruptionBudget,
+        Self::Deployment,
+        Self::ReplicaSet,
+        Self::StatefulSet,
+        Self::DaemonSet,
+        Self::ReplicationController,
         Self::Namespace,
         Self::Role,
         Self::RoleBinding,
@@ -44,6 +59,11 @@ impl Kind {
             Self::Node => "Node",
             Self::Pod => "Pod",
             Self::PodDisruptionBudget => "PodDisruptionBudget",
+            Self::Deployment => "Deployment",
+            Self::ReplicaSet => "ReplicaSet",
+            Self::StatefulSet => "StatefulSet",
+            Self::DaemonSet => "DaemonSet",
+            Self::ReplicationController => "ReplicationController",
             Self::Namespace => "Namespace",
             Self::Role => "Role",
             Self::RoleBinding => "RoleBinding",
@@ -60,7 +80,12 @@ impl Kind {
     /// The group in a path; empty for the core group.
     pub fn group(self) -> &'static str {
         match self {
-            Self::ConfigMap | Self::Node | Self::Pod | Self::Namespace => "",
+            Self::ConfigMap
+            | Self::Node
+            | Self::Pod
+            | Self::ReplicationController
+            | Self::Namespace => "",
+            Self::Deployment | Self::ReplicaSet | Self::StatefulSet | Self::DaemonSet => "apps",
             Self::PodDisruptionBudget => "policy",
             Self::Role | Self::RoleBinding | Self::ClusterRole | Self::ClusterRoleBinding => {
                 "rbac.authorization.k8s.io"
