@@ -3,6 +3,7 @@
 
 mod access;
 mod finding;
+mod guard;
 mod host;
 mod lock;
 mod node;
@@ -245,6 +246,7 @@ impl Here<'_> {
         }
         let plan = plan(pods, drain, None);
         findings.push(pods::plan(&plan));
+        findings.extend(guard::guard(cluster, drain, pods, &plan.evict).await);
         let answers = Answers::ask(cluster, &plan.evict).await;
         findings.extend(answers.findings());
         answers

@@ -53,6 +53,7 @@ async fn a_node_that_has_everything_could_reboot_and_nothing_is_changed_by_looki
             "other Nodes",
             "drain",
             "own pods",
+            "guard",
             "evictions",
             "lock",
             "limits",
@@ -63,7 +64,7 @@ async fn a_node_that_has_everything_could_reboot_and_nothing_is_changed_by_looki
     );
     let odd: Vec<_> = findings.iter().filter(|it| it[1] != "ok").collect();
     assert!(odd.is_empty(), "{odd:#?}");
-    let permissions = &findings[19][2];
+    let permissions = &findings[20][2];
     for what in ["cordon", "evict", "watch", "write"] {
         assert!(permissions.contains(what), "{permissions}");
     }
@@ -99,7 +100,7 @@ async fn one_screen_for_a_person_no_line_wider_than_it() {
     );
     assert!(
         text.trim_end()
-            .ends_with("could not reboot: 1 of 21 looks failed."),
+            .ends_with("could not reboot: 1 of 22 looks failed."),
         "{text}"
     );
     assert!(text.lines().count() < 45, "{text}");
@@ -108,9 +109,11 @@ async fn one_screen_for_a_person_no_line_wider_than_it() {
 /// What is wrong, and the finding that must say so: check, result, and what it says.
 type Case = (&'static str, fn(&Site), [&'static str; 3]);
 
+const BLOCK: &str = "[drain]\nsingle-replica = \"block\"\n";
+
 #[tokio::test]
 async fn each_thing_that_is_wrong_has_its_finding() {
-    let cases: [Case; 20] = [
+    let cases: [Case; 24] = [
         (
             "held",
             |site| {
@@ -155,6 +158,36 @@ async fn each_thing_that_is_wrong_has_its_finding() {
             "no controller",
             |site| site.pod("alone", None),
             ["own pods", "fail", "default/alone"],
+        ),
+        (
+            "no guard",
+            Site::unguard,
+            ["guard", "warn", "only budgets keep their last ready pods"],
+        ),
+        (
+            "no guard, and a policy that needs it",
+            |site| {
+                site.unguard();
+                site.write("etc/rollboot/config.toml", BLOCK);
+            },
+            ["guard", "fail", "needs that"],
+        ),
+        (
+            "a single replica",
+            |site| site.replica_set("single", 1),
+            ["guard", "warn", "interrupts ReplicaSet default/single"],
+        ),
+        (
+            "a single replica that blocks",
+            |site| {
+                site.replica_set("single", 1);
+                site.write("etc/rollboot/config.toml", BLOCK);
+            },
+            [
+                "guard",
+                "fail",
+                "single replicas are here: ReplicaSet default/single",
+            ],
         ),
         (
             "a budget",

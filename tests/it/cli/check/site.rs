@@ -47,7 +47,48 @@ impl Site {
         fs::create_dir_all(site.path("var/lib/rollboot")).unwrap();
         site.node(NODE, BOOT);
         site.pod("web", Some(("ReplicaSet", "web-5d8f")));
+        site.guard();
         site
+    }
+
+    /// What applying `guard.yaml` does.
+    fn guard(&self) {
+        let store = self.api.store();
+        let role = json!({
+            "metadata": {"name": "rollboot-guard"},
+            "rules": [{"apiGroups": ["apps"], "resources": ["deployments", "replicasets", "statefulsets", "daemonsets"], "verbs": ["get"]}],
+        });
+        let binding = json!({
+            "metadata": {"name": "rollboot-guard"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "rollboot-guard"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:nodes"}],
+        });
+        store.create("kubectl", Kind::ClusterRole, role).unwrap();
+        store
+            .create("kubectl", Kind::ClusterRoleBinding, binding)
+            .unwrap();
+    }
+
+    /// Nobody may read controllers any more.
+    pub(super) fn unguard(&self) {
+        let store = self.api.store();
+        store.remove("kubectl", Kind::ClusterRoleBinding, "", "rollboot-guard");
+    }
+
+    /// One that keeps so many pods, all of them Ready, one of them here.
+    pub(super) fn replica_set(&self, name: &str, wanted: u32) {
+        let set = json!({
+            "metadata": {"name": name, "namespace": "default", "generation": 1},
+            "spec": {"replicas": wanted},
+            "status": {"observedGeneration": 1, "replicas": wanted, "readyReplicas": wanted},
+        });
+        let store = self.api.store();
+        let made = store.create("kubectl", Kind::ReplicaSet, set).unwrap();
+        self.pod(name, Some(("ReplicaSet", name)));
+        let owner = |pod: &mut Value| {
+            pod["metadata"]["ownerReferences"][0]["uid"] = made["metadata"]["uid"].clone();
+        };
+        store.update("kubectl", Kind::Pod, "default", name, owner);
     }
 
     pub(super) fn path(&self, path: &str) -> PathBuf {
