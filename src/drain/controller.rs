@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::Controller;
 
 /// The kinds whose Ready count is known. Pods of any other kind, of a Job for one, are not guarded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
     /// `apps/v1`; keeps pods through its ReplicaSets.
     Deployment,
@@ -46,7 +48,7 @@ impl fmt::Display for Kind {
 }
 
 /// Names one controller, and no other of the same name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ControllerRef {
     /// Namespace.
     pub namespace: String,

@@ -45,6 +45,10 @@ pub struct Guard {
     on_disk: BTreeMap<String, Wave>,
     /// What it must have before more is evicted.
     to_note: BTreeMap<String, Wave>,
+    /// Own pods were counted: before that a status says nothing.
+    listed: bool,
+    /// Another node may drain next.
+    shared: bool,
     /// The drain is over; controllers are read until they have seen it.
     closing: bool,
     /// What is to be told, once.
@@ -66,10 +70,14 @@ impl Guard {
     /// A guard that has seen nothing. `waves` is what the journal has of pods that were evicted by turns; `same_turn` tells whether it was
     /// in this turn.
     pub fn new(single: SingleReplica, waves: BTreeMap<String, Wave>, same_turn: bool) -> Self {
+        let mut objects = BTreeMap::new();
+        for wave in waves.values().filter(|_| same_turn) {
+            objects.insert(wave.of.clone(), Object::evicted_before(wave));
+        }
         Self {
             single,
             pods: BTreeMap::new(),
-            objects: BTreeMap::new(),
+            objects,
             forbidden: BTreeSet::new(),
             asked: None,
             rounds: 0,
@@ -77,15 +85,23 @@ impl Guard {
             on_disk: waves.clone(),
             recalled: (waves, same_turn),
             to_note: BTreeMap::new(),
+            listed: false,
+            shared: false,
             closing: false,
             said: Vec::new(),
             told: BTreeSet::new(),
         }
     }
 
+    /// Whether another node may drain next: it must not count what is evicted here.
+    pub fn share(&mut self, shared: bool) {
+        self.shared = shared;
+    }
+
     /// Takes note of the pods of this node. `going` are those that are to be evicted: only their controllers are read.
     pub fn pods(&mut self, pods: &[PodView], going: &BTreeSet<PodRef>) {
         self.pods.clear();
+        self.listed = true;
         self.closing = false;
         for pod in pods.iter().filter(|pod| !pod.finished && !pod.mirror) {
             let owner = pod.controller.as_ref();
@@ -114,7 +130,7 @@ impl Guard {
         let due = |(of, object): &(&ControllerRef, &mut Object)| {
             object.due && !forbidden.contains(&of.kind)
         };
-        let (of, object) = self.objects.iter_mut().find(due)?;
+        let (of, object) = self.objects.iter_mut().find(due).filter(|_| self.listed)?;
         object.due = false;
         self.asked = Some(of.clone());
         self.asked.clone()

@@ -247,6 +247,7 @@ impl Machine {
             );
         }
         drain.on(DrainEvent::WatchEnded);
+        drain.guard_mut().share(self.holds_floor());
         self.phase = Phase::Draining(Draining {
             drain,
             watching: true,

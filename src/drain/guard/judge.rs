@@ -50,7 +50,8 @@ impl Guard {
         }
         let root = self.root(&own.controller);
         let ready_here = left.get(&root).copied().unwrap_or_default();
-        let why = match self.may_go(&own, &root, ready_here) {
+        let verdict = self.may_go(&own, &root, ready_here);
+        let why = match verdict.and_then(|note| self.is_noted(&own).map(|()| note)) {
             Ok(note) => {
                 self.rounds = 0;
                 left.insert(root, ready_here.saturating_sub(1));
@@ -113,6 +114,21 @@ impl Guard {
         Ok(None)
     }
 
+    /// Where another node drains next, the next process must know what this one has evicted.
+    fn is_noted(&mut self, own: &Own) -> Result<(), No> {
+        if !self.shared {
+            return Ok(());
+        }
+        self.note(&own.controller);
+        match self.unnoted() {
+            Some(_) => Err(No::Later(format!(
+                "{}: noted in the journal first",
+                own.controller
+            ))),
+            None => Ok(()),
+        }
+    }
+
     fn known(&self, of: &ControllerRef) -> Result<&Object, No> {
         let object = self.objects.get(of);
         let known = object.filter(|object| object.seen.is_some());
@@ -140,7 +156,7 @@ impl Guard {
         if let Some(object) = self.objects.get(of)
             && let Some(Seen::Is(view)) = &object.seen
         {
-            let wave = object.past.wave(&view.written);
+            let wave = object.past.wave(of, &view.written);
             self.to_note.insert(of.uid.clone(), wave);
         }
     }

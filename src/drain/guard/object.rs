@@ -68,6 +68,19 @@ impl Object {
         self.seen = Some(Seen::Is(view));
     }
 
+    /// One of which an earlier process has evicted pods: how many, it does not know.
+    pub(super) fn evicted_before(wave: &Wave) -> Self {
+        Self {
+            evicted: Some(Evicted {
+                ready: 0,
+                written: wave.written.clone(),
+                pods: 1,
+                still: false,
+            }),
+            ..Self::unread()
+        }
+    }
+
     /// A Ready pod of it is being evicted.
     pub(super) fn evicts(&mut self) {
         if let Some(Seen::Is(view)) = &self.seen {
@@ -85,8 +98,13 @@ impl Object {
     /// Its status may still count pods that were evicted: it has not been written since, or has neither fallen by all of them
     /// nor come to rest.
     pub(super) fn is_unseen(&self) -> bool {
-        let (Some(evicted), Some(Seen::Is(view))) = (&self.evicted, &self.seen) else {
+        let Some(evicted) = &self.evicted else {
             return false;
+        };
+        let view = match &self.seen {
+            None => return true,
+            Some(Seen::Gone) => return false,
+            Some(Seen::Is(view)) => view,
         };
         let written = view.written != evicted.written || view.written.is_empty();
         let fallen = view.ready.saturating_add(evicted.pods) <= evicted.ready;

@@ -15,11 +15,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What must survive a crash once pods of a controller are evicted by turns: evicted pods that are gone cannot be counted any
-/// more, and its status may still count them.
+use crate::drain::ControllerRef;
+
+/// What must survive a crash once some pods of a controller are evicted and others are not, here or on the node that drains next:
+/// evicted pods that are gone cannot be counted any more, and its status may still count them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wave {
+    /// Of which controller.
+    pub of: ControllerRef,
     /// The largest number of own Ready pods that the status may still stand for.
     pub ready: u32,
     /// [`super::ControllerView::written`] when the status counted all wanted pods and all of those were here; else empty.
@@ -123,8 +127,9 @@ impl Past {
     }
 
     /// What a later process must know of it.
-    pub(super) fn wave(&self, written: &str) -> Wave {
+    pub(super) fn wave(&self, of: &ControllerRef, written: &str) -> Wave {
         Wave {
+            of: of.clone(),
             ready: self.most(),
             full: self.full.clone().unwrap_or_default(),
             written: written.to_owned(),

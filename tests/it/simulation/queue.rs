@@ -240,3 +240,28 @@ fn a_drain_is_given_on_when_controllers_have_seen_it() {
         failed.why
     );
 }
+
+#[test]
+fn a_restart_does_not_give_the_drain_on_before_controllers_have_seen_what_the_earlier_process_did()
+{
+    let mut world = beside(&entry(Some(false)));
+    let view = |ready, written: &str| rollboot::drain::ControllerView {
+        ready,
+        available: ready,
+        wanted: 2,
+        replicas: 2,
+        written: written.into(),
+        ..super::world::plenty_of("app")
+    };
+    world.controllers.insert("app".into(), view(2, "1"));
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.evicted.len() == 1));
+    // Its pod is gone, so the new process finds nothing to evict.
+    let mut machine = world.start();
+    world.wait(&mut machine, 120.0);
+    assert_eq!(world.draining(), Some(true), "{}", machine.reason());
+    world.controllers.insert("app".into(), view(1, "2"));
+    assert!(world.until(&mut machine, 60.0, |_, world| world.draining()
+        == Some(false)));
+    assert!(world.until(&mut machine, 60.0, |_, world| world.asked() > 0));
+}
