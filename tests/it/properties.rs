@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use rollboot::cluster::reading;
 use rollboot::config::load::merge;
-use rollboot::drain::Wave;
+use rollboot::drain::{ControllerRef, Kind, Wave};
 use rollboot::failure::WriteOutcome;
 use rollboot::host::{JournalFile, listed};
 use rollboot::journal::{Asked, Failed, Journal, Latch, Outcome, Stage, Turn, Waves};
@@ -122,11 +122,19 @@ fn turn() -> impl Strategy<Value = Turn> {
 }
 
 fn wave() -> impl Strategy<Value = Wave> {
-    (any::<u32>(), any::<String>(), any::<String>()).prop_map(|(ready, full, written)| Wave {
-        ready,
-        full,
-        written,
-    })
+    (any::<u32>(), any::<[String; 5]>()).prop_map(
+        |(ready, [namespace, name, uid, full, written])| Wave {
+            of: ControllerRef {
+                namespace,
+                kind: Kind::StatefulSet,
+                name,
+                uid,
+            },
+            ready,
+            full,
+            written,
+        },
+    )
 }
 
 prop_compose! {
