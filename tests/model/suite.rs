@@ -149,8 +149,7 @@ pub(crate) fn full_together() -> Vec<Scenario> {
         calm("two nodes, one fault, one deed", 2, 1)
             .faults(1, &FAULTS)
             .operators(1, &PEOPLE),
-        guard("two nodes at once, a controller, one fault", 2, 1)
-            .faults(1, &[Kind::Crash, Kind::Lose, Kind::DrainTimeout]),
+        guard("two nodes at once, a controller, one fault", 2, 1).faults(1, &[Kind::Crash]),
         calm("two nodes, their services", 2, 1)
             .faults(1, &FAULTS)
             .operators(1, &SERVICE),
