@@ -245,16 +245,7 @@ mod tests {
                     name: "p".into(),
                     uid: "u".into()
                 },
-                controller: None,
-                mirror: false,
-                finished: false,
-                terminating: false,
-                empty_dir: false,
-                tolerates_cordon: false,
-                ready: false,
-                running_since: None,
-                critical: false,
-                wishes: Wishes::default(),
+                ..PodView::default()
             }
         );
         assert_eq!(

@@ -147,7 +147,7 @@ fn wished(pod: &PodView, policy: &Policy) -> Result<Order, Choice> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Controller, Wishes};
+    use super::super::Controller;
     use super::*;
     use crate::config::Config;
 
@@ -159,15 +159,8 @@ mod tests {
                 uid: "1".into(),
             },
             controller: Some(owner("ReplicaSet")),
-            mirror: false,
-            finished: false,
-            terminating: false,
-            empty_dir: false,
-            tolerates_cordon: false,
             ready: true,
-            running_since: None,
-            critical: false,
-            wishes: Wishes::default(),
+            ..PodView::default()
         };
         change(&mut pod);
         pod

@@ -4,7 +4,7 @@ use super::Wishes;
 use crate::failure::Failure;
 
 /// Names one pod, and no other of the same name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PodRef {
     /// Namespace.
     pub namespace: String,
@@ -34,7 +34,7 @@ pub struct Controller {
 }
 
 /// The few fields of a pod that a drain depends on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct PodView {
     /// Which pod.
     pub pod: PodRef,

@@ -306,11 +306,7 @@ pub(crate) fn pod_view(pod: &Pod) -> PodView {
         mirror: false,
         finished: false,
         terminating: pod.terminating,
-        empty_dir: false,
-        tolerates_cordon: false,
         ready: true,
-        running_since: None,
-        critical: false,
-        wishes: rollboot::drain::Wishes::default(),
+        ..PodView::default()
     }
 }

@@ -105,15 +105,8 @@ mod tests {
                 name: owner.into(),
                 uid: "o".into(),
             }),
-            mirror: false,
-            finished: false,
-            terminating: false,
-            empty_dir: false,
-            tolerates_cordon: false,
             ready: true,
-            running_since: None,
-            critical: false,
-            wishes: crate::drain::Wishes::default(),
+            ..PodView::default()
         }
     }
 

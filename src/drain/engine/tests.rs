@@ -1,4 +1,4 @@
-use super::super::{Controller, Wishes};
+use super::super::Controller;
 use super::*;
 use crate::config::Config;
 use crate::failure::{Failure, FailureKind};
@@ -16,15 +16,8 @@ fn pod(uid: &str) -> PodView {
             name: "job".into(),
             uid: "job".into(),
         }),
-        mirror: false,
-        finished: false,
-        terminating: false,
-        empty_dir: false,
-        tolerates_cordon: false,
         ready: true,
-        running_since: None,
-        critical: false,
-        wishes: Wishes::default(),
+        ..PodView::default()
     }
 }
 

@@ -24,15 +24,8 @@ fn pod(uid: &str, of: &str) -> PodView {
             name: of.into(),
             uid: of.into(),
         }),
-        mirror: false,
-        finished: false,
-        terminating: false,
-        empty_dir: false,
-        tolerates_cordon: false,
         ready: true,
-        running_since: None,
-        critical: false,
-        wishes: crate::drain::Wishes::default(),
+        ..PodView::default()
     }
 }
 

@@ -83,15 +83,8 @@ pub(crate) fn pod(name: &str) -> PodView {
             name: "app".into(),
             uid: "app".into(),
         }),
-        mirror: false,
-        finished: false,
-        terminating: false,
-        empty_dir: false,
-        tolerates_cordon: false,
         ready: true,
-        running_since: None,
-        critical: false,
-        wishes: rollboot::drain::Wishes::default(),
+        ..PodView::default()
     }
 }
 
