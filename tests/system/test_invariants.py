@@ -47,6 +47,35 @@ def changed(replacement: Record) -> History:
     return history(*(replacement if record.revision == replacement.revision else record for record in good_turn()))
 
 
+def moved(*records: Record) -> list[str]:
+    """What is wrong with the pods of `web` in a history that begins with one of them ready."""
+    scene = PodAt(10, "app", "web-1", "n1", "ReplicaSet")
+    return invariants.without_a_ready_pod(history(scene, *records), "app", "web")
+
+
+class AReadyPod(unittest.TestCase):
+    """An app has one in every revision, or it was without."""
+
+    def test_elsewhere_before_this_one_goes_is_enough(self) -> None:
+        self.assertEqual(moved(
+            PodAt(11, "app", "web-2", "n2", "ReplicaSet"),
+            PodAt(12, "app", "web-1", "n1", "ReplicaSet", terminating=True),
+            PodAt(13, "app", "web-1", deleted=True),
+        ), [])
+
+    def test_that_is_being_ended_counts_no_more(self) -> None:
+        self.assertEqual(moved(
+            PodAt(11, "app", "web-1", "n1", "ReplicaSet", terminating=True),
+            PodAt(12, "app", "web-2", "n2", "ReplicaSet"),
+        ), ["revision 11: web has no ready pod"])
+
+    def test_of_another_app_does_not_help(self) -> None:
+        self.assertEqual(len(moved(
+            PodAt(11, "app", "shop-1", "n2", "ReplicaSet"),
+            PodAt(12, "app", "web-1", "n1", "ReplicaSet", ready=False),
+        )), 2)
+
+
 class TheGoodTurn(unittest.TestCase):
     """Nothing is wrong with it, so a complaint would be the judge's mistake."""
 

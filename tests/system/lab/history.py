@@ -92,9 +92,9 @@ class World:
             case LockAt():
                 self.lock = record
             case NodeAt():
-                _put(self.nodes, record.name, record)
+                put(self.nodes, record.name, record)
             case PodAt():
-                _put(self.pods, (record.namespace, record.name), record)
+                put(self.pods, (record.namespace, record.name), record)
 
     def pods_to_drain(self, node: str) -> list[PodAt]:
         """The pods on a node that a drain has to wait for."""
@@ -162,7 +162,8 @@ def _record(line: dict[str, Any]) -> Record:
     return NodeAt(**line) if kind == "node" else PodAt(**line)
 
 
-def _put(into: dict[Any, Any], key: Any, record: NodeAt | PodAt) -> None:
+def put(into: dict[Any, Any], key: Any, record: NodeAt | PodAt) -> None:
+    """Moves one object on to a record of it."""
     if record.deleted:
         into.pop(key, None)
     else:

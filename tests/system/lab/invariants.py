@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from .history import History, LockAt, NodeAt, World
+from .history import History, LockAt, NodeAt, PodAt, World, put
 
 
 def too_many_holders(history: History, limit: int = 1) -> list[str]:
@@ -44,6 +44,32 @@ def rebooted_undrained(history: History, spared: Collection[str] = ()) -> list[s
         if left:
             violations.append(f"revision {node.revision}: {node.name} goes down with {_names(left)}")
     return violations
+
+
+def without_a_ready_pod(history: History, namespace: str, app: str) -> list[str]:
+    """Once a Deployment had a ready pod that stays, it has one in every revision."""
+    violations = []
+    served = False
+    for world, record in history.steps():
+        if not isinstance(record, PodAt):
+            continue
+        after = dict(world.pods)
+        put(after, (record.namespace, record.name), record)
+        serves = any(
+            pod.ready and not pod.terminating for (place, name), pod in after.items()
+            if place == namespace and name.startswith(f"{app}-")
+        )
+        if served and not serves:
+            violations.append(f"revision {record.revision}: {app} has no ready pod")
+        served = serves
+    if not served:
+        violations.append(f"{app} has no ready pod at the end")
+    return violations
+
+
+def most_holders(history: History) -> int:
+    """How many nodes were in a turn at once, at the most."""
+    return max((len(lock.holders) for lock in history.locks()), default=0)
 
 
 def released_unhealthy(history: History, cordoned: Collection[str] = ()) -> list[str]:

@@ -4,53 +4,11 @@ also when all pods sit on the node that drains, and when two nodes are in a turn
 
 from __future__ import annotations
 
-import threading
-from typing import Any
-
-from lab.app import App
+from lab import invariants
+from lab.app import NAMESPACE, App
 from lab.machine import Machine
 from lab.scenario import Lab
 from lab.waiting import wait_until
-
-
-class Watch:
-    """Counts the ready pods of apps, and the holders of slots, again and again from another thread."""
-
-    def __init__(self, lab: Lab, *apps: App) -> None:
-        self.least = {app.name: app.replicas for app in apps}
-        self.most_holders = 0
-        self.samples = 0
-        self._lab = lab
-        self._apps = apps
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def judge(self) -> None:
-        """Fails if an app was ever seen without a ready pod."""
-        # A loaded machine looks less often; without looks nothing would be shown.
-        assert self.samples > 10, f"only {self.samples} looks"
-        gone = [name for name, least in self.least.items() if least == 0]
-        assert not gone, f"nothing was ready of {gone}"
-
-    def _run(self) -> None:
-        while not self._end.is_set():
-            try:
-                counts = {app.name: sum(_serves(pod) for pod in app.pods()) for app in self._apps}
-                holders = len(self._lab.holders())
-            except (RuntimeError, OSError, ValueError):
-                continue
-            self.samples += 1
-            self.most_holders = max(self.most_holders, holders)
-            for name, count in counts.items():
-                self.least[name] = min(self.least[name], count)
 
 
 def all_pods_here(lab: Lab) -> None:
@@ -59,11 +17,10 @@ def all_pods_here(lab: Lab) -> None:
     app = _app_on(lab, "web", 3, node)
     lab.install()
     lab.guard()
-    with Watch(lab, app) as watch:
-        node.ask_for_reboot()
-        lab.wait_rolled(node)
-        app.wait_ready()
-    watch.judge()
+    node.ask_for_reboot()
+    lab.wait_rolled(node)
+    app.wait_ready()
+    _judge(lab, app)
     lab.judge({node.name: 1})
 
 
@@ -97,14 +54,13 @@ def _roll_two(lab: Lab, apps: list[App]) -> None:
     lab.guard()
     limits = '{"data":{"max.default":"2","max.total":"2"}}'
     lab.plane.kubectl("patch", "configmap", "-n", "kube-system", "rollboot", "--type", "merge", "-p", limits)
-    with Watch(lab, *apps) as watch:
-        for node in nodes:
-            node.ask_for_reboot()
-        lab.wait_rolled(*nodes)
-        for app in apps:
-            app.wait_ready()
-    watch.judge()
-    assert watch.most_holders == 2, "the two turns never met"
+    for node in nodes:
+        node.ask_for_reboot()
+    lab.wait_rolled(*nodes)
+    for app in apps:
+        app.wait_ready()
+    _judge(lab, *apps)
+    assert invariants.most_holders(lab.history()) == 2, "the two turns never met"
     lab.judge({node.name: 1 for node in nodes}, limit=2)
 
 
@@ -123,9 +79,11 @@ def _app_on(lab: Lab, name: str, replicas: int, *nodes: Machine) -> App:
     return app
 
 
-def _serves(pod: dict[str, Any]) -> bool:
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", []))
-    return ready and "deletionTimestamp" not in pod["metadata"]
+def _judge(lab: Lab, *apps: App) -> None:
+    """Fails if an app had no ready pod in any revision of any pod that etcd keeps."""
+    history = lab.history()
+    gone = [each for app in apps for each in invariants.without_a_ready_pod(history, NAMESPACE, app.name)]
+    assert not gone, gone
 
 
 CASES = {
