@@ -13,6 +13,7 @@ mod files;
 mod kubeconfig;
 mod lock_map;
 mod own_node;
+mod owner;
 mod pod;
 mod pods;
 mod probe;

@@ -5,8 +5,9 @@ use serde::Deserialize;
 use super::KubeletCluster;
 use super::answer::{Answer, Object, Present};
 use super::exchange::{Lost, Question};
+use super::owner::{Owner, controller};
 use super::text::{name, query};
-use crate::drain::{Controller, ControllerRef, ControllerView, Kind};
+use crate::drain::{ControllerRef, ControllerView, Kind};
 use crate::failure::Failure;
 
 /// The part of a controller that is read, whatever its kind. Its template is skipped without being kept.
@@ -27,16 +28,6 @@ struct Metadata {
     deletion_timestamp: Present,
     owner_references: Option<Vec<Owner>>,
     managed_fields: Option<Vec<Managed>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Owner {
-    api_version: String,
-    kind: String,
-    name: String,
-    uid: String,
-    controller: Option<bool>,
 }
 
 /// Who wrote which part, and when a value of it last changed.
@@ -100,17 +91,7 @@ impl From<Keeper> for ControllerView {
             behind: status.observed_generation.unwrap_or_default()
                 < metadata.generation.unwrap_or_default(),
             deleting: metadata.deletion_timestamp.is_some(),
-            owner: metadata
-                .owner_references
-                .into_iter()
-                .flatten()
-                .find(|owner| owner.controller == Some(true))
-                .map(|owner| Controller {
-                    api_version: owner.api_version,
-                    kind: owner.kind,
-                    name: owner.name,
-                    uid: owner.uid,
-                }),
+            owner: controller(metadata.owner_references),
             written: written.join(" "),
         }
     }

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::answer::{Object, Present};
-use crate::drain::{Controller, PodRef, PodView, Wishes};
+use super::owner::{Owner, controller};
+use crate::drain::{PodRef, PodView, Wishes};
 
 /// The taint that a cordon brings.
 const CORDON_TAINT: &str = "node.kubernetes.io/unschedulable";
@@ -55,16 +56,6 @@ struct Annotations {
     order: Option<String>,
     #[serde(rename = "cluster-autoscaler.kubernetes.io/safe-to-evict")]
     safe_to_evict: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Owner {
-    api_version: String,
-    kind: String,
-    name: String,
-    uid: String,
-    controller: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -153,17 +144,7 @@ impl From<Pod> for PodView {
                 name: metadata.name,
                 uid: metadata.uid,
             },
-            controller: metadata
-                .owner_references
-                .into_iter()
-                .flatten()
-                .find(|owner| owner.controller == Some(true))
-                .map(|owner| Controller {
-                    api_version: owner.api_version,
-                    kind: owner.kind,
-                    name: owner.name,
-                    uid: owner.uid,
-                }),
+            controller: controller(metadata.owner_references),
             mirror,
             finished: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
             terminating: metadata.deletion_timestamp.is_some(),

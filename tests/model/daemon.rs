@@ -14,10 +14,12 @@ use rollboot::machine::{Action, Event, HostId, Machine, Op, Reply, Report, Timer
 use rollboot::reboot::HostGates;
 use rollboot::shutdown::{ShutdownFacts, StopReason};
 
+use crate::app::App;
 use crate::names;
 use crate::properties::Violation;
 use crate::scenario::Mutation;
-use crate::world::{App, BusCall, Daemon, Pod, Shutdown, Timers, World};
+use crate::timers::Timers;
+use crate::world::{BusCall, Daemon, Pod, Shutdown, World};
 
 /// More steps than this without a request to the outside are a loop.
 const MANY: usize = 200;

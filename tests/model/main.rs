@@ -2,7 +2,7 @@
 //! may go wrong between them. The production `Machine::step` decides; nothing of it is written here a second time.
 //!
 //! ```text
-//! world ── what there is            actions ── what can happen, in words       suite ──── which models there are
+//! world, app, timers ── what there is   actions, possible, telling ── what can happen, in words   suite ── which models there are
 //! server, host, daemon, apply ──    what a step does                           stories ── situations with a known moral
 //! properties ── what must hold      explore, checked ── all states of a model  mutants ── what the models must notice
 //! ```
@@ -32,6 +32,7 @@
 )]
 
 mod actions;
+mod app;
 mod apply;
 mod canon;
 mod checked;
@@ -40,11 +41,14 @@ mod explore;
 mod host;
 mod mutants;
 mod names;
+mod possible;
 mod properties;
 mod scenario;
 mod server;
 mod stories;
 mod suite;
+mod telling;
+mod timers;
 mod world;
 
 use std::sync::Arc;

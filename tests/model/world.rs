@@ -9,14 +9,16 @@ use rollboot::config::Config;
 use rollboot::drain::PodRef;
 use rollboot::journal::Journal;
 use rollboot::lock::{Entry, LockPatch, TurnId};
-use rollboot::machine::{Label, Machine, Op, Timer};
+use rollboot::machine::{Label, Machine, Op};
 use rollboot::node::NodePatch;
 use rollboot::request::Request;
 
+use crate::app::App;
 use crate::canon::Summary;
 use crate::names;
 use crate::properties::Violation;
 use crate::scenario::Scenario;
+use crate::timers::Timers;
 
 /// The whole world. Parts that a step does not touch are shared with the state before.
 #[derive(Debug, Clone)]
@@ -42,19 +44,6 @@ pub(crate) struct World {
     pub(crate) bad: Option<Violation>,
     /// Counts what must be unique; no part of the state.
     pub(crate) next: u64,
-}
-
-/// A ReplicaSet with pods on all nodes, and on one that is no part of the model.
-#[derive(Debug, Clone, Hash)]
-pub(crate) struct App {
-    /// What its status says.
-    pub(crate) ready: usize,
-    /// When it was written.
-    pub(crate) written: String,
-    /// Replacements that it has made and that are not Ready yet.
-    pub(crate) pending: usize,
-    /// Replacements that are Ready.
-    pub(crate) elsewhere: usize,
 }
 
 /// The ConfigMap.
@@ -213,48 +202,6 @@ pub(crate) struct Stray {
 pub(crate) enum Write {
     Lock(LockPatch),
     Node(NodePatch),
-}
-
-/// Timers that run, as a set of bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(crate) struct Timers(u16);
-
-/// All timers, in the order of their bits.
-pub(crate) const TIMERS: [Timer; 11] = [
-    Timer::Settle,
-    Timer::Retry,
-    Timer::Attempt,
-    Timer::Reclaim,
-    Timer::Drain,
-    Timer::Evict,
-    Timer::Guard,
-    Timer::Check,
-    Timer::Round,
-    Timer::Poll,
-    Timer::Soak,
-];
-
-impl Timers {
-    fn bit(timer: Timer) -> u16 {
-        1 << TIMERS.iter().position(|t| *t == timer).unwrap()
-    }
-
-    pub(crate) fn set(&mut self, timer: Timer) {
-        self.0 |= Self::bit(timer);
-    }
-
-    pub(crate) fn clear(&mut self, timer: Timer) {
-        self.0 &= !Self::bit(timer);
-    }
-
-    /// As a number.
-    pub(crate) fn bits(self) -> u32 {
-        u32::from(self.0)
-    }
-
-    pub(crate) fn has(self, timer: Timer) -> bool {
-        self.0 & Self::bit(timer) != 0
-    }
 }
 
 impl World {
@@ -419,33 +366,6 @@ impl World {
         };
         let group = read("max.default").unwrap_or(1);
         group.min(read("max.total").unwrap_or(1))
-    }
-
-    /// How many pods of the app are Ready and not about to end.
-    pub(crate) fn pods_ready(&self) -> usize {
-        let pods = self.nodes.iter().flatten().flat_map(|node| &node.pods);
-        pods.filter(|pod| !pod.terminating && !pod.bare).count() + self.app.elsewhere
-    }
-
-    /// The app's controller has something to do or to write.
-    pub(crate) fn app_lags(&self) -> bool {
-        let ready = self.pods_ready();
-        let missing = ready + self.app.pending < self.scenario.wanted;
-        self.scenario.wanted > 0 && (missing || self.app.ready != ready)
-    }
-
-    /// It looks at its pods, makes replacements and writes its status.
-    pub(crate) fn app_looks(&mut self) {
-        let ready = self.pods_ready();
-        self.app.pending = self
-            .scenario
-            .wanted
-            .saturating_sub(ready)
-            .max(self.app.pending);
-        if self.app.ready != ready {
-            self.app.ready = ready;
-            self.app.written = self.fresh(names::VERSION);
-        }
     }
 
     /// Where a node stands, by its own word.

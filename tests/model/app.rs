@@ -1,0 +1,46 @@
+//! The controller of the pods, as late as it likes.
+
+use crate::names;
+use crate::world::World;
+
+/// A ReplicaSet with pods on all nodes, and on one that is no part of the model.
+#[derive(Debug, Clone, Hash)]
+pub(crate) struct App {
+    /// What its status says.
+    pub(crate) ready: usize,
+    /// When it was written.
+    pub(crate) written: String,
+    /// Replacements that it has made and that are not Ready yet.
+    pub(crate) pending: usize,
+    /// Replacements that are Ready.
+    pub(crate) elsewhere: usize,
+}
+
+impl World {
+    /// How many pods of the app are Ready and not about to end.
+    pub(crate) fn pods_ready(&self) -> usize {
+        let pods = self.nodes.iter().flatten().flat_map(|node| &node.pods);
+        pods.filter(|pod| !pod.terminating && !pod.bare).count() + self.app.elsewhere
+    }
+
+    /// The app's controller has something to do or to write.
+    pub(crate) fn app_lags(&self) -> bool {
+        let ready = self.pods_ready();
+        let missing = ready + self.app.pending < self.scenario.wanted;
+        self.scenario.wanted > 0 && (missing || self.app.ready != ready)
+    }
+
+    /// It looks at its pods, makes replacements and writes its status.
+    pub(crate) fn app_looks(&mut self) {
+        let ready = self.pods_ready();
+        self.app.pending = self
+            .scenario
+            .wanted
+            .saturating_sub(ready)
+            .max(self.app.pending);
+        if self.app.ready != ready {
+            self.app.ready = ready;
+            self.app.written = self.fresh(names::VERSION);
+        }
+    }
+}
