@@ -130,7 +130,9 @@ impl Guard {
         let due = |(of, object): &(&ControllerRef, &mut Object)| {
             object.due && !forbidden.contains(&of.kind)
         };
-        let (of, object) = self.objects.iter_mut().find(due).filter(|_| self.listed)?;
+        // Before own pods are counted a status says nothing about them. At the end, only whether it is newer matters.
+        let useful = self.listed || self.closing;
+        let (of, object) = self.objects.iter_mut().find(due).filter(|_| useful)?;
         object.due = false;
         self.asked = Some(of.clone());
         self.asked.clone()

@@ -30,12 +30,17 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(2_000_000).unwrap()
 }
 
-/// When a wait for another attempt is over: later than any back-off.
+/// When a wait for another attempt is over: later than any back-off, and at the same time of the day.
 fn later() -> Timestamp {
-    Timestamp::from_second(9_000_000).unwrap()
+    now() + jiff::SignedDuration::from_hours(81 * 24)
 }
 
-const HALF_A_DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(12);
+/// When windows close: right after both times. Less than any wait, so it stays the same whether one is over.
+pub(crate) fn closing() -> jiff::civil::Time {
+    (now() + MOMENT).to_zoned(jiff::tz::TimeZone::UTC).time()
+}
+
+const MOMENT: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 
 pub(crate) fn failure(kind: FailureKind) -> Failure {
     Failure::new(kind, format!("{kind:?}"))
@@ -85,8 +90,7 @@ impl World {
                 Event::Timer(Timer::Attempt) => later(),
                 _ => now(),
             };
-            // Windows are open in the first half of a day, which both times are.
-            let time = if shut { time + HALF_A_DAY } else { time };
+            let time = if shut { time + MOMENT } else { time };
             let (machine, actions) = machine.step(time, event);
             daemon.machine = Some(machine);
             for action in actions {

@@ -65,6 +65,25 @@ struct Graph {
 
 /// Explores all of it, or up to so many states.
 pub(crate) fn explore(scenario: &Arc<Scenario>, limit: usize) -> Found {
+    explore_by(scenario, limit, |acts| acts)
+}
+
+/// How many states and steps there are if what can happen is tried in the opposite order. Of the states that count as one
+/// another is then looked at: if they are not one, the numbers differ.
+pub(crate) fn backwards(scenario: &Arc<Scenario>, limit: usize) -> (usize, usize) {
+    let reverse = |mut acts: Vec<(usize, Act)>| {
+        acts.reverse();
+        acts
+    };
+    let found = explore_by(scenario, limit, reverse);
+    (found.states, found.steps)
+}
+
+fn explore_by(
+    scenario: &Arc<Scenario>,
+    limit: usize,
+    order: fn(Vec<(usize, Act)>) -> Vec<(usize, Act)>,
+) -> Found {
     let mut graph = Graph::default();
     let first = World::new(Arc::clone(scenario));
     let mut queue = VecDeque::new();
@@ -81,12 +100,12 @@ pub(crate) fn explore(scenario: &Arc<Scenario>, limit: usize) -> Found {
         graph.offsets.push(graph.steps.len());
         acts.clear();
         world.actions(&mut acts);
-        for (index, act) in acts.iter().enumerate() {
+        for (index, act) in order(acts.iter().copied().enumerate().collect()) {
             if graph.parents.len() >= limit {
                 incomplete = true;
                 break;
             }
-            let next = world.after(*act);
+            let next = world.after(act);
             let how = (number, u8::try_from(index).unwrap());
             let (target, new) = graph.add(&next, how);
             graph.steps.push((target, act.reliance()));

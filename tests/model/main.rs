@@ -149,3 +149,19 @@ fn stateright_agrees() {
         assert_eq!(states, found.states, "{}", scenario.name);
     }
 }
+
+/// States that count as the same are the same: whichever of them is looked at, the same follows.
+#[test]
+fn the_order_does_not_matter() {
+    let mut models = suite::quick_alone();
+    models.extend(suite::quick_together());
+    if wanted("thorough") {
+        models.extend(suite::thorough());
+    }
+    for scenario in models {
+        let scenario = Arc::new(scenario);
+        let found = explore::explore(&scenario, LIMIT);
+        let again = explore::backwards(&scenario, LIMIT);
+        assert_eq!(again, (found.states, found.steps), "{}", scenario.name);
+    }
+}

@@ -126,14 +126,14 @@ impl Scenario {
         self
     }
 
-    /// Turns may begin in the first half of each day only.
+    /// Turns may begin until a certain time of the day only.
     pub(crate) fn windowed(self) -> Self {
         use rollboot::window::{Window, Windows, Zone};
         self.configure(|config| {
             config.windows = Windows::new(vec![Window {
                 days: [true; 7],
                 start: jiff::civil::Time::midnight(),
-                end: Some(jiff::civil::time(12, 0, 0, 0)),
+                end: Some(crate::daemon::closing()),
                 zone: Zone(jiff::tz::TimeZone::UTC),
                 must_fit: Duration::ZERO,
             }]);
