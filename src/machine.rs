@@ -14,8 +14,11 @@ mod acquire;
 mod asked;
 mod call;
 mod check;
+mod cordon;
+mod gate;
 mod guard;
 mod io;
+mod judge;
 mod queue;
 mod reclaim;
 mod recover;
@@ -27,10 +30,10 @@ mod undo;
 mod verify;
 mod wait;
 
-pub use check::{HOLD_FILE, group_of, host_gate, node_gate, recreated_gate, static_pods_gate};
+pub use gate::{Blocked, Gate};
 pub use io::{Action, Event, Op, Reply, Report, Timer};
+pub use judge::{HOLD_FILE, group_of, host_gate, node_gate, recreated_gate, static_pods_gate};
 pub use status::{BlockedBy, Failing, Holder, Label, LockStatus, Reboot, Status};
-pub use wait::{Blocked, Gate};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -102,7 +105,7 @@ enum Phase {
     Latching,
     Reclaiming(reclaim::Reclaiming),
     Acquiring(acquire::Acquiring),
-    Cordoning(turn::Cordoning),
+    Cordoning(cordon::Cordoning),
     Queueing(queue::Queueing),
     Draining(turn::Draining),
     Verifying(verify::Verifying),

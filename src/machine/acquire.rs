@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::check::Aim;
-use super::wait::Blocked;
+use super::gate::Blocked;
 use super::{Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop};
 use crate::backoff::Delay;
 use crate::config::DrainMode;

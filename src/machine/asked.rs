@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::wait::Blocked;
+use super::gate::Blocked;
 use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::Delay;
 use crate::journal::Outcome;

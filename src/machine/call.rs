@@ -142,7 +142,7 @@ impl Machine {
                         );
                         out.report(Report::NotArmed, text);
                     } else {
-                        let advice = super::wait::advice(failure.kind);
+                        let advice = super::gate::advice(failure.kind);
                         out.report(Report::Retrying, format!("{failure}; {advice}"));
                     }
                 }

@@ -5,20 +5,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::wait::{Blocked, Gate};
+use super::gate::{Blocked, Gate};
+use super::judge::{
+    group_of, host_gate, is_control_plane, limits_in_words, node_gate, recreated_gate,
+    static_pods_gate,
+};
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
 use crate::backoff::{Delay, doubling};
-use crate::config::{Config, DrainMode, ForeignCordon, SingleReplica};
+use crate::config::{DrainMode, SingleReplica};
 use crate::drain::{Guard, PodRef, PodView, plan};
-use crate::failure::{Failure, FailureKind};
-use crate::lock::{CONTROL_PLANE, LockView, Verdict};
+use crate::failure::FailureKind;
+use crate::lock::{LockView, Verdict};
 use crate::node::NodeView;
-use crate::reboot::HostGates;
 
-/// Of a text that makes no sense so much is shown.
-const SHOWN: usize = 40;
-/// The detail of [`Gate::Hold`] where a file holds the node, and no annotation.
-pub const HOLD_FILE: &str = "it waits while that file exists";
 /// How often a gate is looked at that nothing announces.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(20);
 
@@ -272,152 +271,4 @@ impl Machine {
             }
         }
     }
-}
-
-/// Why no turn may begin on this Node, if so. `boot_id` is the one of the running kernel.
-pub fn node_gate(config: &Config, boot_id: &str, node: &NodeView) -> Option<Blocked> {
-    let wait = config.drain.foreign_cordon == ForeignCordon::Wait;
-    if node.boot_id != boot_id {
-        Some(Blocked::new(
-            Gate::Node,
-            "the Node reports another boot ID than this host's",
-            "the kubelet has not reported since the boot, or this kubeconfig is another machine's",
-        ))
-    } else if node.deleting {
-        Some(Blocked::new(
-            Gate::Node,
-            "the Node is being deleted",
-            "no turn for it",
-        ))
-    } else if let Some(reason) = &node.hold {
-        Some(Blocked::new(
-            Gate::Hold,
-            format!("held by an operator: {reason}"),
-            "annotation rollboot.io/hold",
-        ))
-    } else if node.unschedulable && wait {
-        Some(Blocked::new(
-            Gate::ForeignCordon,
-            "somebody else has cordoned this node",
-            "kubectl uncordon it, or set drain.foreign-cordon = \"proceed\"",
-        ))
-    } else {
-        None
-    }
-}
-
-/// Why this node could not prove after a reboot that it is healthy, if so: its own static pods are not Ready now already.
-pub fn static_pods_gate(pods: &[PodView]) -> Option<Blocked> {
-    let unready: Vec<_> = pods
-        .iter()
-        .filter(|pod| pod.mirror && !pod.finished && !pod.ready)
-        .map(|pod| pod.pod.to_string())
-        .collect();
-    (!unready.is_empty()).then(|| {
-        Blocked::new(
-            Gate::Pods,
-            format!("static pods are not Ready: {}", unready.join(", ")),
-            "after the reboot the slot would be kept until they are",
-        )
-    })
-}
-
-/// The group whose slots this node takes: the configured one, unless it is part of the control plane.
-pub fn group_of(config: &Config, node: &NodeView, pods: &[PodView]) -> String {
-    if node.control_plane || pods.iter().any(is_control_plane) {
-        CONTROL_PLANE.to_owned()
-    } else {
-        config.lock.group.clone()
-    }
-}
-
-/// Why a lock object is not the one that this node took part in, if so. `known` is the UID of that one.
-pub fn recreated_gate(config: &Config, known: Option<&str>, view: &LockView) -> Option<Blocked> {
-    let another = known.is_some_and(|uid| uid != view.uid);
-    (another && !view.resumed()).then(|| {
-        Blocked::new(
-            Gate::LockRecreated,
-            "the lock object was deleted and created again",
-            format!(
-                "make sure that no node is in a turn, then: kubectl -n {} annotate configmap {} {}={}",
-                config.lock.namespace,
-                config.lock.name,
-                crate::lock::RESUMED,
-                view.uid
-            ),
-        )
-    })
-}
-
-/// Limits that count as 0 because nobody can read them, and what to write instead. Usually nothing.
-fn limits_in_words(view: &LockView, group: &str) -> String {
-    let wrong: Vec<_> = crate::lock::unreadable(&view.data, group)
-        .into_iter()
-        .map(|(key, text)| {
-            let shown: String = text.chars().take(SHOWN).collect();
-            format!("{key} of the lock is {shown:?}, which counts as 0")
-        })
-        .collect();
-    if wrong.is_empty() {
-        String::new()
-    } else {
-        format!("; {}: write a number from 0 to 9999", wrong.join(", "))
-    }
-}
-
-/// Why this host must not, or would not, reboot now, if so.
-pub fn host_gate(result: &Result<HostGates, Failure>) -> Option<Blocked> {
-    match result {
-        Err(failure) => Some(Blocked::new(
-            Gate::Logind,
-            failure.message.clone(),
-            "see: systemctl status systemd-logind",
-        )),
-        Ok(gates) if !gates.inhibitors.is_empty() => {
-            let who: Vec<_> = gates
-                .inhibitors
-                .iter()
-                .map(|lock| format!("{} (pid {}): {}", lock.who, lock.pid, lock.why))
-                .collect();
-            Some(Blocked::new(
-                Gate::Inhibitor,
-                who.join("; "),
-                "a block inhibitor forbids the shutdown; see systemd-inhibit --list",
-            ))
-        }
-        Ok(HostGates {
-            hold: Some(hold), ..
-        }) => Some(Blocked::new(
-            Gate::Hold,
-            format!("held by an operator: {hold}"),
-            HOLD_FILE,
-        )),
-        Ok(HostGates {
-            package_manager: Some(at_work),
-            ..
-        }) => Some(Blocked::new(
-            Gate::PackageManager,
-            at_work.clone(),
-            "looked at again until it is done",
-        )),
-        Ok(gates) if gates.can_reboot != "yes" => {
-            let what = format!("logind's CanReboot says {:?}", gates.can_reboot);
-            let advice = match gates.can_reboot.as_str() {
-                "na" => "this host cannot be rebooted by logind: is it a container?",
-                "no" => "a rule of polkit forbids it, or reboot.target is masked",
-                "challenge" => "polkit would ask for a password: rollboot must run as root",
-                _ => "see: journalctl -u systemd-logind",
-            };
-            Some(Blocked::new(Gate::Logind, what, advice))
-        }
-        Ok(_) => None,
-    }
-}
-
-/// A static pod of the API server or of etcd: this node is part of the control plane, whatever its labels say.
-fn is_control_plane(pod: &PodView) -> bool {
-    pod.mirror
-        && ["kube-apiserver-", "etcd-"]
-            .iter()
-            .any(|prefix| pod.pod.name.starts_with(prefix))
 }

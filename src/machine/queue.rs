@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
+use super::gate::Blocked;
 use super::turn::{Draining, Leave};
-use super::wait::Blocked;
 use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
 use crate::backoff::Delay;
 use crate::drain::Drain;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::wait::Blocked;
+use super::gate::Blocked;
 use super::{Gate, Machine, Op, Phase, Timer};
 use crate::config::Mode;
 use crate::journal::Outcome;

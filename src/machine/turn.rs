@@ -1,32 +1,16 @@
-//! Making the node safe to lose: cordon, then drain.
+//! Making the node safe to lose: the drain, with looks at Node and lock while pods end.
 
 use std::time::Duration;
 
+use super::cordon::Look;
 use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
 use crate::backoff::Delay;
-use crate::config::{DrainMode, ForeignCordon};
 use crate::drain::{Drain, DrainEvent, Progress, TICK_SECONDS};
-use crate::failure::WriteOutcome;
-use crate::journal::{Outcome, Turn};
+use crate::journal::Outcome;
 use crate::lock::LockView;
-use crate::node::{Cordon, Marker, NodePatch, NodeView};
 
 /// How often Node and lock are looked at while pods end.
 const LOOK: Duration = Duration::from_secs(10);
-
-/// Setting the cordon.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Cordoning {
-    step: CordonStep,
-    /// The drain that goes on afterwards, if one has begun.
-    drain: Option<Drain>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum CordonStep {
-    Read,
-    Write,
-}
 
 /// Waiting for the pods to go.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -52,84 +36,7 @@ pub(super) enum Leave {
     Cordon,
 }
 
-/// What a look at the own Node means for a turn.
-enum Look {
-    /// Cordoned, by us or by leave of the configuration.
-    Cordoned,
-    /// Write this, then look again.
-    Write(NodePatch),
-    /// Gone, or another Node of the same name.
-    Lost,
-    Undo(Outcome),
-}
-
 impl Machine {
-    /// The slot is ours: cordon.
-    pub(super) fn cordon(&mut self, out: &mut Out) {
-        out.set(Timer::Drain, Delay::exactly(self.config.drain.timeout));
-        self.cordon_then(out, None);
-    }
-
-    pub(super) fn cordon_then(&mut self, out: &mut Out, drain: Option<Drain>) {
-        self.phase = Phase::Cordoning(Cordoning {
-            step: CordonStep::Read,
-            drain,
-        });
-        self.call(out, Op::ReadNode, Patience::Turn);
-    }
-
-    pub(super) fn on_cordoning(&mut self, out: &mut Out, reply: Reply) {
-        let Phase::Cordoning(cordoning) = &mut self.phase else {
-            return;
-        };
-        match (cordoning.step, reply) {
-            (CordonStep::Read, Reply::Node(result)) => {
-                if let Some(outcome) = self.why_undo_now() {
-                    self.undo(out, outcome);
-                    return;
-                }
-                let begun = self.evictions_begun();
-                match self.look_at_node(result.unwrap_or_default().as_ref(), begun) {
-                    Look::Cordoned => self.cordoned(out),
-                    Look::Lost => self.restart(out),
-                    Look::Undo(outcome) => self.undo(out, outcome),
-                    Look::Write(patch) => {
-                        if let Phase::Cordoning(cordoning) = &mut self.phase {
-                            cordoning.step = CordonStep::Write;
-                        }
-                        self.call(out, Op::PatchNode(patch), Patience::Turn);
-                    }
-                }
-            }
-            (CordonStep::Write, Reply::NodeWritten(outcome)) => match outcome {
-                WriteOutcome::Applied(_) => {
-                    out.report(Report::Cordoned, "the node is cordoned");
-                    self.cordoned(out);
-                }
-                WriteOutcome::Conflict | WriteOutcome::Refused(_) | WriteOutcome::Unknown(_) => {
-                    cordoning.step = CordonStep::Read;
-                    self.call(out, Op::ReadNode, Patience::Turn);
-                }
-            },
-            (step, reply) => {
-                out.report(
-                    Report::Defect,
-                    format!("{step:?} does not expect {reply:?}"),
-                );
-            }
-        }
-    }
-
-    /// A flag changed. A write that is only being repeated because it was refused is not waited for.
-    pub(super) fn cordon_look(&mut self, out: &mut Out) {
-        if self.can_drop_call()
-            && let Some(outcome) = self.why_undo_now()
-        {
-            self.call = None;
-            self.undo(out, outcome);
-        }
-    }
-
     /// [`Self::why_undo`], and the time limit.
     pub(super) fn why_undo_now(&self) -> Option<Outcome> {
         let late = || {
@@ -145,7 +52,7 @@ impl Machine {
     }
 
     /// Nothing is left to evict.
-    fn drained(&mut self, out: &mut Out, drain: Drain) {
+    pub(super) fn drained(&mut self, out: &mut Out, drain: Drain) {
         if self.holds_floor() {
             self.step_aside(out, drain);
         } else {
@@ -153,88 +60,13 @@ impl Machine {
         }
     }
 
-    fn evictions_begun(&self) -> bool {
+    pub(super) fn evictions_begun(&self) -> bool {
         match &self.phase {
             Phase::Cordoning(cordoning) => cordoning.drain.as_ref().is_some_and(Drain::begun),
             Phase::Draining(draining) => draining.drain.begun(),
             Phase::Queueing(queueing) => queueing.drain.begun(),
             Phase::Verifying(_) => true,
             _ => false,
-        }
-    }
-
-    /// Judges the own Node in a turn.
-    fn look_at_node(&self, node: Option<&NodeView>, evictions_begun: bool) -> Look {
-        let (Some(node), Some(turn)) = (node, self.turn()) else {
-            return Look::Lost;
-        };
-        if node.uid != turn.node_uid {
-            return Look::Lost;
-        }
-        if node.deleting {
-            return Look::Undo(Outcome::Again("the Node is being deleted".into()));
-        }
-        if let Some(reason) = &node.hold {
-            return Look::Undo(Outcome::Again(format!("held by an operator: {reason}")));
-        }
-        let cordon = node
-            .parsed_marker()
-            .filter(|marker| marker.turn == turn.id)
-            .map(|marker| marker.cordon);
-        if !node.unschedulable {
-            return Look::Write(self.cordon_patch(node, turn, Cordon::Ours, Some(true)));
-        }
-        if node.cordon_is_ours(turn.id) {
-            return Look::Cordoned;
-        }
-        // Somebody else's. After the first eviction it no longer matters for this turn: it is left as it is.
-        let proceed = self.config.drain.foreign_cordon == ForeignCordon::Proceed;
-        if !evictions_begun && !proceed {
-            return Look::Undo(Outcome::Again(
-                "somebody else has cordoned this node".into(),
-            ));
-        }
-        if cordon == Some(Cordon::Foreign) {
-            return Look::Cordoned;
-        }
-        Look::Write(self.cordon_patch(node, turn, Cordon::Foreign, None))
-    }
-
-    fn cordon_patch(
-        &self,
-        node: &NodeView,
-        turn: &Turn,
-        cordon: Cordon,
-        unschedulable: Option<bool>,
-    ) -> NodePatch {
-        NodePatch {
-            version: node.version.clone(),
-            unschedulable,
-            marker: Some(Marker {
-                turn: turn.id,
-                stamp: self.stamp,
-                boot_id: turn.boot_id.clone(),
-                cordon,
-            }),
-        }
-    }
-
-    fn cordoned(&mut self, out: &mut Out) {
-        let Phase::Cordoning(cordoning) = &mut self.phase else {
-            return;
-        };
-        let begun = cordoning.drain.take();
-        if let Some(outcome) = self.why_undo_now() {
-            self.undo(out, outcome);
-            return;
-        }
-        let drain = begun.unwrap_or_else(|| self.new_drain());
-        if self.config.drain.mode == DrainMode::None {
-            self.drained(out, drain);
-        } else if self.must_queue() {
-            self.queue(out, drain);
-        } else {
-            self.drain(out, drain);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::wait::Blocked;
+use super::gate::Blocked;
 use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::{Delay, after_failed_turns};
 use crate::failure::WriteOutcome;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::check::host_gate;
-use super::wait::Blocked;
+use super::gate::Blocked;
+use super::judge::host_gate;
 use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::Delay;
 use crate::config::DrainMode;
