@@ -71,7 +71,7 @@ pub(crate) fn explore(scenario: &Arc<Scenario>, limit: usize) -> Found {
 /// How many states and steps there are if what can happen is tried in the opposite order. Of the states that count as one
 /// another is then looked at: if they are not one, the numbers differ.
 pub(crate) fn backwards(scenario: &Arc<Scenario>, limit: usize) -> (usize, usize) {
-    let reverse = |mut acts: Vec<(usize, Act)>| {
+    let reverse = |mut acts: Numbered| {
         acts.reverse();
         acts
     };
@@ -79,11 +79,10 @@ pub(crate) fn backwards(scenario: &Arc<Scenario>, limit: usize) -> (usize, usize
     (found.states, found.steps)
 }
 
-fn explore_by(
-    scenario: &Arc<Scenario>,
-    limit: usize,
-    order: fn(Vec<(usize, Act)>) -> Vec<(usize, Act)>,
-) -> Found {
+/// What can happen, each with its place among all that can.
+type Numbered = Vec<(usize, Act)>;
+
+fn explore_by(scenario: &Arc<Scenario>, limit: usize, order: fn(Numbered) -> Numbered) -> Found {
     let mut graph = Graph::default();
     let first = World::new(Arc::clone(scenario));
     let mut queue = VecDeque::new();
