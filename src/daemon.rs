@@ -38,12 +38,6 @@ pub struct Daemon<C, H> {
     exit: bool,
 }
 
-/// What the loop waits for next.
-enum Next {
-    Event(Event),
-    Nothing,
-}
-
 impl<C: Cluster + 'static, H: Host + 'static> Daemon<C, H> {
     /// A daemon that has not started.
     pub fn new(machine: Machine, cluster: Rc<C>, host: Rc<H>) -> Self {
@@ -75,11 +69,11 @@ impl<C: Cluster + 'static, H: Host + 'static> Daemon<C, H> {
         let next = tokio::select! {
             biased;
             () = sleep_until(due), if due.is_some() => {
-                self.timers.pop(Instant::now()).map_or(Next::Nothing, |timer| Next::Event(Event::Timer(timer)))
+                self.timers.pop(Instant::now()).map(Event::Timer)
             }
-            event = self.tasks.next() => Next::Event(event),
+            event = self.tasks.next() => Some(event),
         };
-        if let Next::Event(event) = next {
+        if let Some(event) = next {
             self.feed(event);
         }
     }

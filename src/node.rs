@@ -1,5 +1,11 @@
 //! The own Node as data, the marker that says whose cordon it bears, and whether it could be lifted.
 
+mod hands_off;
+
+pub use hands_off::{HANDS_OFF, HANDS_OFF_VALUE, Notice};
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::lock::TurnId;
@@ -26,6 +32,8 @@ pub struct NodeView {
     pub marker: Option<String>,
     /// The text of the [`HOLD`] annotation.
     pub hold: Option<String>,
+    /// Those of [`HANDS_OFF`] that are there.
+    pub hands_off: BTreeMap<&'static str, Notice>,
     /// It has a deletion timestamp.
     pub deleting: bool,
     /// It bears the role label of a control-plane node.
@@ -70,6 +78,10 @@ pub struct Marker {
     pub boot_id: String,
     /// Whose cordon it is.
     pub cordon: Cordon,
+    /// The annotations of [`HANDS_OFF`] that this turn has set. A marker of an older version names none, one of a newer version
+    /// may name others.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub hands_off: BTreeSet<String>,
 }
 
 impl Marker {
@@ -88,6 +100,8 @@ pub struct NodePatch {
     pub unschedulable: Option<bool>,
     /// The marker: set it, or remove it.
     pub marker: Option<Marker>,
+    /// Annotations of [`HANDS_OFF`] to set, or to remove.
+    pub hands_off: BTreeMap<&'static str, bool>,
 }
 
 impl NodeView {

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::config::load::load;
 use crate::failure::{Failure, FailureKind, WriteOutcome};
 use crate::lock::{LockPatch, LockView};
-use crate::node::{Cordon, NodePatch, NodeView};
+use crate::node::{NodePatch, NodeView};
 use crate::ports::Cluster;
 
 /// A holder asks logind at most 5 s after it last read the lock; with the entry revoked for longer, it will not ask any more.
@@ -138,34 +138,37 @@ async fn write(
     ))
 }
 
-/// Offers to lift a cordon that bears our mark.
+/// Offers to take away what a turn has left on the Node: its cordon, and what it told autoscalers.
 async fn lift_cordon(
     cluster: &KubeletCluster,
     node: &NodeView,
     ask: &Unlock,
 ) -> Result<Exit, Failed> {
-    let Some(marker) = node.parsed_marker() else {
+    // The version that was read: a daemon that has begun to clean up by itself is not disturbed.
+    let turn = node.parsed_marker().map(|marker| marker.turn);
+    let Some(patch) = NodePatch::clean(node, turn).filter(|_| turn.is_some()) else {
         return Ok(Exit::Ok);
     };
-    let ours = marker.cordon == Cordon::Ours && node.unschedulable;
-    if !ours
-        || !(ask.uncordon
-            || confirmed(&format!(
-                "lift the cordon that rollboot set on {}?",
-                ask.node
-            ))?)
-    {
+    let name = &ask.node;
+    let (question, done) = if patch.unschedulable.is_some() {
+        (
+            format!("lift the cordon that rollboot set on {name}?"),
+            format!("{name} is schedulable again"),
+        )
+    } else if patch.hands_off.is_empty() {
+        return Ok(Exit::Ok);
+    } else {
+        (
+            format!("let autoscalers have {name} again, from which rollboot keeps them off?"),
+            format!("autoscalers may have {name} again"),
+        )
+    };
+    if !(ask.uncordon || confirmed(&question)?) {
         return Ok(Exit::Ok);
     }
-    // The version that was read: a daemon that has begun to clean up by itself is not disturbed.
-    let patch = NodePatch {
-        version: node.version.clone(),
-        unschedulable: Some(false),
-        marker: None,
-    };
     match cluster.patch_node(&patch).await {
         WriteOutcome::Applied(_) => {
-            say(&format!("{} is schedulable again", ask.node));
+            say(&done);
             Ok(Exit::Ok)
         }
         WriteOutcome::Conflict => {
@@ -180,7 +183,7 @@ async fn lift_cordon(
 fn confirmed(question: &str) -> Result<bool, Failed> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        say("its cordon stays; --uncordon lifts it");
+        say("its Node stays as it is; --uncordon says yes to that");
         return Ok(false);
     }
     let mut answer = String::new();

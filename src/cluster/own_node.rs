@@ -1,5 +1,7 @@
 //! The own Node: the few fields of it that a turn depends on, and its cordon.
 
+use std::collections::BTreeMap;
+
 use http::Method;
 use serde::Deserialize;
 use serde_json::json;
@@ -10,7 +12,10 @@ use super::lock_map::check_precondition;
 use super::text::{name, query};
 use super::{KubeletCluster, MERGE_PATCH};
 use crate::failure::{Failure, WriteOutcome};
-use crate::node::{FIELD_MANAGER, MARKER, NodePatch, NodeView, Readiness};
+use crate::node::{
+    FIELD_MANAGER, HANDS_OFF, HANDS_OFF_VALUE, MARKER, Marker, NodePatch, NodeView, Notice,
+    Readiness,
+};
 
 /// The part of a Node that is read. Images, addresses and most of `managedFields` are skipped without being kept.
 #[derive(Debug, Deserialize)]
@@ -50,9 +55,13 @@ struct Annotations {
     marker: Option<String>,
     #[serde(rename = "rollboot.io/hold")]
     hold: Option<String>,
+    #[serde(rename = "cluster-autoscaler.kubernetes.io/scale-down-disabled")]
+    cluster_autoscaler: Option<String>,
+    #[serde(rename = "karpenter.sh/do-not-disrupt")]
+    karpenter: Option<String>,
 }
 
-/// Who owns which fields; of those only `spec.unschedulable`.
+/// Who owns which fields; of those only what a turn writes and takes away again.
 #[derive(Debug, Deserialize)]
 struct Managed {
     manager: Option<String>,
@@ -65,6 +74,22 @@ struct Managed {
 struct Fields {
     #[serde(rename = "f:spec")]
     spec: Option<SpecFields>,
+    #[serde(rename = "f:metadata")]
+    metadata: Option<MetadataFields>,
+}
+
+#[derive(Debug, Deserialize)]
+struct MetadataFields {
+    #[serde(rename = "f:annotations")]
+    annotations: Option<AnnotationFields>,
+}
+
+#[derive(Debug, Deserialize)]
+struct AnnotationFields {
+    #[serde(rename = "f:cluster-autoscaler.kubernetes.io/scale-down-disabled")]
+    cluster_autoscaler: Present,
+    #[serde(rename = "f:karpenter.sh/do-not-disrupt")]
+    karpenter: Present,
 }
 
 #[derive(Debug, Deserialize)]
@@ -116,11 +141,39 @@ impl From<Node> for NodeView {
         } = node.metadata;
         let labels = labels.unwrap_or_default();
         let annotations = annotations.unwrap_or_default();
+        let managed = managed_fields.unwrap_or_default();
+        let notices = [
+            (
+                annotations.cluster_autoscaler,
+                owns(&managed, |fields| {
+                    fields
+                        .annotations()
+                        .is_some_and(|it| it.cluster_autoscaler.is_some())
+                }),
+            ),
+            (
+                annotations.karpenter,
+                owns(&managed, |fields| {
+                    fields
+                        .annotations()
+                        .is_some_and(|it| it.karpenter.is_some())
+                }),
+            ),
+        ];
+        let notices = HANDS_OFF.into_iter().zip(notices);
         Self {
             uid,
             version: resource_version,
             unschedulable: node.spec.unschedulable.unwrap_or_default(),
-            cordon_owned: owns_cordon(&managed_fields.unwrap_or_default()),
+            cordon_owned: owns(&managed, |fields| {
+                let spec = fields.spec.as_ref();
+                spec.is_some_and(|spec| spec.unschedulable.is_some())
+            }),
+            hands_off: notices
+                .filter_map(|(name, (value, owned))| {
+                    value.map(|value| (name, Notice { value, owned }))
+                })
+                .collect(),
             marker: annotations.marker,
             hold: annotations.hold,
             deleting: deletion_timestamp.is_some(),
@@ -137,17 +190,17 @@ impl From<Node> for NodeView {
     }
 }
 
-/// Whether we own the cordon and nobody else does: somebody who applied it too, or set it anew, has made it theirs.
-fn owns_cordon(managed: &[Managed]) -> bool {
+impl Fields {
+    fn annotations(&self) -> Option<&AnnotationFields> {
+        self.metadata.as_ref()?.annotations.as_ref()
+    }
+}
+
+/// Whether we own a field and nobody else does: somebody who applied it too, or set it anew, has made it theirs.
+fn owns(managed: &[Managed], field: impl Fn(&Fields) -> bool) -> bool {
     let mut owners = managed
         .iter()
-        .filter(|entry| {
-            entry
-                .fields
-                .as_ref()
-                .and_then(|fields| fields.spec.as_ref())
-                .is_some_and(|spec| spec.unschedulable.is_some())
-        })
+        .filter(|entry| entry.fields.as_ref().is_some_and(&field))
         .map(|entry| {
             entry.manager.as_deref() == Some(FIELD_MANAGER)
                 && entry.subresource.as_deref().unwrap_or_default().is_empty()
@@ -202,7 +255,7 @@ impl KubeletCluster {
         answer.object::<Node>().map(|_| true)
     }
 
-    /// Writes cordon and marker in one request, so that neither is ever there without the other.
+    /// Writes cordon, marker and what autoscalers are told in one request, so that none is ever there without the others.
     pub(super) async fn write_node(&self, patch: &NodePatch) -> WriteOutcome<NodeView> {
         let what = format!("cannot change Node {}", self.node);
         if let Err(failure) = check_precondition(&what, &patch.version) {
@@ -212,10 +265,15 @@ impl KubeletCluster {
             version,
             unschedulable,
             marker,
+            hands_off,
         } = patch;
+        let mut annotations = BTreeMap::from([(MARKER, marker.as_ref().map(Marker::encode))]);
+        annotations.extend(hands_off.iter().map(|(name, set)| {
+            let value = set.then(|| HANDS_OFF_VALUE.to_owned());
+            (*name, value)
+        }));
         let mut body = json!({"metadata": {
-            "resourceVersion": version,
-            "annotations": {MARKER: marker.as_ref().map(|marker| marker.encode())},
+            "resourceVersion": version, "annotations": annotations,
         }});
         if let (Some(value), Some(body)) = (unschedulable, body.as_object_mut()) {
             // A cordon that is lifted leaves no field behind, and so no owner of it.

@@ -1,5 +1,7 @@
 //! Making the node safe to lose begins with a cordon. Also judges the own Node in a turn.
 
+use std::collections::BTreeSet;
+
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
 use crate::backoff::Delay;
 use crate::config::{DrainMode, ForeignCordon};
@@ -144,16 +146,14 @@ impl Machine {
         cordon: Cordon,
         unschedulable: Option<bool>,
     ) -> NodePatch {
-        NodePatch {
-            version: node.version.clone(),
-            unschedulable,
-            marker: Some(Marker {
-                turn: turn.id,
-                stamp: self.stamp,
-                boot_id: turn.boot_id.clone(),
-                cordon,
-            }),
-        }
+        let marker = Marker {
+            turn: turn.id,
+            stamp: self.stamp,
+            boot_id: turn.boot_id.clone(),
+            cordon,
+            hands_off: BTreeSet::new(),
+        };
+        NodePatch::mark(node, marker, unschedulable)
     }
 
     fn cordoned(&mut self, out: &mut Out) {

@@ -4,6 +4,8 @@
 //! An earlier process may have sent writes that have not landed. Both objects are therefore really changed, under their
 //! version, before anything is decided: first the lock, then the own Node. A late write then meets a newer version.
 
+use std::collections::BTreeSet;
+
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
 use crate::failure::WriteOutcome;
 use crate::journal::{Outcome, Stage, Turn};
@@ -261,13 +263,10 @@ impl Machine {
             stamp: self.stamp,
             boot_id,
             cordon,
+            hands_off: BTreeSet::new(),
         };
-        start.marker = Some(marker.clone());
-        let patch = NodePatch {
-            version: node.version,
-            unschedulable: None,
-            marker: Some(marker),
-        };
+        let patch = NodePatch::restamp(&node, marker);
+        start.marker.clone_from(&patch.marker);
         self.starting(out, Step::VoidNode, Op::PatchNode(patch));
     }
 

@@ -190,15 +190,10 @@ impl Machine {
         }
     }
 
-    /// What must be written to the own Node: our cordon lifted, our marker removed. A Node that is being deleted keeps both.
+    /// What must be written to the own Node. One that is being deleted keeps everything.
     fn clean_node(&self, node: Option<NodeView>) -> Option<NodePatch> {
-        let node = node.filter(|node| !node.deleting && node.marker.is_some())?;
-        let ours = self.turn().is_some_and(|turn| node.cordon_is_ours(turn.id));
-        Some(NodePatch {
-            version: node.version,
-            unschedulable: ours.then_some(false),
-            marker: None,
-        })
+        let node = node.filter(|node| !node.deleting)?;
+        NodePatch::clean(&node, self.turn().map(|turn| turn.id))
     }
 
     fn give_up_slot(&mut self, out: &mut Out, view: Option<LockView>) {

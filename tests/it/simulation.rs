@@ -3,6 +3,7 @@
 mod control_plane;
 mod gates;
 mod guard;
+mod hands_off;
 mod observe;
 mod queue;
 mod status;
@@ -14,7 +15,7 @@ use rollboot::journal::Failed;
 use rollboot::machine::{Event, Label, Op, Timer};
 use rollboot::request::Requests;
 use world::{World, lock, request};
-pub(crate) use world::{plenty, pod};
+pub(crate) use world::{plenty, pod, write_node};
 
 const HOUR: f64 = 3600.0;
 

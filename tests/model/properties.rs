@@ -9,8 +9,10 @@ use std::fmt;
 
 use rollboot::journal::Stage;
 use rollboot::lock::{Entry, LockPatch};
+use rollboot::node::{HANDS_OFF, NodePatch};
 
 use crate::names::NODES;
+use crate::server::{THEIRS, names_ours};
 use crate::world::{Owner, Shutdown, World};
 
 /// A promise that was broken.
@@ -42,6 +44,10 @@ pub(crate) enum Violation {
     Twice,
     /// A cordon was lifted that somebody else had set.
     ForeignCordonLifted,
+    /// What somebody else told an autoscaler was changed.
+    ForeignNoticeChanged,
+    /// What we told an autoscaler stays with no marker that says so.
+    NoticeLeft,
     /// A cordon was lifted, or a slot released, while the host was going down.
     GaveUpGoingDown,
     /// A pod was evicted from a node without a cordon.
@@ -234,6 +240,24 @@ impl World {
         let before = self.nodes[at].as_ref().and_then(|node| node.cordon);
         if before == Some(Owner::Foreign) && cordon.is_none() {
             self.break_promise(Violation::ForeignCordonLifted);
+        }
+    }
+
+    /// A write of a Node by its daemon takes effect: what autoscalers are told, and by whom, is never in doubt.
+    pub(crate) fn judge_hands_off(&mut self, at: usize, patch: &NodePatch) {
+        let node = self.nodes[at].as_ref();
+        let was = names_ours(node.and_then(|node| node.marker.as_deref()));
+        let after = patch.marker.as_ref();
+        let named = |name: &str| after.is_some_and(|marker| marker.hands_off.contains(name));
+        if patch.hands_off.contains_key(THEIRS) || named(THEIRS) {
+            self.break_promise(Violation::ForeignNoticeChanged);
+        }
+        let is = match patch.hands_off.get(HANDS_OFF[0]) {
+            Some(set) => *set,
+            None => was,
+        };
+        if is != named(HANDS_OFF[0]) {
+            self.break_promise(Violation::NoticeLeft);
         }
     }
 

@@ -4,7 +4,8 @@ use rollboot::drain::PodRef;
 use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::lock::{LockPatch, LockView};
 use rollboot::machine::{Event, Op, Reply};
-use rollboot::node::{NodePatch, NodeView, Readiness};
+use rollboot::node::{HANDS_OFF, HANDS_OFF_VALUE, Marker, NodePatch, NodeView, Notice, Readiness};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ impl Node {
             unschedulable: self.cordon.is_some(),
             cordon_owned: self.cordon == Some(Owner::Us),
             marker: self.marker.clone(),
+            hands_off: self.hands_off(),
             hold: self.hold.then(|| "h".to_owned()),
             deleting: self.deleting,
             control_plane: false,
@@ -48,6 +50,31 @@ impl Node {
             },
         }
     }
+}
+
+/// The annotation for the one autoscaler is somebody else's on every Node.
+pub(crate) const THEIRS: &str = HANDS_OFF[1];
+
+impl Node {
+    /// That for the other is there while the marker names it, which every write is judged by.
+    fn hands_off(&self) -> BTreeMap<&'static str, Notice> {
+        let theirs = Notice {
+            value: HANDS_OFF_VALUE.to_owned(),
+            owned: false,
+        };
+        let ours = Notice {
+            owned: true,
+            ..theirs.clone()
+        };
+        let set = names_ours(self.marker.as_deref()).then_some((HANDS_OFF[0], ours));
+        set.into_iter().chain([(THEIRS, theirs)]).collect()
+    }
+}
+
+/// Whether a marker says that it is this turn that keeps an autoscaler off.
+pub(crate) fn names_ours(marker: Option<&str>) -> bool {
+    let marker = marker.and_then(|text| serde_json::from_str::<Marker>(text).ok());
+    marker.is_some_and(|marker| marker.hands_off.contains(HANDS_OFF[0]))
 }
 
 impl World {
@@ -210,7 +237,7 @@ impl World {
         if conditional && node.version != patch.version {
             return WriteOutcome::Conflict;
         }
-        let marker = patch.marker.as_ref().map(rollboot::node::Marker::encode);
+        let marker = patch.marker.as_ref().map(Marker::encode);
         let cordon = match patch.unschedulable {
             Some(false) => None,
             // A value that is there already changes hands with nobody.
@@ -219,6 +246,7 @@ impl World {
         };
         if (&node.marker, node.cordon) != (&marker, cordon) {
             self.judge_node_change(from, cordon);
+            self.judge_hands_off(from, patch);
             self.change_node(from, |node| {
                 node.marker = marker;
                 node.cordon = cordon;

@@ -168,6 +168,8 @@ class EachJudgeCanFail(unittest.TestCase):
         self.assert_broken(invariants.left_behind(without(17)), "still holds a slot")
         self.assert_broken(invariants.left_behind(without(16)), "marker", "still cordoned")
         self.assert_broken(invariants.left_behind(history(*good_turn()), cordoned=["n1"]), "lost the cordon")
+        told = NodeAt(18, "n1", "b", "True", False, {"karpenter.sh/do-not-disrupt": "true"})
+        self.assert_broken(invariants.left_behind(history(*good_turn(), told)), "tells autoscalers")
 
 
 class Reading(unittest.TestCase):

@@ -84,6 +84,8 @@ pub(super) fn others(own: &str, schedulable: &Result<Vec<String>, Failure>) -> F
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::super::finding::Verdict;
     use super::*;
     use crate::config::ForeignCordon;
@@ -97,6 +99,7 @@ mod tests {
             version: "1".into(),
             unschedulable: false,
             cordon_owned: false,
+            hands_off: BTreeMap::new(),
             marker: None,
             hold: None,
             deleting: false,

@@ -1,8 +1,10 @@
 //! The own Node on the wire: what is read of it, whose its cordon is, and how it is written.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rollboot::failure::{FailureKind, WriteOutcome};
 use rollboot::lock::TurnId;
-use rollboot::node::{Cordon, Marker, NodePatch};
+use rollboot::node::{Cordon, HANDS_OFF, Marker, NodePatch, Notice};
 use rollboot::ports::Cluster;
 use serde_json::{Value, json};
 
@@ -36,6 +38,7 @@ fn marker() -> Marker {
         stamp: TurnId(2),
         boot_id: "b1".to_owned(),
         cordon: Cordon::Ours,
+        hands_off: BTreeSet::new(),
     }
 }
 
@@ -64,6 +67,7 @@ async fn cordon_and_marker_go_in_one_patch() {
             version: "6".to_owned(),
             unschedulable,
             marker,
+            hands_off: BTreeMap::from([(HANDS_OFF[number % 2], number == 0)]),
         };
         let outcome = cluster.patch_node(&patch).await;
         assert!(
@@ -77,6 +81,12 @@ async fn cordon_and_marker_go_in_one_patch() {
             "application/merge-patch+json"
         );
         let mut body = json!({"metadata": {"resourceVersion": "6", "annotations": {"rollboot.io/turn": annotation}}});
+        let told = if number == 0 {
+            json!("true")
+        } else {
+            Value::Null
+        };
+        body["metadata"]["annotations"][HANDS_OFF[number % 2]] = told;
         if !spec.is_null() {
             body["spec"] = spec;
         }
@@ -215,4 +225,38 @@ async fn the_cordon_is_ours_only_if_nobody_else_owns_it() {
         let node = cluster_at(folder.path(), &server.url).read_node().await;
         assert_eq!(node.unwrap().unwrap().cordon_owned, owned, "{managed}");
     }
+}
+
+#[tokio::test]
+async fn what_autoscalers_are_told_is_read_with_whose_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let owner = |manager: &str, name: &str| {
+        let fields = json!({"f:metadata": {"f:annotations": {format!("f:{name}"): {}, ".": {}}}});
+        json!({"manager": manager, "operation": "Update", "fieldsV1": fields})
+    };
+    let [cluster_autoscaler, karpenter] = HANDS_OFF;
+    let mut object = node_object();
+    object["metadata"]["annotations"][cluster_autoscaler] = json!("true");
+    object["metadata"]["annotations"][karpenter] = json!("x");
+    let mut half = object.clone();
+    half["metadata"]["annotations"][karpenter] = Value::Null;
+    object["metadata"]["managedFields"] = json!([
+        owner("rollboot", cluster_autoscaler),
+        owner("rollboot", karpenter),
+        owner("kubectl-annotate", karpenter),
+    ]);
+    let server = Server::plain([Reply::Json(200, object), Reply::Json(200, half)]).await;
+    let cluster = cluster_at(folder.path(), &server.url);
+    let read = async || cluster.read_node().await.unwrap().unwrap().hands_off;
+    let notice = |value: &str, owned| Notice {
+        value: value.to_owned(),
+        owned,
+    };
+    let told = [
+        (cluster_autoscaler, notice("true", true)),
+        (karpenter, notice("x", false)),
+    ];
+    assert_eq!(read().await, BTreeMap::from(told));
+    let told = [(cluster_autoscaler, notice("true", false))];
+    assert_eq!(read().await, BTreeMap::from(told), "nobody owns it");
 }

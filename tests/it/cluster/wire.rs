@@ -121,6 +121,7 @@ async fn a_write_without_a_precondition_is_not_sent() {
             version: version.to_owned(),
             unschedulable: Some(true),
             marker: None,
+            hands_off: BTreeMap::new(),
         };
         let (lock, node) = (
             cluster.patch_lock(&lock).await,

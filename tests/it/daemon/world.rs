@@ -14,7 +14,7 @@ use rollboot::request::{Request, Requests};
 use rollboot::shutdown::{ShutdownFacts, StopReason};
 use tokio::sync::Notify;
 
-use crate::simulation::{plenty, pod};
+use crate::simulation::{plenty, pod, write_node};
 
 pub(crate) struct World {
     lock: RefCell<LockView>,
@@ -44,6 +44,7 @@ impl World {
                 version: "1".into(),
                 unschedulable: false,
                 cordon_owned: false,
+                hands_off: BTreeMap::new(),
                 marker: None,
                 hold: None,
                 deleting: false,
@@ -167,12 +168,7 @@ impl Cluster for World {
         if patch.version != node.version {
             return WriteOutcome::Conflict;
         }
-        if let Some(unschedulable) = patch.unschedulable {
-            node.unschedulable = unschedulable;
-            node.cordon_owned = unschedulable;
-        }
-        node.marker = patch.marker.as_ref().map(rollboot::node::Marker::encode);
-        node.version = next(&node.version);
+        write_node(&mut node, patch);
         WriteOutcome::Applied(node.clone())
     }
 

@@ -11,7 +11,7 @@ use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::journal::{Journal, Stage};
 use rollboot::lock::{LockView, TurnId};
 use rollboot::machine::{Action, Event, HostId, Label, Machine, Op, Reply, Timer};
-use rollboot::node::{Marker, NodeView, Readiness};
+use rollboot::node::{HANDS_OFF_VALUE, Marker, NodePatch, NodeView, Notice, Readiness};
 use rollboot::ports::{HostGates, RebootAnswer, RebootReply};
 use rollboot::request::{Request, Requests};
 use rollboot::shutdown::{ShutdownFacts, StopReason};
@@ -128,6 +128,7 @@ impl World {
                 version: "1".into(),
                 unschedulable: false,
                 cordon_owned: false,
+                hands_off: BTreeMap::new(),
                 marker: None,
                 hold: None,
                 deleting: false,
@@ -344,12 +345,7 @@ impl World {
                 Reply::NodeWritten(WriteOutcome::Conflict)
             }
             Op::PatchNode(patch) => {
-                if let Some(unschedulable) = patch.unschedulable {
-                    self.node.unschedulable = unschedulable;
-                    self.node.cordon_owned = unschedulable;
-                }
-                self.node.marker = patch.marker.as_ref().map(Marker::encode);
-                self.node.version = next(&self.node.version);
+                write_node(&mut self.node, &patch);
                 Reply::NodeWritten(WriteOutcome::Applied(self.node.clone()))
             }
             Op::PeerExists(node) => Reply::Peer(Ok(*self.peers.get(&node).unwrap_or(&true))),
@@ -427,6 +423,24 @@ impl World {
     pub(crate) fn wait(&mut self, machine: &mut Machine, seconds: f64) {
         self.until(machine, seconds, |_, _| false);
     }
+}
+
+/// What a server makes of a patch whose version is right.
+pub(crate) fn write_node(node: &mut NodeView, patch: &NodePatch) {
+    if let Some(unschedulable) = patch.unschedulable {
+        node.unschedulable = unschedulable;
+        node.cordon_owned = unschedulable;
+    }
+    for (name, set) in &patch.hands_off {
+        let value = HANDS_OFF_VALUE.to_owned();
+        if *set {
+            node.hands_off.insert(name, Notice { value, owned: true });
+        } else {
+            node.hands_off.remove(name);
+        }
+    }
+    node.marker = patch.marker.as_ref().map(Marker::encode);
+    node.version = next(&node.version);
 }
 
 fn next(version: &str) -> String {

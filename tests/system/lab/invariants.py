@@ -120,6 +120,10 @@ def wrong_reboots(history: History, boots: dict[str, int], expected: dict[str, i
     return violations
 
 
+# What a turn tells autoscalers; in the tests nobody else does.
+HANDS_OFF = {"cluster-autoscaler.kubernetes.io/scale-down-disabled", "karpenter.sh/do-not-disrupt"}
+
+
 def left_behind(history: History, cordoned: Collection[str] = ()) -> list[str]:
     """In the end nobody holds a slot, bears our marker or is cordoned."""
     world = history.end()
@@ -127,6 +131,8 @@ def left_behind(history: History, cordoned: Collection[str] = ()) -> list[str]:
     for name, node in sorted(world.nodes.items()):
         if "rollboot.io/turn" in node.annotations:
             violations.append(f"in the end the Node of {name} still bears our marker")
+        for key in sorted(HANDS_OFF & node.annotations.keys()):
+            violations.append(f"in the end {name} still tells autoscalers {key}")
         if node.unschedulable and name not in cordoned:
             violations.append(f"in the end {name} is still cordoned")
         if not node.unschedulable and name in cordoned:

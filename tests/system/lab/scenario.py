@@ -211,7 +211,8 @@ class Lab:
         self.plane.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false")
         for machine in self.machines:
             self.plane.kubectl("uncordon", machine.name)
-            self.plane.kubectl("annotate", "node", machine.name, "rollboot.io/turn-", "rollboot.io/hold-")
+            stale = ["rollboot.io/turn", "rollboot.io/hold", *sorted(invariants.HANDS_OFF)]
+            self.plane.kubectl("annotate", "node", machine.name, *(f"{key}-" for key in stale))
         for machine in self.machines:
             # A taint that lingers would put the next scenario's pods elsewhere.
             wait_until(f"{machine.name} has no taint", lambda m=machine: not self.node(m)["spec"].get("taints"))

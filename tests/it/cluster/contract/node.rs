@@ -1,5 +1,6 @@
 //! The own Node: cordon, marker, ownership; other Nodes; the credential itself.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use rollboot::cluster::KubeletCluster;
 use rollboot::config::Config;
 use rollboot::failure::{FailureKind, WriteOutcome};
 use rollboot::lock::TurnId;
-use rollboot::node::{Cordon, Marker, NodePatch, NodeView};
+use rollboot::node::{Cordon, HANDS_OFF, Marker, NodePatch, NodeView};
 use rollboot::ports::Cluster;
 use serde_json::json;
 
@@ -19,6 +20,7 @@ cases! {
     both:
     cordon_and_marker_are_written_and_lifted_together,
     a_cordon_that_somebody_else_touched_is_not_ours,
+    autoscalers_are_told_with_the_cordon_and_what_others_told_them_stays,
     the_own_node_may_be_missing_and_another_one_is_not_ours_to_see,
     who_we_are_changes_with_the_certificate_on_disk,
 }
@@ -34,7 +36,9 @@ fn patch(view: &NodeView, unschedulable: Option<bool>, marked: bool) -> NodePatc
             stamp: TurnId(2),
             boot_id: view.boot_id.clone(),
             cordon: Cordon::Ours,
+            hands_off: BTreeSet::new(),
         }),
+        hands_off: BTreeMap::new(),
     }
 }
 
@@ -122,6 +126,70 @@ async fn a_cordon_that_somebody_else_touched_is_not_ours(plane: &Plane) {
         .await;
     let shared = read().await;
     assert!(shared.unschedulable && !shared.cordon_owned);
+}
+
+/// What is told of autoscalers on the Node, with whether it is ours.
+fn told(view: &NodeView) -> Vec<(&str, &str, bool)> {
+    let all = view.hands_off.iter();
+    all.map(|(name, it)| (*name, it.value.as_str(), it.owned))
+        .collect()
+}
+
+async fn autoscalers_are_told_with_the_cordon_and_what_others_told_them_stays(plane: &Plane) {
+    let a = plane.node("contract-a");
+    let [cluster_autoscaler, karpenter] = HANDS_OFF;
+    let annotate = async |value: serde_json::Value| {
+        let body = json!({"metadata": {"annotations": {karpenter: value}}}).to_string();
+        let path = format!("{NODE}?fieldManager=kubectl-annotate");
+        plane.call("PATCH", &path, MERGE, &body).await;
+    };
+    let read = async || a.read_node().await.unwrap().unwrap();
+    let marker = |view: &NodeView| patch(view, None, true).marker.unwrap();
+    let cordon = async || {
+        let view = read().await;
+        applied(
+            a.patch_node(&NodePatch::mark(&view, marker(&view), Some(true)))
+                .await,
+        )
+    };
+    let clean = async || {
+        let patch = NodePatch::clean(&read().await, Some(TurnId(1))).unwrap();
+        applied(a.patch_node(&patch).await)
+    };
+    assert_eq!(told(&read().await), []);
+
+    let cordoned = cordon().await;
+    let both = [
+        (cluster_autoscaler, "true", true),
+        (karpenter, "true", true),
+    ];
+    assert!(cordoned.cordon_is_ours(TurnId(1)));
+    assert_eq!(told(&cordoned), both);
+    // A start over it, and a cordon that is set again.
+    let restamped = NodePatch::restamp(&cordoned, marker(&cordoned));
+    assert_eq!(told(&applied(a.patch_node(&restamped).await)), both);
+    plane.cordon_as("kubectl-uncordon", None).await;
+    assert_eq!(told(&cordon().await), both);
+    let lifted = clean().await;
+    assert!(!lifted.unschedulable && lifted.marker.is_none());
+    assert_eq!(told(&lifted), []);
+
+    // Somebody changed one meanwhile, or removed it and set the same again: it is theirs.
+    for values in [vec![json!("false")], vec![json!(null), json!("true")]] {
+        cordon().await;
+        for value in &values {
+            annotate(value.clone()).await;
+        }
+        let text = values.last().unwrap().as_str().unwrap();
+        assert_eq!(told(&clean().await), [(karpenter, text, false)]);
+        // It was there before the next turn.
+        assert_eq!(
+            told(&cordon().await),
+            [(cluster_autoscaler, "true", true), (karpenter, text, false)]
+        );
+        assert_eq!(told(&clean().await), [(karpenter, text, false)]);
+        annotate(json!(null)).await;
+    }
 }
 
 async fn the_own_node_may_be_missing_and_another_one_is_not_ours_to_see(plane: &Plane) {
