@@ -68,6 +68,8 @@ pub struct Drain {
     pub timeout: Duration,
     /// Nothing new on the node for so long before the reboot.
     pub quiet: Duration,
+    /// Volumes that are still attached after the drain are waited for, for so long at most.
+    pub volumes_timeout: Duration,
     /// Pods without a controller.
     pub unmanaged: Unmanaged,
     /// Pods with an emptyDir volume.
@@ -171,6 +173,7 @@ impl Default for Config {
                 mode: DrainMode::Evict,
                 timeout: Duration::from_secs(30 * 60),
                 quiet: Duration::from_secs(5),
+                volumes_timeout: Duration::from_secs(120),
                 unmanaged: Unmanaged::Refuse,
                 empty_dir: EmptyDir::Evict,
                 unsafe_to_evict: UnsafeToEvict::Refuse,

@@ -7,6 +7,7 @@ mod engine;
 mod guard;
 mod plan;
 mod pod;
+mod volumes;
 mod wish;
 
 pub use controller::{ControllerRef, ControllerView, Kind};
@@ -14,4 +15,5 @@ pub use engine::{Drain, DrainEvent, Progress, TICK_SECONDS};
 pub use guard::{Guard, Wave};
 pub use plan::{Choice, Plan, choose, plan};
 pub use pod::{Controller, EvictAnswer, PodRef, PodView};
+pub use volumes::{Attached, LOOK as VOLUMES_LOOK, Volumes};
 pub use wish::{Order, Wish, Wishes};

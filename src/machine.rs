@@ -28,6 +28,7 @@ mod stop;
 mod turn;
 mod undo;
 mod verify;
+mod volumes;
 mod wait;
 
 pub use gate::{Blocked, Gate};
@@ -249,8 +250,10 @@ impl Machine {
             }
             Timer::Reclaim => self.on_reclaim_timer(out),
             Timer::Drain => {
-                self.expired = true;
-                self.poke(out);
+                if !self.volumes_late(out) {
+                    self.expired = true;
+                    self.poke(out);
+                }
             }
             Timer::Evict => self.on_pods(out, crate::drain::DrainEvent::Tick),
             Timer::Guard => self.on_pods(out, crate::drain::DrainEvent::LookAgain),

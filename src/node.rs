@@ -18,7 +18,7 @@ pub const HOLD: &str = "rollboot.io/hold";
 pub const FIELD_MANAGER: &str = "rollboot";
 
 /// What one read of the own Node saw.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct NodeView {
     /// UID: another one is another Node object of the same name.
     pub uid: String,
@@ -34,6 +34,10 @@ pub struct NodeView {
     pub hold: Option<String>,
     /// Those of [`HANDS_OFF`] that are there.
     pub hands_off: BTreeMap<&'static str, Notice>,
+    /// `status.volumesAttached`: what the cluster has attached to it.
+    pub attached: BTreeSet<String>,
+    /// `status.volumesInUse`: what its kubelet has mounted, or is about to.
+    pub in_use: BTreeSet<String>,
     /// It has a deletion timestamp.
     pub deleting: bool,
     /// It bears the role label of a control-plane node.
@@ -45,7 +49,7 @@ pub struct NodeView {
 }
 
 /// The Ready condition of a Node as the kubelet last wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Readiness {
     /// Its status is True.
     pub ready: bool,

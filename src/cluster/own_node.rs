@@ -1,6 +1,6 @@
 //! The own Node: the few fields of it that a turn depends on, and its cordon.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 use serde::Deserialize;
@@ -108,6 +108,13 @@ struct Spec {
 struct Status {
     conditions: Option<Vec<Condition>>,
     node_info: Option<NodeInfo>,
+    volumes_attached: Option<Vec<AttachedVolume>>,
+    volumes_in_use: Option<BTreeSet<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct AttachedVolume {
+    name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -176,6 +183,14 @@ impl From<Node> for NodeView {
                 .collect(),
             marker: annotations.marker,
             hold: annotations.hold,
+            attached: node
+                .status
+                .volumes_attached
+                .into_iter()
+                .flatten()
+                .map(|volume| volume.name)
+                .collect(),
+            in_use: node.status.volumes_in_use.unwrap_or_default(),
             deleting: deletion_timestamp.is_some(),
             control_plane: [labels.control_plane, labels.master, labels.etcd]
                 .iter()

@@ -69,6 +69,8 @@ struct Spec {
 #[serde(rename_all = "camelCase")]
 struct Volume {
     empty_dir: Present,
+    persistent_volume_claim: Present,
+    ephemeral: Present,
 }
 
 #[derive(Debug, Deserialize)]
@@ -153,6 +155,9 @@ impl From<Pod> for PodView {
                 .iter()
                 .flatten()
                 .any(|volume| volume.empty_dir.is_some()),
+            volumes: spec.volumes.iter().flatten().any(|volume| {
+                volume.persistent_volume_claim.is_some() || volume.ephemeral.is_some()
+            }),
             tolerates_cordon: spec
                 .tolerations
                 .iter()

@@ -40,6 +40,7 @@ pub(super) const KEYS: [(&str, &[&str]); 5] = [
             "mode",
             "timeout",
             "quiet",
+            "volumes-timeout",
             "unmanaged",
             "empty-dir",
             "single-replica",
@@ -96,6 +97,7 @@ pub(super) struct RawDrain {
     pub(super) timeout: Option<Spanned<Lasting<1, DAY>>>,
     /// The scheduler may bind for seconds after a cordon: without any quiet a node could reboot undrained.
     pub(super) quiet: Option<Spanned<Lasting<1, { HOUR / 6 }>>>,
+    pub(super) volumes_timeout: Option<Lasting<0, HOUR>>,
     pub(super) unmanaged: Option<Unmanaged>,
     pub(super) empty_dir: Option<EmptyDir>,
     pub(super) single_replica: Option<SingleReplica>,
@@ -170,6 +172,7 @@ impl Raw {
             mode,
             timeout,
             quiet,
+            volumes_timeout,
             unmanaged,
             empty_dir,
             single_replica,
@@ -185,6 +188,10 @@ impl Raw {
         set(
             &mut config.drain.quiet,
             quiet.map(|quiet| quiet.into_inner().0),
+        );
+        set(
+            &mut config.drain.volumes_timeout,
+            volumes_timeout.map(|lasting| lasting.0),
         );
         set(&mut config.drain.unmanaged, unmanaged);
         set(&mut config.drain.empty_dir, empty_dir);

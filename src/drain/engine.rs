@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::guard::{Guard, Verdict, Wave};
-use super::{ControllerView, EvictAnswer, Order, Plan, PodRef, PodView, plan};
+use super::{ControllerView, EvictAnswer, Order, Plan, PodRef, PodView, Volumes, plan};
 use crate::config::Drain as Policy;
 use crate::failure::Failure;
 
@@ -15,6 +15,7 @@ pub const TICK_SECONDS: u16 = 5;
 pub struct Drain {
     policy: Policy,
     guard: Guard,
+    volumes: Volumes,
     /// UIDs of the first list after the cordon.
     first: Option<BTreeSet<String>>,
     pods: BTreeMap<PodRef, Track>,
@@ -86,6 +87,7 @@ impl Drain {
         Self {
             policy: policy.clone(),
             guard: Guard::new(policy.single_replica, waves, same_turn),
+            volumes: Volumes::default(),
             first: None,
             pods: BTreeMap::new(),
             order: BTreeMap::new(),
@@ -165,6 +167,11 @@ impl Drain {
         &mut self.guard
     }
 
+    /// The wait for volumes after the drain.
+    pub fn volumes_mut(&mut self) -> &mut Volumes {
+        &mut self.volumes
+    }
+
     /// Whether at least one eviction was sent.
     pub fn begun(&self) -> bool {
         self.begun
@@ -234,6 +241,9 @@ impl Drain {
         self.fresh = true;
         self.first
             .get_or_insert_with(|| pods.iter().map(|pod| pod.pod.uid.clone()).collect());
+        let stays = |pod: &&PodView| skip.iter().any(|(kept, _)| *kept == pod.pod);
+        let mut bound = pods.iter().filter(|pod| pod.volumes);
+        self.volumes.keep(bound.any(|pod| stays(&pod)));
         self.kept = skip;
         self.listed = evict.iter().chain(&wait).cloned().collect();
         // An eviction in flight is remembered until it is answered: a rollback waits for it.

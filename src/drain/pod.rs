@@ -48,6 +48,8 @@ pub struct PodView {
     pub terminating: bool,
     /// It has a volume of type emptyDir.
     pub empty_dir: bool,
+    /// It has a volume that may have to be attached to its node: a claim, or an ephemeral one.
+    pub volumes: bool,
     /// It tolerates the taint `node.kubernetes.io/unschedulable:NoSchedule`, so a cordon does not keep it off.
     pub tolerates_cordon: bool,
     /// Its Ready condition is True.

@@ -36,6 +36,8 @@ pub enum Gate {
     PackageManager,
     /// Every pod must be allowed to go.
     Pods,
+    /// Volumes of pods that went should be detached.
+    Volumes,
     /// A slot must be free.
     Lock,
     /// Turns are paused.

@@ -7,7 +7,7 @@ use super::judge::host_gate;
 use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::Delay;
 use crate::config::DrainMode;
-use crate::drain::Drain;
+use crate::drain::{Drain, VOLUMES_LOOK};
 use crate::journal::{Asked, Outcome, Stage};
 use crate::node::NodeView;
 
@@ -16,13 +16,13 @@ const FRESH: Duration = Duration::from_secs(5);
 /// What the first look of a round saw counts for so long. Longer, and somebody may have uncordoned the node since.
 const ROUND: Duration = Duration::from_secs(20);
 /// A gate that closed at the last moment is looked at again after this.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = VOLUMES_LOOK;
 
 /// The final checks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Verifying {
     step: Step,
-    drain: Drain,
+    pub(super) drain: Drain,
     /// What the last round found closed.
     blocked: Option<Blocked>,
 }
@@ -239,7 +239,10 @@ impl Machine {
             self.end_round(out);
             self.drain_on(out, drain);
         } else if self.config.drain.mode == DrainMode::Evict {
-            self.verifying(out, Step::Pods, Op::ListPods);
+            match self.volumes_gate(out, node) {
+                Some(blocked) => self.closed(out, blocked),
+                None => self.verifying(out, Step::Pods, Op::ListPods),
+            }
         } else {
             self.verifying(out, Step::Gates, Op::Gates);
         }

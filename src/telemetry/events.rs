@@ -11,7 +11,9 @@ pub fn report(report: Report, text: &str) {
         Report::DrainStarted => tracing::info!(message_id = ids::DRAIN_STARTED, "{text}"),
         Report::Drained => tracing::info!(message_id = ids::DRAIN_FINISHED, "{text}"),
         Report::TurnFailed => tracing::warn!(message_id = ids::TURN_FAILED, "{text}"),
-        Report::Undoing | Report::Interrupted | Report::NotGuarded => tracing::warn!("{text}"),
+        Report::Undoing | Report::Interrupted | Report::NotGuarded | Report::StillAttached => {
+            tracing::warn!("{text}");
+        }
         Report::Undone => tracing::info!(message_id = ids::UNDONE, "{text}"),
         Report::RebootAsked => tracing::info!(message_id = ids::REBOOT_ASKED, "{text}"),
         Report::RebootDidNotHappen => {

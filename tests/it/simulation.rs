@@ -7,6 +7,7 @@ mod hands_off;
 mod observe;
 mod queue;
 mod status;
+mod volumes;
 mod windows;
 mod world;
 

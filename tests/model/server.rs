@@ -5,7 +5,7 @@ use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::lock::{LockPatch, LockView};
 use rollboot::machine::{Event, Op, Reply};
 use rollboot::node::{HANDS_OFF, HANDS_OFF_VALUE, Marker, NodePatch, NodeView, Notice, Readiness};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ impl Node {
             cordon_owned: self.cordon == Some(Owner::Us),
             marker: self.marker.clone(),
             hands_off: self.hands_off(),
+            attached: BTreeSet::new(),
+            in_use: BTreeSet::new(),
             hold: self.hold.then(|| "h".to_owned()),
             deleting: self.deleting,
             control_plane: false,

@@ -84,8 +84,6 @@ pub(super) fn others(own: &str, schedulable: &Result<Vec<String>, Failure>) -> F
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::super::finding::Verdict;
     use super::*;
     use crate::config::ForeignCordon;
@@ -97,19 +95,13 @@ mod tests {
         NodeView {
             uid: "u".into(),
             version: "1".into(),
-            unschedulable: false,
-            cordon_owned: false,
-            hands_off: BTreeMap::new(),
-            marker: None,
-            hold: None,
-            deleting: false,
-            control_plane: false,
             boot_id: "b".into(),
             ready: Readiness {
                 ready: true,
                 heartbeat: None,
                 message: "runtime is down".into(),
             },
+            ..NodeView::default()
         }
     }
 

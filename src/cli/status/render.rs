@@ -96,6 +96,9 @@ fn next(blocked: &BlockedBy, machine: &Status, sentinels: &[SentinelStatus]) -> 
         Gate::Window => "nothing to do: it goes on by itself; the tables [[window]] set the hours".into(),
         Gate::PackageManager => "nothing to do: it goes on when that is done".into(),
         Gate::Pods => "delete or move these pods, or change the table [drain]; it is looked at every minute".into(),
+        Gate::Volumes => {
+            "nothing to do: it goes on after drain.volumes-timeout at the latest; kubectl get volumeattachments".into()
+        }
         Gate::Lock => {
             "nothing to do: it waits for its turn; a holder that will not come back: rollboot unlock NODE".into()
         }

@@ -110,6 +110,7 @@ fn every_key_reaches_the_configuration() {
         mode = "none"
         timeout = "1h30m"
         quiet = "2 minutes"
+        volumes-timeout = "1m 30s"
         unmanaged = "skip"
         empty-dir = "refuse"
         single-replica = "block"
@@ -145,6 +146,7 @@ fn every_key_reaches_the_configuration() {
             mode: DrainMode::None,
             timeout: Duration::from_secs(90 * 60),
             quiet: Duration::from_secs(120),
+            volumes_timeout: Duration::from_secs(90),
             unmanaged: Unmanaged::Skip,
             empty_dir: EmptyDir::Refuse,
             unsafe_to_evict: UnsafeToEvict::Evict,

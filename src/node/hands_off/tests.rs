@@ -1,7 +1,7 @@
 //! Which annotations are ours to set and to remove.
 
 use super::*;
-use crate::node::{Cordon, Readiness};
+use crate::node::Cordon;
 
 const CLUSTER: &str = HANDS_OFF[0];
 const KARPENTER: &str = HANDS_OFF[1];
@@ -30,16 +30,8 @@ fn node(notices: &[(&'static str, &str, bool)], claims: Option<&[&str]>) -> Node
         unschedulable: true,
         cordon_owned: true,
         marker: claims.map(|claims| marker(claims).encode()),
-        hold: None,
         hands_off: notices.iter().map(notice).collect(),
-        deleting: false,
-        control_plane: false,
-        boot_id: "b".into(),
-        ready: Readiness {
-            ready: true,
-            heartbeat: None,
-            message: String::new(),
-        },
+        ..NodeView::default()
     }
 }
 

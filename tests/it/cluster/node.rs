@@ -189,7 +189,16 @@ async fn every_field_of_a_node_is_read_from_its_place() {
                 .ready
         );
     }
+    let volumes = read(&|node| {
+        node["status"]["volumesAttached"] =
+            json!([{"name": "v", "devicePath": "/dev/v"}, {"name": "w"}]);
+        node["status"]["volumesInUse"] = json!(["w"]);
+    })
+    .await;
+    assert_eq!(volumes.attached, BTreeSet::from(["v".into(), "w".into()]));
+    assert_eq!(volumes.in_use, BTreeSet::from(["w".into()]));
     let fresh = read(&|node| node["status"] = json!({})).await;
+    assert!(fresh.attached.is_empty() && fresh.in_use.is_empty());
     assert_eq!(
         (
             fresh.boot_id.as_str(),

@@ -42,19 +42,13 @@ impl World {
             node: RefCell::new(NodeView {
                 uid: "node".into(),
                 version: "1".into(),
-                unschedulable: false,
-                cordon_owned: false,
-                hands_off: BTreeMap::new(),
-                marker: None,
-                hold: None,
-                deleting: false,
-                control_plane: false,
                 boot_id: "boot-0".into(),
                 ready: Readiness {
                     ready: true,
                     heartbeat: Some(1),
                     message: String::new(),
                 },
+                ..NodeView::default()
             }),
             pods: RefCell::default(),
             pods_changed: Notify::new(),

@@ -126,19 +126,13 @@ impl World {
             node: NodeView {
                 uid: "node".into(),
                 version: "1".into(),
-                unschedulable: false,
-                cordon_owned: false,
-                hands_off: BTreeMap::new(),
-                marker: None,
-                hold: None,
-                deleting: false,
-                control_plane: false,
                 boot_id: "b0".into(),
                 ready: Readiness {
                     ready: true,
                     heartbeat: Some(10),
                     message: String::new(),
                 },
+                ..NodeView::default()
             },
             pods: Vec::new(),
             journal: Journal::default(),

@@ -21,6 +21,7 @@ cases! {
     cordon_and_marker_are_written_and_lifted_together,
     a_cordon_that_somebody_else_touched_is_not_ours,
     autoscalers_are_told_with_the_cordon_and_what_others_told_them_stays,
+    volumes_are_told_as_long_as_they_are_attached_or_in_use,
     the_own_node_may_be_missing_and_another_one_is_not_ours_to_see,
     who_we_are_changes_with_the_certificate_on_disk,
 }
@@ -190,6 +191,44 @@ async fn autoscalers_are_told_with_the_cordon_and_what_others_told_them_stays(pl
         assert_eq!(told(&clean().await), [(karpenter, text, false)]);
         annotate(json!(null)).await;
     }
+}
+
+async fn volumes_are_told_as_long_as_they_are_attached_or_in_use(plane: &Plane) {
+    let a = plane.node("contract-a");
+    let read = async || a.read_node().await.unwrap().unwrap();
+    let told = async || {
+        let node = read().await;
+        let names = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(" ");
+        (names(node.attached), names(node.in_use))
+    };
+    let none = (String::new(), String::new());
+    assert_eq!(told().await, none);
+    // As the attach-detach controller and the kubelet write them.
+    let report = async |attached: &[&str], in_use: &[&str]| {
+        let attached: Vec<_> = attached
+            .iter()
+            .map(|name| json!({"name": name, "devicePath": ""}))
+            .collect();
+        let status = json!({"status": {"volumesAttached": attached, "volumesInUse": in_use}});
+        plane
+            .call(
+                "PATCH",
+                &format!("{NODE}/status"),
+                MERGE,
+                &status.to_string(),
+            )
+            .await;
+    };
+    let [one, two] = [
+        "kubernetes.io/csi/disk.example^one",
+        "kubernetes.io/csi/disk.example^two",
+    ];
+    report(&[one, two], &[one]).await;
+    assert_eq!(told().await, (format!("{one} {two}"), one.to_owned()));
+    report(&[one], &[]).await;
+    assert_eq!(told().await, (one.to_owned(), String::new()));
+    report(&[], &[]).await;
+    assert_eq!(told().await, none);
 }
 
 async fn the_own_node_may_be_missing_and_another_one_is_not_ours_to_see(plane: &Plane) {
