@@ -32,6 +32,8 @@ pub struct Drain {
     stopped: bool,
     /// At least one eviction was sent.
     begun: bool,
+    /// Pods of this order were judged last.
+    now: Option<Order>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,7 +45,23 @@ enum Track {
     /// Accepted, or ending by itself: wait until it is gone.
     Ending,
     /// Refused for now; tried again after so many ticks.
-    Blocked { why: String, ticks: u16, tries: u8 },
+    Blocked {
+        why: String,
+        ticks: u16,
+        tries: u8,
+        by: By,
+    },
+}
+
+/// What an eviction was refused by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum By {
+    /// A budget, which looks at its pods itself.
+    Budget,
+    /// The server: it was not carried out.
+    Server,
+    /// Nobody: there was no answer, or none that says that it was not carried out.
+    Nobody,
 }
 
 /// What a drain reacts to.
@@ -96,6 +114,7 @@ impl Drain {
             fresh: false,
             stopped: false,
             begun: false,
+            now: None,
         }
     }
 
@@ -105,6 +124,7 @@ impl Drain {
             DrainEvent::Pods(pods) => self.seen(&pods),
             DrainEvent::WatchEnded => {
                 self.fresh = false;
+                self.guard.unwatched();
                 None
             }
             DrainEvent::Answer(pod, answer) => self.answered(&pod, answer),
@@ -252,10 +272,14 @@ impl Drain {
         self.order.extend(order);
         self.order
             .retain(|pod, _| self.pods.contains_key(pod) || evict.contains(pod));
-        self.guard.pods(pods, &evict.iter().cloned().collect());
         for pod in &evict {
             self.pods.entry(pod.clone()).or_insert(Track::Todo);
         }
+        // Those of a later order are looked at when it has come.
+        let now = self.order_now();
+        let going = |pod: &&PodRef| self.order.get(*pod).copied() == now;
+        self.guard
+            .pods(pods, &evict.iter().filter(going).cloned().collect());
         for pod in wait {
             let track = self.pods.entry(pod).or_insert(Track::Ending);
             if !matches!(track, Track::Sent { .. }) {
@@ -276,7 +300,17 @@ impl Drain {
             Track::Sent { tries } => tries.saturating_add(1),
             Track::Todo | Track::Ending | Track::Blocked { .. } => 0,
         };
-        let again = |why: String, ticks: u16| Track::Blocked { why, ticks, tries };
+        let by = match &answer {
+            EvictAnswer::Budget(_) => By::Budget,
+            EvictAnswer::Failed(_) => By::Nobody,
+            _ => By::Server,
+        };
+        let again = |why: String, ticks: u16| Track::Blocked {
+            why,
+            ticks,
+            tries,
+            by,
+        };
         *track = match answer {
             // Gone and Elsewhere: this very pod is no more; the next list will say so.
             EvictAnswer::Accepted | EvictAnswer::Gone | EvictAnswer::Elsewhere => Track::Ending,
@@ -305,11 +339,21 @@ impl Drain {
     }
 
     fn tick(&mut self) {
-        for track in self.pods.values_mut() {
-            if let Track::Blocked { ticks, .. } = track {
+        for (pod, track) in &mut self.pods {
+            if let Track::Blocked { ticks, by, .. } = track {
+                // What was known of its controller may not be so any more.
+                if *ticks == 1 && *by != By::Budget {
+                    self.guard.refresh(pod);
+                }
                 *ticks = ticks.saturating_sub(1);
             }
         }
+    }
+
+    /// Those of an order that are gone make way for the next. A pod that ends by itself holds up nobody.
+    fn order_now(&self) -> Option<Order> {
+        let orders = self.pods.keys().filter_map(|pod| self.order.get(pod));
+        orders.min().copied()
     }
 
     /// The evictions to send now; or why the drain cannot be finished.
@@ -317,13 +361,12 @@ impl Drain {
         if !self.fresh || self.stopped {
             return Ok(Vec::new());
         }
-        // Those of an order that are gone make way for the next. A pod that ends by itself holds up nobody.
-        let now = self
-            .pods
-            .keys()
-            .filter_map(|pod| self.order.get(pod))
-            .min()
-            .copied();
+        let now = self.order_now();
+        if std::mem::replace(&mut self.now, now) != now {
+            for (pod, _) in self.order.iter().filter(|(_, order)| Some(**order) == now) {
+                self.guard.refresh(pod);
+            }
+        }
         let room = usize::from(self.policy.concurrency).saturating_sub(self.in_flight());
         let staying = self.pods.iter().filter(|(_, track)| track.stays());
         let mut left = self.guard.left(staying.map(|(pod, _)| pod));
@@ -342,7 +385,7 @@ impl Drain {
             if send.len() == room {
                 break;
             }
-            match self.guard.judge(pod, &mut left) {
+            match self.guard.judge(pod, track.stays(), &mut left) {
                 Verdict::Go => {}
                 Verdict::Wait => continue,
                 Verdict::Never(why) => return Err(why),
@@ -356,10 +399,11 @@ impl Drain {
 }
 
 impl Track {
-    /// Its eviction is not on its way, so it stays for now.
+    /// Its eviction is not on its way, and none without an answer may have been carried out: it stays for now.
     fn stays(&self) -> bool {
         match self {
-            Self::Todo | Self::Blocked { .. } => true,
+            Self::Todo => true,
+            Self::Blocked { by, .. } => *by != By::Nobody,
             Self::Sent { .. } | Self::Ending => false,
         }
     }

@@ -7,6 +7,7 @@
 //! A Deployment counts the pods of all its ReplicaSets. Its ReplicaSet is read first: what that has Ready elsewhere is Ready
 //! elsewhere for the Deployment too, so most Deployments are never read.
 
+mod count;
 mod judge;
 mod object;
 mod past;
@@ -23,7 +24,7 @@ use crate::config::SingleReplica;
 use crate::failure::{Failure, FailureKind};
 
 /// Refusals in a row after which a kind counts as not to be read: a server that starts answers 403 for a moment.
-const REFUSALS: u8 = 2;
+const REFUSALS: u8 = 4;
 
 /// The guard of one drain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,6 +34,8 @@ pub struct Guard {
     objects: BTreeMap<ControllerRef, Object>,
     /// Kinds that this node may not read: `guard.yaml` is not applied.
     forbidden: BTreeSet<Kind>,
+    /// Kinds of which one could be read in this drain: a refusal is a failure then.
+    readable: BTreeSet<Kind>,
     /// The read that is on its way.
     asked: Option<ControllerRef>,
     /// Rounds of reading again since something was last evicted.
@@ -47,6 +50,8 @@ pub struct Guard {
     to_note: BTreeMap<String, Wave>,
     /// Own pods were counted: before that a status says nothing.
     listed: bool,
+    /// Pods may have changed unseen since they were counted.
+    missed: bool,
     /// Another node may drain next.
     shared: bool,
     /// The drain is over; controllers are read until they have seen it.
@@ -79,6 +84,7 @@ impl Guard {
             pods: BTreeMap::new(),
             objects,
             forbidden: BTreeSet::new(),
+            readable: BTreeSet::new(),
             asked: None,
             rounds: 0,
             held: BTreeMap::new(),
@@ -86,6 +92,7 @@ impl Guard {
             recalled: (waves, same_turn),
             to_note: BTreeMap::new(),
             listed: false,
+            missed: false,
             shared: false,
             closing: false,
             said: Vec::new(),
@@ -98,11 +105,38 @@ impl Guard {
         self.shared = shared;
     }
 
-    /// Takes note of the pods of this node. `going` are those that are to be evicted: only their controllers are read.
+    /// The pods are not watched any more: the next list may lack what happened until then.
+    pub fn unwatched(&mut self) {
+        self.missed = true;
+    }
+
+    /// What is known of the controller of a pod is too old: it is read again before the pod goes.
+    pub fn refresh(&mut self, pod: &PodRef) {
+        let Some(own) = self.pods.get(pod).filter(|own| own.ready) else {
+            return;
+        };
+        let (direct, root) = (own.controller.clone(), self.root(&own.controller));
+        let object = self.objects.entry(direct);
+        let object = object.or_insert_with(Object::unread);
+        (object.stale, object.due) = (true, true);
+        // It is read only if it is needed.
+        if let Some(object) = self.objects.get_mut(&root) {
+            object.stale = true;
+        }
+        self.count();
+    }
+
+    /// Takes note of the pods of this node. `going` are those that are to be evicted: only their controllers are read, and
+    /// ReplicaSets that may be of the same Deployment.
     pub fn pods(&mut self, pods: &[PodView], going: &BTreeSet<PodRef>) {
         self.pods.clear();
         self.listed = true;
         self.closing = false;
+        let missed = std::mem::take(&mut self.missed);
+        for object in self.objects.values_mut() {
+            object.stale |= missed;
+        }
+        let namespaces: BTreeSet<_> = going.iter().map(|pod| &pod.namespace).collect();
         for pod in pods.iter().filter(|pod| !pod.finished && !pod.mirror) {
             let owner = pod.controller.as_ref();
             let Some(controller) =
@@ -115,13 +149,19 @@ impl Guard {
                 ready: pod.ready,
                 terminating: pod.terminating,
             };
-            if own.ready && going.contains(&pod.pod) {
+            let goes = going.contains(&pod.pod);
+            let may_count = own.controller.kind == Kind::ReplicaSet
+                && !own.terminating
+                && namespaces.contains(&pod.pod.namespace);
+            if own.ready && (goes || may_count) {
                 let object = self.objects.entry(own.controller.clone());
-                object.or_insert_with(Object::unread);
+                let object = object.or_insert_with(Object::unread);
+                object.stale |= missed;
+                object.due |= missed;
             }
             self.pods.insert(pod.pod.clone(), own);
         }
-        self.count();
+        self.count_after(missed);
     }
 
     /// The controller to read next, if one is due. One read is on its way at a time.
@@ -150,6 +190,8 @@ impl Guard {
         match result {
             Ok(view) => {
                 object.refusals = 0;
+                object.stale = object.due;
+                self.readable.insert(of.kind);
                 let view = view.filter(|view| view.uid == of.uid);
                 match view {
                     None => {
@@ -162,14 +204,24 @@ impl Guard {
                     Some(view) => object.is(&of, view, &self.recalled),
                 }
             }
-            Err(failure) if failure.kind == FailureKind::Forbidden => {
-                object.refusals = object.refusals.saturating_add(1);
+            Err(failure) => {
+                let refused =
+                    failure.kind == FailureKind::Forbidden && !self.readable.contains(&of.kind);
+                // Between refusals of a server that starts there are often other failures.
+                object.refusals = if refused {
+                    object.refusals.saturating_add(1)
+                } else {
+                    0
+                };
                 object.failed = Some(failure.message);
                 if object.refusals >= REFUSALS {
                     self.forbidden.insert(of.kind);
+                } else if refused {
+                    // The others would be refused as well: one of a kind is enough, until it is looked at again.
+                    let others = self.objects.iter_mut().filter(|(it, _)| it.kind == of.kind);
+                    others.for_each(|(_, object)| object.due = false);
                 }
             }
-            Err(failure) => object.failed = Some(failure.message),
         }
         self.resolve(&of);
         self.count();
@@ -208,6 +260,7 @@ impl Guard {
         if !self.closing {
             self.closing = true;
             self.rounds = 0;
+            self.objects.values_mut().for_each(Object::closes);
             let unseen = self.unseen();
             for (of, object) in &mut self.objects {
                 object.due = unseen.contains(of);
@@ -266,84 +319,25 @@ impl Guard {
 
     /// What the journal must have on disk before more is evicted, if it lacks something.
     pub fn unnoted(&self) -> Option<BTreeMap<String, Wave>> {
-        let missing = self
-            .to_note
-            .iter()
-            .any(|(uid, wave)| self.on_disk.get(uid) != Some(wave));
-        missing.then(|| {
+        self.lacks_notes().then(|| {
             let mut all = self.on_disk.clone();
+            // What earlier turns have noted of controllers that are not here any more would add up.
+            let (_, same_turn) = self.recalled;
+            all.retain(|_, wave| same_turn || self.objects.contains_key(&wave.of));
             all.extend(self.to_note.clone());
             all
         })
+    }
+
+    fn lacks_notes(&self) -> bool {
+        let lacks = |(uid, wave): (&String, &Wave)| self.on_disk.get(uid) != Some(wave);
+        self.to_note.iter().any(lacks)
     }
 
     /// The journal has it on disk.
     pub fn noted(&mut self, waves: BTreeMap<String, Wave>) {
         self.on_disk = waves;
         self.to_note.clear();
-    }
-
-    /// The controller whose pods count: a ReplicaSet's Deployment, as far as it can be read, else the controller itself.
-    fn root(&self, direct: &ControllerRef) -> ControllerRef {
-        self.owner(direct)
-            .filter(|owner| {
-                let gone = self
-                    .objects
-                    .get(owner)
-                    .is_some_and(|object| object.seen == Some(Seen::Gone));
-                !gone && !self.forbidden.contains(&owner.kind)
-            })
-            .unwrap_or_else(|| direct.clone())
-    }
-
-    fn owner(&self, direct: &ControllerRef) -> Option<ControllerRef> {
-        let view = self.view(direct)?;
-        let owner = ControllerRef::of(&direct.namespace, view.owner.as_ref()?)?;
-        (direct.kind == Kind::ReplicaSet && owner.kind == Kind::Deployment).then_some(owner)
-    }
-
-    fn view(&self, of: &ControllerRef) -> Option<&ControllerView> {
-        match self.objects.get(of)?.seen.as_ref()? {
-            Seen::Is(view) => Some(view),
-            Seen::Gone => None,
-        }
-    }
-
-    /// A ReplicaSet whose Deployment is known now counts for it.
-    fn resolve(&mut self, of: &ControllerRef) {
-        if let Some(owner) = self.owner(of) {
-            self.objects.entry(owner).or_default();
-        }
-    }
-
-    /// Counts the pods of each controller anew.
-    fn count(&mut self) {
-        let mut counts: BTreeMap<ControllerRef, (u32, u32, BTreeSet<ControllerRef>)> =
-            BTreeMap::new();
-        for own in self.pods.values() {
-            let counted = own.ready && (!own.terminating || own.controller.kind.counts_ending());
-            let here = !own.terminating || own.controller.kind.counts_ending();
-            for of in self
-                .owner(&own.controller)
-                .into_iter()
-                .chain([own.controller.clone()])
-            {
-                let (all_ready, all_here, parts) = counts.entry(of).or_default();
-                *all_ready = all_ready.saturating_add(counted.into());
-                *all_here = all_here.saturating_add(here.into());
-                parts.insert(own.controller.clone());
-            }
-        }
-        for (of, object) in &mut self.objects {
-            let (ready, here, parts) = counts.remove(of).unwrap_or_default();
-            if parts.len() > object.parts && object.parts > 0 {
-                // Pods that were here before are only now known to count.
-                object.past.forget_order(ready, here);
-            } else {
-                object.past.note(ready, here);
-            }
-            object.parts = object.parts.max(parts.len());
-        }
     }
 }
 

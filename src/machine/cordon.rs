@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::turn::Leave;
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
 use crate::backoff::Delay;
 use crate::config::{DrainMode, ForeignCordon};
@@ -56,15 +57,16 @@ impl Machine {
         };
         match (cordoning.step, reply) {
             (CordonStep::Read, Reply::Node(result)) => {
+                let drain = cordoning.drain.clone();
                 if let Some(outcome) = self.why_undo_now() {
-                    self.undo(out, outcome);
+                    self.undo_drain(out, drain, outcome);
                     return;
                 }
                 let begun = self.evictions_begun();
                 match self.look_at_node(result.unwrap_or_default().as_ref(), begun) {
                     Look::Cordoned => self.cordoned(out),
                     Look::Lost => self.restart(out),
-                    Look::Undo(outcome) => self.undo(out, outcome),
+                    Look::Undo(outcome) => self.undo_drain(out, drain, outcome),
                     Look::Write(patch) => {
                         if let Phase::Cordoning(cordoning) = &mut self.phase {
                             cordoning.step = CordonStep::Write;
@@ -98,7 +100,11 @@ impl Machine {
             && let Some(outcome) = self.why_undo_now()
         {
             self.call = None;
-            self.undo(out, outcome);
+            let drain = match &mut self.phase {
+                Phase::Cordoning(cordoning) => cordoning.drain.take(),
+                _ => None,
+            };
+            self.undo_drain(out, drain, outcome);
         }
     }
 
@@ -162,11 +168,13 @@ impl Machine {
         };
         let begun = cordoning.drain.take();
         if let Some(outcome) = self.why_undo_now() {
-            self.undo(out, outcome);
+            self.undo_drain(out, begun, outcome);
             return;
         }
         let drain = begun.unwrap_or_else(|| self.new_drain());
-        if self.config.drain.mode == DrainMode::None {
+        if self.config.drain.mode == DrainMode::None && self.owes_a_look(&drain) {
+            self.close_drain(out, drain, Leave::Verify);
+        } else if self.config.drain.mode == DrainMode::None {
             self.drained(out, drain);
         } else if self.must_queue() {
             self.queue(out, drain);

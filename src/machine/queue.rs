@@ -12,6 +12,7 @@ use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Time
 use crate::backoff::Delay;
 use crate::drain::Drain;
 use crate::failure::WriteOutcome;
+use crate::journal::Outcome;
 use crate::lock::{Entry, LockView};
 
 /// How often the own Node is looked at while another node drains.
@@ -52,6 +53,17 @@ impl Queueing {
 }
 
 impl Draining {
+    pub(super) fn new(drain: Drain) -> Self {
+        Self {
+            drain,
+            watching: true,
+            ticking: false,
+            polling: false,
+            look_due: false,
+            leave: None,
+        }
+    }
+
     /// The drain is over, but a controller has not seen yet what was evicted: the next node would count it.
     pub(super) fn is_unseen(&mut self) -> bool {
         let undoes = match &self.leave {
@@ -82,6 +94,31 @@ impl Machine {
     pub(super) fn holds_floor(&self) -> bool {
         self.own_entry()
             .is_some_and(|entry| entry.draining == Some(true))
+    }
+
+    /// Undoes a turn that has evicted pods, or an earlier process of which has.
+    pub(super) fn undo_drain(&mut self, out: &mut Out, drain: Option<Drain>, outcome: Outcome) {
+        let drain = drain.unwrap_or_else(|| self.new_drain());
+        if self.owes_a_look(&drain) {
+            self.close_drain(out, drain, Leave::Undo(outcome));
+        } else {
+            self.undo(out, outcome);
+        }
+    }
+
+    /// Others may wait for this drain, and controllers may not have seen yet what was evicted.
+    pub(super) fn owes_a_look(&self, drain: &Drain) -> bool {
+        self.holds_floor() && !drain.guard().unseen().is_empty()
+    }
+
+    /// Waits only for controllers to see what was evicted, then leaves.
+    pub(super) fn close_drain(&mut self, out: &mut Out, drain: Drain, leave: Leave) {
+        // Its pods need not be watched any more.
+        self.phase = Phase::Draining(Draining::new(drain));
+        self.leave_drain(leave);
+        out.set(Timer::Check, Delay::exactly(LOOK));
+        self.drain_look(out);
+        self.guard_step(out);
     }
 
     /// Waits until no other node drains.

@@ -310,8 +310,9 @@ impl Machine {
                 );
             }
             Stage::Active if node_uid.as_ref() != Some(&turn.node_uid) => {
-                self.undo(
+                self.undo_drain(
                     out,
+                    None,
                     undo("the Node object is gone, or is another one of the same name"),
                 );
             }

@@ -17,9 +17,9 @@ const LOOK: Duration = Duration::from_secs(10);
 pub(super) struct Draining {
     pub(super) drain: Drain,
     /// A watch was asked for and has not ended.
-    watching: bool,
+    pub(super) watching: bool,
     /// The retry timer runs.
-    ticking: bool,
+    pub(super) ticking: bool,
     /// The timer of the guard runs.
     pub(super) polling: bool,
     /// It is time to look at Node and lock, and another call is on its way.
@@ -80,14 +80,7 @@ impl Machine {
         }
         drain.on(DrainEvent::WatchEnded);
         drain.guard_mut().share(self.holds_floor());
-        self.phase = Phase::Draining(Draining {
-            drain,
-            watching: true,
-            ticking: false,
-            polling: false,
-            look_due: false,
-            leave: None,
-        });
+        self.phase = Phase::Draining(Draining::new(drain));
         out.push(Action::WatchPods);
         out.set(Timer::Check, Delay::exactly(LOOK));
     }
@@ -179,7 +172,7 @@ impl Machine {
     }
 
     /// Sends nothing more, and leaves when what is in flight is answered. An undo is never replaced by something milder.
-    fn leave_drain(&mut self, leave: Leave) {
+    pub(super) fn leave_drain(&mut self, leave: Leave) {
         let Phase::Draining(draining) = &mut self.phase else {
             return;
         };

@@ -34,8 +34,13 @@ impl Guard {
         left
     }
 
-    /// Whether a pod may go now; if so, it no longer counts as left.
-    pub(in crate::drain) fn judge(&mut self, pod: &PodRef, left: &mut Left) -> Verdict {
+    /// Whether a pod may go now; if so, it no longer counts as left. `counted`: so far it does.
+    pub(in crate::drain) fn judge(
+        &mut self,
+        pod: &PodRef,
+        counted: bool,
+        left: &mut Left,
+    ) -> Verdict {
         let Some(own) = self.pods.get(pod).filter(|own| own.ready).cloned() else {
             return Verdict::Go;
         };
@@ -49,12 +54,14 @@ impl Guard {
             };
         }
         let root = self.root(&own.controller);
-        let ready_here = left.get(&root).copied().unwrap_or_default();
+        let others = left.get(&root).copied().unwrap_or_default();
+        let others = others.saturating_sub(counted.into());
+        let ready_here = others.saturating_add(1);
         let verdict = self.may_go(&own, &root, ready_here);
         let why = match verdict.and_then(|note| self.is_noted(&own).map(|()| note)) {
             Ok(note) => {
                 self.rounds = 0;
-                left.insert(root, ready_here.saturating_sub(1));
+                left.insert(root, others);
                 if let Some(object) = self.objects.get_mut(&own.controller) {
                     object.evicts();
                 }
@@ -83,7 +90,7 @@ impl Guard {
         self.all_parts_known(own)?;
         if let Some(object) = self.objects.get_mut(root) {
             // A Deployment: only now its own numbers are needed.
-            object.due |= object.seen.is_none() && object.failed.is_none();
+            object.due |= !object.is_known() && object.failed.is_none();
         }
         let object = self.known(root)?;
         if object.lets_all_go() {
@@ -92,6 +99,11 @@ impl Guard {
         if object.behind() {
             return Err(No::Later(format!(
                 "{root}: its controller has not acted on its last change yet"
+            )));
+        }
+        if object.lacks_pods_here() && !object.wants_one() {
+            return Err(No::Later(format!(
+                "{root}: its status counts fewer ready pods than are on this node: its controller is late"
             )));
         }
         if ready_here <= 1 {
@@ -108,7 +120,7 @@ impl Guard {
         // Some go now and others later: the journal must have the numbers first.
         self.note(&own.controller);
         self.note(root);
-        if self.unnoted().is_some() {
+        if self.lacks_notes() {
             return Err(No::Later(format!("{root}: noted in the journal first")));
         }
         Ok(None)
@@ -120,18 +132,18 @@ impl Guard {
             return Ok(());
         }
         self.note(&own.controller);
-        match self.unnoted() {
-            Some(_) => Err(No::Later(format!(
+        if self.lacks_notes() {
+            return Err(No::Later(format!(
                 "{}: noted in the journal first",
                 own.controller
-            ))),
-            None => Ok(()),
+            )));
         }
+        Ok(())
     }
 
     fn known(&self, of: &ControllerRef) -> Result<&Object, No> {
         let object = self.objects.get(of);
-        let known = object.filter(|object| object.seen.is_some());
+        let known = object.filter(|object| object.is_known());
         known.ok_or_else(|| {
             let failed = object.and_then(|object| object.failed.clone());
             No::Later(failed.unwrap_or_else(|| format!("{of}: not read yet")))
@@ -167,7 +179,7 @@ impl Guard {
         let mut left = self.left(going.iter());
         let mut never = Vec::new();
         for pod in going {
-            if let Verdict::Never(why) = self.judge(pod, &mut left) {
+            if let Verdict::Never(why) = self.judge(pod, true, &mut left) {
                 never.push(why);
             }
         }

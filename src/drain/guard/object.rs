@@ -14,6 +14,8 @@ pub(super) struct Object {
     pub(super) parts: usize,
     /// It must be read, or read again.
     pub(super) due: bool,
+    /// What was seen is too old to be acted on.
+    pub(super) stale: bool,
     pub(super) refusals: u8,
     /// Why the last read failed.
     pub(super) failed: Option<String>,
@@ -27,9 +29,23 @@ struct Evicted {
     ready: u32,
     written: String,
     pods: u32,
-    /// The last status was the same as the one before it.
+    /// It was read since, or since the drain is over.
+    read: bool,
+    /// The last status was the same as the one before it, both read since.
     still: bool,
+    /// So often it was another one than the one before it.
+    writes: u8,
 }
+
+impl Evicted {
+    /// What was read until now says nothing about what happens from now on.
+    fn anew(&mut self) {
+        (self.read, self.still, self.writes) = (false, false, 0);
+    }
+}
+
+/// A status that was seen to be written so often since, a second or more apart, is of a controller that is awake, if it never rests.
+const AWAKE: u8 = 3;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Seen {
@@ -61,7 +77,10 @@ impl Object {
             self.past.recall(wave);
         }
         if let (Some(evicted), Some(Seen::Is(last))) = (&mut self.evicted, &self.seen) {
-            evicted.still = (last.ready, &last.written) == (view.ready, &view.written);
+            let same = (last.ready, &last.written) == (view.ready, &view.written);
+            evicted.still = std::mem::replace(&mut evicted.read, true) && same;
+            let wrote = last.written != view.written;
+            evicted.writes = evicted.writes.saturating_add(wrote.into());
         }
         let whole = of.kind.has_bare_status() && view.is_whole();
         self.past.read(view.ready, whole, &view.written);
@@ -75,7 +94,9 @@ impl Object {
                 ready: 0,
                 written: wave.written.clone(),
                 pods: 1,
+                read: false,
                 still: false,
+                writes: 0,
             }),
             ..Self::unread()
         }
@@ -88,15 +109,24 @@ impl Object {
                 ready: view.ready,
                 written: view.written.clone(),
                 pods: 0,
+                read: false,
                 still: false,
+                writes: 0,
             });
             evicted.pods = evicted.pods.saturating_add(1);
-            evicted.still = false;
+            evicted.anew();
         }
     }
 
-    /// Its status may still count pods that were evicted: it has not been written since, or has neither fallen by all of them
-    /// nor come to rest.
+    /// The drain is over: the last of what was evicted is gone only now.
+    pub(super) fn closes(&mut self) {
+        if let Some(evicted) = &mut self.evicted {
+            evicted.anew();
+        }
+    }
+
+    /// Its status may still count pods that were evicted: it has neither fallen by all of them, nor been written since and come
+    /// to rest, nor been written again and again.
     pub(super) fn is_unseen(&self) -> bool {
         let Some(evicted) = &self.evicted else {
             return false;
@@ -109,7 +139,17 @@ impl Object {
         let written = view.written != evicted.written || view.written.is_empty();
         let fallen = view.ready.saturating_add(evicted.pods) <= evicted.ready;
         let lives = view.wanted > 0 && !view.deleting;
-        lives && !(written && (fallen || evicted.still))
+        lives && !(fallen || written && evicted.still || evicted.writes >= AWAKE)
+    }
+
+    /// It was read, and not too long ago.
+    pub(super) fn is_known(&self) -> bool {
+        self.seen.is_some() && !self.stale
+    }
+
+    /// Its status does not count all Ready pods of this node yet: it is older than what is known here, and so may later ones be.
+    pub(super) fn lacks_pods_here(&self) -> bool {
+        matches!(&self.seen, Some(Seen::Is(view)) if self.past.is_ahead_of(view.ready))
     }
 
     /// How many pods are certainly Ready elsewhere.

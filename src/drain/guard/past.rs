@@ -69,6 +69,24 @@ impl Past {
         }
     }
 
+    /// Nobody watched the pods for a while. What is gone went one by one, and may have become Ready before it did.
+    pub(super) fn missed(&mut self, ready: u32, here: u32) {
+        let Some(last) = self.ready.last().copied() else {
+            return;
+        };
+        let gone = self.here.saturating_sub(here);
+        let unready = gone.saturating_sub(last.saturating_sub(ready));
+        let most = last.saturating_add(unready);
+        for count in (ready.saturating_add(1)..=most).rev() {
+            self.note(count, here);
+        }
+    }
+
+    /// A status that counts so many is older than the first of these numbers, and none before it was not.
+    pub(super) fn is_ahead_of(&self, ready: u32) -> bool {
+        !self.caught_up && self.ready.last().is_some_and(|last| ready < *last)
+    }
+
     /// Begins with what an earlier process had noted. Each eviction makes one pod less, so these were the numbers since.
     pub(super) fn recall(&mut self, wave: &Wave) {
         let now = self.ready.last().copied().unwrap_or_default();
@@ -77,6 +95,8 @@ impl Past {
         let mut ready: Vec<u32> = (now.saturating_add(1)..=before).rev().collect();
         ready.append(&mut self.ready);
         self.ready = ready;
+        // Nothing was evicted before it had.
+        self.caught_up |= before > now;
         self.full = (before > now && !wave.full.is_empty()).then(|| wave.full.clone());
     }
 
@@ -103,10 +123,9 @@ impl Past {
         // controller has seen a change before this node.
         let possible = self.ready.iter().position(|count| *count <= ready);
         match possible {
-            Some(older) => {
-                self.ready.drain(..older);
-                self.caught_up = true;
-            }
+            // The first that is not older than all of this may be of any of these times.
+            Some(_) if !self.caught_up => self.caught_up = true,
+            Some(older) => drop(self.ready.drain(..older)),
             None if self.caught_up => {
                 let below = self.ahead_below.map_or(ready, |below| below.min(ready));
                 self.ahead_below = Some(below);

@@ -3,6 +3,7 @@ use super::*;
 use crate::config::Config;
 
 mod cluster;
+mod late;
 
 /// A Ready pod of ReplicaSet `of` (or, from a capital letter on, of a StatefulSet).
 fn pod(uid: &str, of: &str) -> PodView {
@@ -352,28 +353,6 @@ fn a_status_behind_its_spec_is_waited_for() {
     assert!(case.sent.is_empty() && case.reason().contains("has not acted"));
     case.again(answer(false));
     assert_eq!(case.sent, ["1"]);
-}
-
-#[test]
-fn two_refusals_mean_that_it_may_not_be_read_and_one_means_nothing() {
-    let mut case = Case::new(SingleReplica::Evict);
-    case.pods(&[pod("1", "a")], |_| Err(forbidden()));
-    assert!(case.sent.is_empty() && case.drain.guard().names_of_forbidden().is_none());
-    case.again(|_| Err(forbidden()));
-    assert_eq!(case.sent, ["1"]);
-    assert_eq!(
-        case.drain.guard().names_of_forbidden().as_deref(),
-        Some("ReplicaSets")
-    );
-    let mut case = Case::new(SingleReplica::Evict);
-    case.pods(&[pod("1", "a")], |_| Err(forbidden()));
-    case.again(|uid| Ok(Some(view(uid, 2, 1))));
-    assert!(case.sent.is_empty());
-    // To block on what cannot be seen is all that is left.
-    let mut case = Case::new(SingleReplica::Block);
-    case.pods(&[pod("1", "a")], |_| Err(forbidden()));
-    case.again(|_| Err(forbidden()));
-    assert!(matches!(case.progress, Progress::Failed(_)));
 }
 
 #[test]

@@ -226,7 +226,7 @@ fn without_guard_yaml_budgets_are_all_and_that_is_said_once() {
     world.unguarded = true;
     let mut machine = world.start();
     assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
-    assert_eq!((world.evicted.len(), world.reads()), (3, 2));
+    assert_eq!((world.evicted.len(), world.reads()), (3, 4));
     assert_eq!(world.said("NotGuarded"), 1);
     assert_eq!(machine.status().not_guarded.as_deref(), Some("ReplicaSets"));
 }

@@ -1,10 +1,11 @@
 //! Drains one after the other where two turns may run, in the life of one node beside another's entry.
 
 use rollboot::config::SingleReplica;
+use rollboot::drain::ControllerView;
 use rollboot::lock::{Entry, TurnId};
 use rollboot::machine::{Event, Gate, Label, Op};
 
-use super::world::{World, pod};
+use super::world::{World, plenty_of, pod};
 
 const HOUR: f64 = 3600.0;
 const OTHER: &str = "n2.rollboot.io/default";
@@ -31,6 +32,17 @@ fn beside(other: &str) -> World {
     lock.data.insert("max.total".into(), "2".into());
     lock.annotations.insert(OTHER.into(), other.into());
     world
+}
+
+fn app_of_two(ready: u32, written: &str) -> ControllerView {
+    ControllerView {
+        ready,
+        available: ready,
+        wanted: 2,
+        replicas: 2,
+        written: written.into(),
+        ..plenty_of("app")
+    }
 }
 
 impl World {
@@ -205,15 +217,7 @@ fn a_drain_is_given_on_when_controllers_have_seen_it() {
     std::sync::Arc::make_mut(&mut world.config)
         .drain
         .single_replica = SingleReplica::Evict;
-    let view = |ready, written: &str| rollboot::drain::ControllerView {
-        ready,
-        available: ready,
-        wanted: 2,
-        replicas: 2,
-        written: written.into(),
-        ..super::world::plenty_of("app")
-    };
-    world.controllers.insert("app".into(), view(2, "1"));
+    world.controllers.insert("app".into(), app_of_two(2, "1"));
     let mut machine = world.start();
     assert!(world.until(&mut machine, HOUR, |_, world| world.evicted.len() == 1));
     world.wait(&mut machine, 60.0);
@@ -223,14 +227,14 @@ fn a_drain_is_given_on_when_controllers_have_seen_it() {
         reason.contains("ReplicaSet default/app: its controller has not seen yet"),
         "{reason}"
     );
-    world.controllers.insert("app".into(), view(1, "2"));
+    world.controllers.insert("app".into(), app_of_two(1, "2"));
     assert!(world.until(&mut machine, 30.0, |_, world| world.draining()
         == Some(false)));
     assert!(world.until(&mut machine, 60.0, |_, world| world.asked() > 0));
 
     // One that never sees it costs the turn.
     let mut world = beside(&entry(Some(false)));
-    world.controllers.insert("app".into(), view(2, "1"));
+    world.controllers.insert("app".into(), app_of_two(2, "1"));
     let mut machine = world.start();
     world.until_label(&mut machine, Label::Failed);
     let failed = machine.journal().failed.clone().unwrap();
@@ -245,23 +249,43 @@ fn a_drain_is_given_on_when_controllers_have_seen_it() {
 fn a_restart_does_not_give_the_drain_on_before_controllers_have_seen_what_the_earlier_process_did()
 {
     let mut world = beside(&entry(Some(false)));
-    let view = |ready, written: &str| rollboot::drain::ControllerView {
-        ready,
-        available: ready,
-        wanted: 2,
-        replicas: 2,
-        written: written.into(),
-        ..super::world::plenty_of("app")
-    };
-    world.controllers.insert("app".into(), view(2, "1"));
+    world.controllers.insert("app".into(), app_of_two(2, "1"));
     let mut machine = world.start();
     assert!(world.until(&mut machine, HOUR, |_, world| world.evicted.len() == 1));
     // Its pod is gone, so the new process finds nothing to evict.
     let mut machine = world.start();
     world.wait(&mut machine, 120.0);
     assert_eq!(world.draining(), Some(true), "{}", machine.reason());
-    world.controllers.insert("app".into(), view(1, "2"));
+    world.controllers.insert("app".into(), app_of_two(1, "2"));
     assert!(world.until(&mut machine, 60.0, |_, world| world.draining()
         == Some(false)));
     assert!(world.until(&mut machine, 60.0, |_, world| world.asked() > 0));
+}
+
+#[test]
+fn an_undo_right_after_a_restart_waits_for_controllers_as_well() {
+    for how in ["abort", "hold", "another Node"] {
+        for sees in [true, false] {
+            let mut world = beside(&entry(Some(false)));
+            world.controllers.insert("app".into(), app_of_two(2, "1"));
+            let mut machine = world.start();
+            assert!(world.until(&mut machine, HOUR, |_, world| world.evicted.len() == 1));
+            if how == "hold" {
+                world.node.hold = Some("why".into());
+            } else if how == "another Node" {
+                world.node.uid = "another".into();
+            }
+            let mut machine = world.start();
+            if how == "abort" {
+                machine = world.feed(machine, Event::Abort);
+            }
+            world.wait(&mut machine, 4.0);
+            assert_eq!(world.draining(), Some(true), "{how}: {}", machine.reason());
+            if sees {
+                world.controllers.insert("app".into(), app_of_two(1, "2"));
+            }
+            let free = world.until(&mut machine, 60.0, |_, world| !world.holds_slot());
+            assert!(free, "{how}: {}", machine.reason());
+        }
+    }
 }

@@ -102,6 +102,11 @@ impl Sim {
         };
         sim.write_status();
         sim.dead = !two && sim.dice.one_in(5);
+        // The drain begins when some have become Ready that the controller has not seen yet.
+        for _ in 0..sim.dice.below(3) {
+            sim.becomes_ready();
+        }
+        sim.node = sim.log.len() - 1;
         sim.list();
         sim
     }
@@ -224,20 +229,31 @@ impl Sim {
         });
     }
 
+    fn becomes_ready(&mut self) {
+        let many = self.log.last().unwrap().len();
+        let at = self.dice.below(many.max(1));
+        self.change(|pods| {
+            if let Some(pod) = pods.get_mut(at)
+                && !pod.terminating
+            {
+                pod.ready = true;
+            }
+        });
+    }
+
+    /// The server may have carried it out, but its reply is lost.
+    fn lose(&mut self, pod: PodRef, ready: bool) {
+        if self.dice.one_in(2) {
+            self.evict(&pod, ready);
+        }
+        let lost = Failure::new(FailureKind::Timeout, "no reply");
+        self.feed(DrainEvent::Answer(pod, EvictAnswer::Failed(lost)));
+    }
+
     fn step(&mut self) {
         self.time += 1;
         match self.dice.below(8) {
-            0 => {
-                let many = self.log.last().unwrap().len();
-                let at = self.dice.below(many.max(1));
-                self.change(|pods| {
-                    if let Some(pod) = pods.get_mut(at)
-                        && !pod.terminating
-                    {
-                        pod.ready = true;
-                    }
-                });
-            }
+            0 => self.becomes_ready(),
             1 => self.change(|pods| {
                 if let Some(pod) = pods.iter_mut().find(|pod| pod.terminating && pod.ready) {
                     pod.ready = false;
@@ -246,12 +262,22 @@ impl Sim {
                 }
             }),
             2 => self.sync(),
+            3 if self.dice.one_in(30) => {
+                self.feed(DrainEvent::WatchEnded);
+                self.node = self.log.len() - 1;
+                self.list();
+            }
             3 if self.node + 1 < self.log.len() => {
                 self.node += 1;
                 self.list();
             }
+            3 if self.drain.needs_tick() => self.feed(DrainEvent::Tick),
             4 if !self.evicting.is_empty() => {
                 let (pod, ready) = self.evicting.remove(0);
+                if self.dice.one_in(6) {
+                    self.lose(pod, ready);
+                    return;
+                }
                 self.evict(&pod, ready);
                 self.feed(DrainEvent::Answer(pod, EvictAnswer::Accepted));
             }
@@ -269,7 +295,10 @@ impl Sim {
                 self.feed(DrainEvent::LookAgain);
             }
             6 if self.done && self.two && self.drains == 0 => {
-                self.drain.guard_mut().close();
+                if !self.drain.guard().is_closing() {
+                    self.mark = self.log.len() - 1;
+                    self.drain.guard_mut().close();
+                }
                 if self.drain.guard().unseen().is_empty() {
                     (self.drains, self.done) = (1, false);
                     self.drain = Drain::new(&Config::default().drain);

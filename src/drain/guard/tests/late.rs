@@ -1,0 +1,256 @@
+//! What a guard may not believe: a reply that is lost, a list that was missed, a status that is older than the drain.
+
+use super::*;
+use crate::drain::EvictAnswer;
+
+fn status(wanted: u32, ready: u32) -> impl Fn(&str) -> Result<Option<ControllerView>, Failure> {
+    move |uid: &str| Ok(Some(view(uid, wanted, ready)))
+}
+
+fn answer(pod: &PodView, answer: EvictAnswer) -> DrainEvent {
+    DrainEvent::Answer(pod.pod.clone(), answer)
+}
+
+fn lost() -> EvictAnswer {
+    EvictAnswer::Failed(Failure::new(FailureKind::Timeout, "no reply"))
+}
+
+#[test]
+fn a_pod_whose_eviction_has_no_reply_is_not_one_that_stays() {
+    let two = [pod("1", "a"), pod("2", "a")];
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&two, status(2, 2));
+    assert_eq!(case.sent, ["1"]);
+    // The server may have accepted it, or may yet.
+    case.on(answer(&two[0], lost()));
+    case.again(status(2, 2));
+    assert_eq!(case.sent, ["1"]);
+    // Asked again it says that it did not: then the other one may go in its place.
+    for _ in 0..2 {
+        case.on(DrainEvent::Tick);
+    }
+    case.settle(status(2, 2));
+    assert_eq!(case.sent, ["1", "1"]);
+    case.on(answer(&two[0], EvictAnswer::Budget("no".into())));
+    assert_eq!(case.sent, ["1", "1", "2"]);
+}
+
+#[test]
+fn what_happened_while_nobody_watched_may_be_what_a_status_is_of() {
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a"), pod("2", "a"), pod("3", "a")], status(3, 3));
+    assert_eq!(case.sent, ["1", "2"]);
+    case.on(DrainEvent::WatchEnded);
+    case.pods(
+        &[ending("1", "a"), ending("2", "a"), pod("3", "a")],
+        status(3, 3),
+    );
+    // Of the moment between the two evictions: the other Ready one is one of these.
+    case.again(status(3, 2));
+    assert_eq!(case.sent.len(), 2);
+    case.again(status(3, 1));
+    case.again(status(3, 2));
+    assert_eq!(case.sent.len(), 3);
+}
+
+#[test]
+fn a_pod_may_have_become_ready_while_nobody_watched() {
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a"), unready("2", "a")], status(3, 1));
+    assert_eq!(case.sent, ["2"]);
+    case.on(DrainEvent::WatchEnded);
+    case.pods(&[pod("1", "a"), ending("2", "a")], status(3, 2));
+    case.again(status(3, 2));
+    assert_eq!(case.sent, ["2"], "it may have been Ready before it ended");
+    case.again(status(3, 3));
+    assert_eq!(case.sent, ["2", "1"]);
+}
+
+#[test]
+fn a_status_that_lacks_pods_of_this_node_is_of_another_time() {
+    let three = [pod("1", "a"), pod("2", "a"), pod("3", "a")];
+    let mut case = Case::new(SingleReplica::Evict);
+    // Of before the third was Ready.
+    case.pods(&three, status(3, 2));
+    case.again(status(3, 2));
+    assert!(case.sent.is_empty(), "{:?}", case.sent);
+    assert!(case.reason().contains("counts fewer"), "{}", case.reason());
+    case.again(status(3, 3));
+    assert_eq!(case.sent, ["1", "2"]);
+    for here in [&three[1..], &three[2..]] {
+        case.pods(here, status(3, 3));
+    }
+    case.again(status(3, 1));
+    case.again(status(3, 2));
+    assert_eq!(case.sent, ["1", "2", "3"]);
+}
+
+#[test]
+fn refusals_in_a_row_mean_that_it_may_not_be_read_and_a_few_mean_nothing() {
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a"), pod("2", "b")], |_| Err(forbidden()));
+    for _ in 2..REFUSALS {
+        case.again(|_| Err(forbidden()));
+    }
+    assert!(case.sent.is_empty() && case.drain.guard().names_of_forbidden().is_none());
+    case.again(|_| Err(forbidden()));
+    assert_eq!(case.sent, ["1", "2"]);
+    assert_eq!(case.read, ["a"; 4], "one of a kind is asked for");
+    assert_eq!(
+        case.drain.guard().names_of_forbidden().as_deref(),
+        Some("ReplicaSets")
+    );
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a")], |_| Err(forbidden()));
+    case.again(|uid| Ok(Some(view(uid, 2, 1))));
+    assert!(case.sent.is_empty());
+    // To block on what cannot be seen is all that is left.
+    let mut case = Case::new(SingleReplica::Block);
+    case.pods(&[pod("1", "a")], |_| Err(forbidden()));
+    for _ in 1..REFUSALS {
+        case.again(|_| Err(forbidden()));
+    }
+    assert!(matches!(case.progress, Progress::Failed(_)));
+}
+
+#[test]
+fn a_kind_that_could_be_read_does_not_become_unguarded() {
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a")], status(2, 1));
+    for _ in 0..20 {
+        case.again(|_| Err(forbidden()));
+    }
+    assert!(case.sent.is_empty());
+    assert_eq!(case.reason().matches("(no)").count(), 1);
+    case.again(status(2, 2));
+    assert_eq!(case.sent, ["1"]);
+}
+
+#[test]
+fn refusals_with_another_failure_between_them_are_a_server_that_starts() {
+    let mut case = Case::new(SingleReplica::Evict);
+    let refused = |_: &str| Err(forbidden());
+    case.pods(&[pod("1", "a")], refused);
+    for _ in 0..5 {
+        case.again(|_| Err(Failure::new(FailureKind::Unavailable, "no connection")));
+        case.again(refused);
+    }
+    assert!(case.sent.is_empty());
+}
+
+#[test]
+fn pods_that_stay_count_for_their_deployment_too() {
+    // A rollout: of the old ReplicaSet one stays by its own wish, until the host goes down.
+    let mut stays = pod("1", "old");
+    stays.wishes.drain = Some("skip".into());
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[stays, pod("2", "new")], |uid| {
+        Ok(Some(match uid {
+            "web" => view(uid, 2, 2),
+            _ => owned(view(uid, 1, 1), "web"),
+        }))
+    });
+    assert!(case.sent.is_empty(), "{:?}", case.sent);
+}
+
+#[test]
+fn what_is_tried_again_is_looked_at_again() {
+    let one = pod("1", "a");
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(std::slice::from_ref(&one), status(3, 3));
+    assert_eq!(case.sent, ["1"]);
+    case.on(answer(&one, lost()));
+    for _ in 0..2 {
+        case.on(DrainEvent::Tick);
+    }
+    assert_eq!(case.sent, ["1"], "the others may be gone by now");
+    case.settle(status(3, 1));
+    assert_eq!(case.sent, ["1"]);
+    case.again(status(3, 2));
+    assert_eq!(case.sent, ["1", "1"]);
+}
+
+#[test]
+fn pods_of_a_later_order_are_looked_at_when_it_has_come() {
+    // A ReplicaSet of the namespace is read before, for it may be of the same Deployment, and then once more.
+    for (of, read) in [("B", &["B", "a"][..]), ("b", &["a", "b", "b"])] {
+        let mut later = pod("2", of);
+        later.wishes.order = Some("1".into());
+        let mut case = Case::new(SingleReplica::Evict);
+        let first = pod("1", "a");
+        case.pods(&[first.clone(), later.clone()], status(3, 3));
+        assert_eq!(case.sent, ["1"]);
+        case.on(answer(&first, EvictAnswer::Accepted));
+        case.pods(&[later], status(3, 1));
+        assert_eq!(case.sent, ["1"]);
+        case.read.sort();
+        assert_eq!(case.read, read);
+    }
+}
+
+#[test]
+fn a_status_that_never_rests_is_seen_to_be_awake() {
+    let mut case = Case::new(SingleReplica::Evict);
+    let flaps = |written: u32| {
+        move |uid: &str| {
+            Ok(Some(ControllerView {
+                written: written.to_string(),
+                ..view(uid, 9, 7 + written % 2)
+            }))
+        }
+    };
+    let one = pod("1", "a");
+    case.pods(std::slice::from_ref(&one), flaps(0));
+    case.on(answer(&one, EvictAnswer::Accepted));
+    case.pods(&[], flaps(0));
+    assert_eq!(case.progress, Progress::Done);
+    let guard = case.drain.guard_mut();
+    guard.close();
+    for written in 1..=3 {
+        assert!(!case.drain.guard().unseen().is_empty(), "{written}");
+        case.again(flaps(written));
+    }
+    assert!(case.drain.guard().unseen().is_empty());
+}
+
+#[test]
+fn a_status_at_rest_while_a_pod_still_ends_is_not_one_that_has_seen_it_end() {
+    // Of a StatefulSet, whose Ready count falls only when the pod is gone.
+    let one = pod("1", "A");
+    let began_to_end = |uid: &str| {
+        Ok(Some(ControllerView {
+            written: "2".into(),
+            available: 2,
+            ..view(uid, 3, 3)
+        }))
+    };
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[one.clone(), pod("2", "A")], status(3, 3));
+    assert_eq!(case.sent, ["1", "2"]);
+    case.on(answer(&one, EvictAnswer::Accepted));
+    case.on(answer(&pod("2", "A"), EvictAnswer::Accepted));
+    for _ in 0..2 {
+        case.on(DrainEvent::WatchEnded);
+        case.pods(&[ending("1", "A"), pod("2", "A")], began_to_end);
+    }
+    case.pods(&[], began_to_end);
+    assert_eq!(case.progress, Progress::Done);
+    case.drain.guard_mut().close();
+    case.settle(began_to_end);
+    assert!(!case.drain.guard().unseen().is_empty());
+    case.again(status(3, 1));
+    assert!(case.drain.guard().unseen().is_empty());
+}
+
+#[test]
+fn what_turns_have_noted_of_controllers_that_are_not_here_is_forgotten() {
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a"), pod("2", "a")], status(2, 2));
+    let waves = case.drain.guard().on_disk.clone();
+    for (same_turn, kept) in [(false, 1), (true, 2)] {
+        let mut case = Case::new(SingleReplica::Evict);
+        case.drain = Drain::resumed(&Config::default().drain, waves.clone(), same_turn);
+        case.pods(&[pod("1", "b"), pod("2", "b")], status(2, 2));
+        assert_eq!(case.drain.guard().on_disk.len(), kept);
+    }
+}
