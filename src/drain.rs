@@ -3,6 +3,7 @@
 //! Everything is decided on lists of the node's pods that the adapter keeps fresh; nothing here asks the server or sleeps.
 
 mod controller;
+mod ending;
 mod engine;
 mod guard;
 mod plan;

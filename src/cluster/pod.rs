@@ -41,7 +41,8 @@ struct Metadata {
     namespace: String,
     name: String,
     uid: String,
-    deletion_timestamp: Present,
+    deletion_timestamp: Option<String>,
+    finalizers: Option<Vec<String>>,
     annotations: Option<Annotations>,
     owner_references: Option<Vec<Owner>>,
 }
@@ -150,6 +151,17 @@ impl From<Pod> for PodView {
             mirror,
             finished: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
             terminating: metadata.deletion_timestamp.is_some(),
+            // One that cannot be read still says that the pod is ending.
+            ends_by: metadata
+                .deletion_timestamp
+                .as_ref()
+                .and_then(|time| time.parse::<jiff::Timestamp>().ok())
+                .map(jiff::Timestamp::as_second),
+            // Only those of pods that are ending matter, and a node may have hundreds of others.
+            finalizers: metadata
+                .finalizers
+                .filter(|_| metadata.deletion_timestamp.is_some())
+                .unwrap_or_default(),
             empty_dir: spec
                 .volumes
                 .iter()
@@ -245,10 +257,21 @@ mod tests {
 
     #[test]
     fn each_field_is_read_from_its_place() {
-        assert!(
-            view(|pod| pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"))
-                .terminating
-        );
+        let ending = view(|pod| {
+            pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            pod["metadata"]["finalizers"] = json!(["x"]);
+        });
+        assert!(ending.terminating);
+        assert_eq!(ending.ends_by, Some(1_767_225_600));
+        assert_eq!(ending.finalizers, ["x"]);
+        let strange = view(|pod| pod["metadata"]["deletionTimestamp"] = json!("soon"));
+        assert_eq!((strange.terminating, strange.ends_by), (true, None));
+        let lives = view(|pod| pod["metadata"]["finalizers"] = json!(["x"]));
+        assert_eq!(lives, view(|_| {}), "of no interest as long as it lives");
+        for kind in ["persistentVolumeClaim", "ephemeral"] {
+            let volumes = json!([{"name": "a", kind: {}}]);
+            assert!(view(|pod| pod["spec"]["volumes"] = volumes.clone()).volumes);
+        }
         assert!(
             view(|pod| pod["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": ""}))
                 .mirror

@@ -89,7 +89,10 @@ impl KubeletCluster {
             let differs = match change {
                 Change::Is(pod) => {
                     let (uid, pod) = (pod.uid().to_owned(), PodView::from(pod));
-                    pods.insert(uid, pod.clone()) != Some(pod)
+                    let before = pods.insert(uid, pod.clone());
+                    // Its time is moved forward once more right before it goes, which is no news.
+                    let ends_by = pod.ends_by;
+                    before.is_none_or(|before| PodView { ends_by, ..before } != pod)
                 }
                 Change::Gone(pod) => pods.remove(pod.uid()).is_some(),
             };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ending::Endings;
 use super::guard::{Guard, Verdict, Wave};
 use super::{ControllerView, EvictAnswer, Order, Plan, PodRef, PodView, Volumes, plan};
 use crate::config::Drain as Policy;
@@ -16,6 +17,7 @@ pub struct Drain {
     policy: Policy,
     guard: Guard,
     volumes: Volumes,
+    endings: Endings,
     /// UIDs of the first list after the cordon.
     first: Option<BTreeSet<String>>,
     pods: BTreeMap<PodRef, Track>,
@@ -106,6 +108,7 @@ impl Drain {
             policy: policy.clone(),
             guard: Guard::new(policy.single_replica, waves, same_turn),
             volumes: Volumes::default(),
+            endings: Endings::default(),
             first: None,
             pods: BTreeMap::new(),
             order: BTreeMap::new(),
@@ -223,6 +226,16 @@ impl Drain {
         })
     }
 
+    /// Looks at the clock: pods that should have ended since, each with what keeps it.
+    pub fn look_at_clock(&mut self, now: i64) -> Vec<String> {
+        self.endings.look(now)
+    }
+
+    /// Pods that should have ended and have not, each with what keeps it.
+    pub fn late(&self) -> impl Iterator<Item = String> {
+        self.endings.late()
+    }
+
     /// Pods that stay on the node, each with the reason.
     pub fn kept(&self) -> &[(PodRef, &'static str)] {
         &self.kept
@@ -232,7 +245,7 @@ impl Drain {
     pub fn describe(&self) -> String {
         let one = |(pod, track): (&PodRef, &Track)| match track {
             Track::Blocked { why, .. } => format!("{pod}: {why}"),
-            Track::Ending => format!("{pod}: has not ended yet"),
+            Track::Ending => format!("{pod}: {}", self.endings.words(pod)),
             Track::Todo | Track::Sent { .. } => format!("{pod}: not evicted yet"),
         };
         if !self.fresh && !self.guard.is_closing() {
@@ -280,6 +293,7 @@ impl Drain {
         let going = |pod: &&PodRef| self.order.get(*pod).copied() == now;
         self.guard
             .pods(pods, &evict.iter().filter(going).cloned().collect());
+        self.endings.seen(pods, &self.listed);
         for pod in wait {
             let track = self.pods.entry(pod).or_insert(Track::Ending);
             if !matches!(track, Track::Sent { .. }) {

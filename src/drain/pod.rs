@@ -46,6 +46,10 @@ pub struct PodView {
     pub finished: bool,
     /// It has a deletion timestamp.
     pub terminating: bool,
+    /// When it should be gone, if it has a deletion timestamp: seconds since the epoch by the API server's clock.
+    pub ends_by: Option<i64>,
+    /// Its finalizers, if it has a deletion timestamp.
+    pub finalizers: Vec<String>,
     /// It has a volume of type emptyDir.
     pub empty_dir: bool,
     /// It has a volume that may have to be attached to its node: a claim, or an ephemeral one.

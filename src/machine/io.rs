@@ -194,6 +194,8 @@ pub enum Report {
     NotGuarded,
     /// Nothing evictable is left.
     Drained,
+    /// A pod should have ended and has not.
+    PodStuck,
     /// The node reboots with volumes attached that were waited for.
     StillAttached,
     /// A turn failed and is being undone, and there is a pause before the next.

@@ -316,6 +316,7 @@ impl Machine {
                     .blocked()
                     .map(|(pod, why)| format!("{pod}: {why}"))
                     .chain(reasons)
+                    .chain(draining.drain.late())
                     .collect();
                 if blocked.is_empty() {
                     format!("draining, {left} pods left")

@@ -201,6 +201,9 @@ impl Machine {
             draining.watching = true;
             out.push(Action::WatchPods);
         }
+        for late in draining.drain.look_at_clock(out.now.as_second()) {
+            out.report(Report::PodStuck, late);
+        }
         draining.look_due = self.call.is_some();
         if self.call.is_none() {
             self.call(out, Op::ReadNode, Patience::Turn);

@@ -1,6 +1,7 @@
 //! Stories of one node over hours: outages at bad moments, clocks that jump, operators who change their mind. Each was a defect once.
 
 mod control_plane;
+mod ending;
 mod gates;
 mod guard;
 mod hands_off;

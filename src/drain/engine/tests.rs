@@ -202,3 +202,33 @@ fn a_pod_that_left_the_list_before_its_answer_does_not_hold_up_the_drain() {
     let (_, progress) = drain.on(DrainEvent::Answer(pod("1").pod, EvictAnswer::Accepted));
     assert_eq!(progress, Progress::Done);
 }
+
+#[test]
+fn a_pod_of_a_stateful_set_that_lives_elsewhere_under_its_name_is_left_alone() {
+    let named = |uid: &str| {
+        let mut pod = pod(uid);
+        pod.pod.name = "db-0".into();
+        pod
+    };
+    let mut drain = drain(1);
+    drain.on(DrainEvent::Pods(vec![named("1")]));
+    drain.on(DrainEvent::Answer(
+        named("1").pod,
+        EvictAnswer::Budget("b".into()),
+    ));
+    // It is gone, and is back on another node: what is retried is this very pod, and the server says where its name lives.
+    let (sent, _) = drain.on(DrainEvent::Tick);
+    assert_eq!(names(&sent), ["1"]);
+    drain.on(DrainEvent::Answer(named("1").pod, EvictAnswer::Elsewhere));
+    for _ in 0..100 {
+        let (sent, progress) = drain.on(DrainEvent::Tick);
+        assert_eq!((sent.len(), progress), (0, Progress::Going));
+    }
+    // The list of this node does not have it.
+    let (sent, progress) = drain.on(DrainEvent::Pods(vec![]));
+    assert_eq!((sent.len(), progress), (0, Progress::Done));
+
+    // Bound to this node again, before the cordon was seen: another pod, evicted by its own UID.
+    let (sent, _) = drain.on(DrainEvent::Pods(vec![named("2")]));
+    assert_eq!(names(&sent), ["2"]);
+}

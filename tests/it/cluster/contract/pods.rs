@@ -18,6 +18,7 @@ cases! {
     only_the_very_pod_is_evicted,
     a_budget_stops_an_eviction_and_two_budgets_stop_it_for_good,
     a_namespace_that_ends_evicts_by_itself,
+    a_pod_that_ends_tells_by_when_and_what_keeps_it,
     a_pod_with_a_name_that_is_none_is_not_asked_for,
 }
 
@@ -64,6 +65,41 @@ impl Plane {
         }
         // The server reads budgets afresh; nothing to wait for.
     }
+}
+
+async fn a_pod_that_ends_tells_by_when_and_what_keeps_it(plane: &Plane) {
+    let a = plane.node("contract-a");
+    let pod = plane.pod("default", "kept", "contract-a").await;
+    let path = pod_path("default", "kept");
+    let finalizers = async |value: Value| {
+        let body = json!({"metadata": {"finalizers": value}}).to_string();
+        plane.call("PATCH", &path, MERGE, &body).await;
+    };
+    let seen = async || {
+        let pods = a.list_pods().await.unwrap();
+        pods.into_iter().find(|it| it.pod == pod)
+    };
+    finalizers(json!(["example.com/backup", "example.com/x"])).await;
+    let lives = seen().await.unwrap();
+    assert_eq!((lives.ends_by, lives.finalizers), (None, Vec::new()));
+
+    let now = jiff::Timestamp::now().as_second();
+    assert_eq!(a.evict(&pod).await, EvictAnswer::Accepted);
+    let ends = seen().await.unwrap();
+    assert!(ends.terminating);
+    // Its grace period is 30 s.
+    assert!(
+        (25..60).contains(&(ends.ends_by.unwrap() - now)),
+        "{ends:?}"
+    );
+    assert_eq!(ends.finalizers, ["example.com/backup", "example.com/x"]);
+
+    // The kubelet is done with it; the finalizers are not.
+    plane.remove(&pod).await;
+    let kept = seen().await.unwrap();
+    assert!(kept.ends_by.unwrap() - now < 25, "{kept:?}");
+    finalizers(json!(null)).await;
+    assert_eq!(seen().await, None);
 }
 
 fn wrong(pod: &PodRef) -> PodRef {
