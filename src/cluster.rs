@@ -1,6 +1,6 @@
 //! The API server, asked with the kubelet's own credential.
 //!
-//! Each method of [`KubeletCluster`] makes one request (a list of many pods: one for each page) under a deadline and says what
+//! Each method of [`KubeletCluster`] makes one request (a long list: one for each page) under a deadline and says what
 //! came of it. Nothing is retried, nothing is decided, nothing is remembered but the connection.
 
 mod answer;
@@ -12,6 +12,7 @@ mod exchange;
 mod files;
 mod kubeconfig;
 mod lock_map;
+mod nodes;
 mod own_node;
 mod owner;
 mod pod;
@@ -36,7 +37,7 @@ use crate::config::{Config, Lock};
 use crate::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, WriteOutcome};
 use crate::lock::{LockPatch, LockView};
-use crate::node::{FIELD_MANAGER, NodePatch, NodeView};
+use crate::node::{FIELD_MANAGER, NodePatch, NodeView, NodesView};
 use crate::ports::Cluster;
 
 /// Media type of every patch that is sent.
@@ -198,6 +199,10 @@ impl Cluster for KubeletCluster {
 
     async fn watch_pods(&self, seen: impl FnMut(Vec<PodView>)) -> Result<(), Failure> {
         self.follow_pods(seen).await
+    }
+
+    async fn list_nodes(&self) -> Result<NodesView, Failure> {
+        self.get_nodes().await
     }
 
     async fn read_controller(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::selector::Selector;
 use crate::window::Windows;
 
 mod advice;
@@ -34,7 +35,9 @@ pub struct Config {
     pub drain: Drain,
     /// What proves that the node is back.
     pub recovery: Recovery,
-    /// When turns may begin.
+    /// When turns may begin, by what goes on in the cluster.
+    pub gates: Gates,
+    /// When turns may begin, by the clock.
     pub windows: Windows,
 }
 
@@ -155,6 +158,24 @@ pub struct Recovery {
     pub soak: Duration,
 }
 
+/// What in the cluster keeps a turn from beginning.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Gates {
+    /// Pods that must not be on this node.
+    pub pods: Vec<PodGate>,
+    /// So many other nodes at most may be not Ready; `None`: nobody looks.
+    pub max_not_ready: Option<u16>,
+}
+
+/// Pods that are waited for until they are gone or finished.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PodGate {
+    /// Where they are; `None`: anywhere.
+    pub namespace: Option<String>,
+    /// Their labels.
+    pub selector: Selector,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -185,6 +206,7 @@ impl Default for Config {
                 units: Vec::new(),
                 soak: Duration::ZERO,
             },
+            gates: Gates::default(),
             windows: Windows::default(),
         }
     }

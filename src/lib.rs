@@ -1,7 +1,7 @@
 //! rollboot reboots Kubernetes nodes when their operating system asks for it, one at a time.
 //!
 //! From bottom to top: the pure core decides ([`machine`] with [`lock`], [`drain`], [`journal`], [`node`], [`shutdown`],
-//! [`backoff`], [`config`]); [`ports`] says what it needs of the world; adapters bring it, one outside world each
+//! [`backoff`], [`window`], [`selector`], [`config`]); [`ports`] says what it needs of the world; adapters bring it, one outside world each
 //! ([`cluster`], [`host`], [`telemetry`]) and decide nothing; [`daemon`] is the one loop; [`cli`] is what a person calls.
 //! Dependencies point downwards only; a test reads the imports and says so.
 
@@ -20,6 +20,7 @@ pub mod node;
 pub mod ports;
 pub mod reboot;
 pub mod request;
+pub mod selector;
 pub mod shutdown;
 pub mod telemetry;
 pub mod window;

@@ -19,6 +19,7 @@ mod gate;
 mod guard;
 mod io;
 mod judge;
+mod look;
 mod queue;
 mod reclaim;
 mod recover;
@@ -33,7 +34,10 @@ mod wait;
 
 pub use gate::{Blocked, Gate};
 pub use io::{Action, Event, Op, Reply, Report, Timer};
-pub use judge::{HOLD_FILE, group_of, host_gate, node_gate, recreated_gate, static_pods_gate};
+pub use judge::{
+    HOLD_FILE, blocking_pods_gate, group_of, host_gate, is_waited_for, node_gate, nodes_gate,
+    recreated_gate, static_pods_gate,
+};
 pub use status::{BlockedBy, Failing, Holder, Label, LockStatus, Reboot, Status};
 
 use std::collections::BTreeMap;

@@ -124,3 +124,12 @@ impl NodeView {
                 .is_some_and(|marker| marker.turn == turn && marker.cordon == Cordon::Ours)
     }
 }
+
+/// What a list of all Nodes says of their health.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct NodesView {
+    /// How many there are.
+    pub all: usize,
+    /// The names of those that are not Ready, or of which it is not known.
+    pub not_ready: Vec<String>,
+}

@@ -9,7 +9,7 @@ use crate::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, WriteOutcome};
 use crate::journal::Journal;
 use crate::lock::{LockPatch, LockView};
-use crate::node::{NodePatch, NodeView};
+use crate::node::{NodePatch, NodeView, NodesView};
 pub use crate::reboot::{HostGates, Inhibitor, RebootAnswer, RebootReply};
 use crate::request::Requests;
 use crate::shutdown::{ShutdownFacts, StopReason};
@@ -41,6 +41,9 @@ pub trait Cluster {
         &self,
         seen: impl FnMut(Vec<PodView>),
     ) -> impl Future<Output = Result<(), Failure>>;
+    /// Looks at all Nodes, as far as their health goes. Needs `health.yaml`, for a kubelet may not list Nodes by itself: `Forbidden` or
+    /// `Restricted` otherwise.
+    fn list_nodes(&self) -> impl Future<Output = Result<NodesView, Failure>>;
     /// Reads a controller of pods. `None`: 404. Needs `guard.yaml`: `Forbidden` otherwise.
     fn read_controller(
         &self,

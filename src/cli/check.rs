@@ -3,6 +3,7 @@
 
 mod access;
 mod finding;
+mod gates;
 mod guard;
 mod host;
 mod lock;
@@ -27,12 +28,12 @@ use crate::cluster::KubeletCluster;
 use crate::config::load::{files, load};
 use crate::config::{Config, DrainMode};
 use crate::drain::{PodView, plan};
-use crate::failure::FailureKind;
+use crate::failure::{Failure, FailureKind};
 use crate::host::{LocalHost, Root, boot};
 use crate::journal::Journal;
 use crate::lock::LockView;
 use crate::machine::{group_of, static_pods_gate};
-use crate::node::NodeView;
+use crate::node::{NodeView, NodesView};
 use crate::ports::{Cluster, Host};
 
 #[derive(Debug, Serialize)]
@@ -193,12 +194,18 @@ impl Here<'_> {
         node: Option<&NodeView>,
         findings: &mut Vec<Finding>,
     ) -> Option<Vec<PodView>> {
-        let (pods, lock, others) = tokio::join!(
+        let (pods, lock, others, health) = tokio::join!(
             cluster.list_pods(),
             cluster.read_lock(),
             cluster.schedulable_nodes(),
+            self.health(cluster),
         );
         findings.push(node::others(cluster.node(), &others));
+        if let Some(health) = health {
+            let lock = lock.as_ref().ok().and_then(Option::as_ref);
+            let name = cluster.node();
+            findings.extend(gates::nodes(self.config, name, lock, &health));
+        }
         let evictions = self.drain(cluster, &pods, findings).await;
         let known = self.journal.as_ref().and_then(|it| it.lock_uid.as_deref());
         let group = match (node, &pods) {
@@ -221,11 +228,17 @@ impl Here<'_> {
         pods.ok()
     }
 
+    /// How all Nodes are, if that is a gate.
+    async fn health(&self, cluster: &KubeletCluster) -> Option<Result<NodesView, Failure>> {
+        self.config.gates.max_not_ready?;
+        Some(cluster.list_nodes().await)
+    }
+
     /// What a drain would do, and what the server would answer.
     async fn drain(
         &self,
         cluster: &KubeletCluster,
-        pods: &Result<Vec<PodView>, crate::failure::Failure>,
+        pods: &Result<Vec<PodView>, Failure>,
         findings: &mut Vec<Finding>,
     ) -> Answers {
         let drain = &self.config.drain;
@@ -241,6 +254,7 @@ impl Here<'_> {
         if let Some(blocked) = static_pods_gate(pods) {
             findings.push(fail("own pods", blocked.what, blocked.detail));
         }
+        findings.extend(gates::pods(self.config, pods));
         if drain.mode == DrainMode::None {
             return Answers::default();
         }

@@ -12,6 +12,7 @@ use crate::config::load::load;
 use crate::config::{Config, DrainMode};
 use crate::drain::{Choice, EvictAnswer, Order, PodRef, PodView, choose};
 use crate::failure::{Failure, FailureKind};
+use crate::machine::is_waited_for;
 use crate::ports::Cluster;
 
 /// Dry runs on their way at once.
@@ -23,7 +24,7 @@ const AT_ONCE: usize = 8;
 enum Verdict {
     /// Every pod that has to go may go.
     Ready,
-    /// The server would refuse some evictions for now.
+    /// The server would refuse some evictions for now, or a gate waits for a pod.
     Blocked,
     /// Some pod forbids the drain: nothing would be evicted.
     Refused,
@@ -46,6 +47,9 @@ struct Line {
     controller: Option<String>,
     action: &'static str,
     reason: String,
+    /// No turn begins while it is here.
+    #[serde(skip)]
+    gated: bool,
     order: i64,
     #[serde(skip)]
     when: String,
@@ -99,7 +103,8 @@ async fn look(cluster: &KubeletCluster, config: &Config) -> Result<Report, Failu
                 Choice::Evict(_) if !refused => ask(cluster, &pod.pod).await,
                 _ => None,
             };
-            line(pod, choice, blocked)
+            let gate = waited_for(config, &pod);
+            line(pod, choice, blocked, gate)
         })
         .buffered(AT_ONCE)
         .collect()
@@ -126,6 +131,19 @@ async fn look(cluster: &KubeletCluster, config: &Config) -> Result<Report, Failu
     })
 }
 
+/// The gate that keeps any turn from beginning while the pod is here, if there is one.
+fn waited_for(config: &Config, pod: &PodView) -> Option<String> {
+    let gate = config
+        .gates
+        .pods
+        .iter()
+        .find(|gate| is_waited_for(gate, pod))?;
+    let selector = &gate.selector;
+    Some(format!(
+        "no turn while it is here: it matches {selector} of [[gate.pods]]"
+    ))
+}
+
 /// Why the server would not evict the pod now, if so.
 async fn ask(cluster: &KubeletCluster, pod: &PodRef) -> Option<String> {
     match cluster.evict_dry_run(pod).await {
@@ -137,10 +155,16 @@ async fn ask(cluster: &KubeletCluster, pod: &PodRef) -> Option<String> {
     }
 }
 
-fn line(pod: PodView, choice: Choice, blocked: Option<String>) -> (Option<Order>, Line, bool) {
-    let is_blocked = blocked.is_some();
+fn line(
+    pod: PodView,
+    choice: Choice,
+    blocked: Option<String>,
+    gate: Option<String>,
+) -> (Option<Order>, Line, bool) {
+    let gated = gate.is_some();
+    let is_blocked = gated || blocked.is_some();
     let (action, reason, order) = match choice {
-        Choice::Evict(order) => ("evict", blocked.unwrap_or_default(), Some(order)),
+        Choice::Evict(order) => ("evict", String::new(), Some(order)),
         Choice::Wait if pod.terminating => ("wait", "it is ending".to_owned(), None),
         Choice::Wait => (
             "wait",
@@ -150,6 +174,7 @@ fn line(pod: PodView, choice: Choice, blocked: Option<String>) -> (Option<Order>
         Choice::Skip(why) => ("skip", why.to_owned(), None),
         Choice::Refuse(why) => ("refuse", why.to_owned(), None),
     };
+    let reason = gate.or(blocked).unwrap_or(reason);
     let line = Line {
         controller: pod
             .controller
@@ -159,6 +184,7 @@ fn line(pod: PodView, choice: Choice, blocked: Option<String>) -> (Option<Order>
         uid: pod.pod.uid,
         action,
         reason,
+        gated,
         order: order.unwrap_or_default().number(),
         when: order
             .filter(|order| !order.is_default())
@@ -197,12 +223,21 @@ fn render(report: &Report) -> String {
             count("skip")
         ),
         Verdict::Blocked => {
-            let blocked = |pod: &&Line| pod.action == "evict" && !pod.reason.is_empty();
-            format!(
-                "blocked: {} of {} evictions would be refused for now",
-                report.pods.iter().filter(blocked).count(),
-                count("evict")
-            )
+            let refused =
+                |pod: &&Line| pod.action == "evict" && !pod.gated && !pod.reason.is_empty();
+            let refused = report.pods.iter().filter(refused).count();
+            let gated = report.pods.iter().filter(|pod| pod.gated).count();
+            let mut why = Vec::new();
+            if gated > 0 {
+                why.push(format!("a gate waits for {}", pods(gated)));
+            }
+            if refused > 0 {
+                let all = count("evict");
+                why.push(format!(
+                    "{refused} of {all} evictions would be refused for now"
+                ));
+            }
+            format!("blocked: {}", why.join(", and "))
         }
         Verdict::Refused => format!(
             "refused: because of {} nothing would be evicted, and {} does not reboot",

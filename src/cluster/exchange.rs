@@ -18,6 +18,9 @@ const MAX_ANSWER: usize = 96 << 20;
 /// Of an answer that is an error, so much is enough to say what it was.
 const MAX_ERROR: usize = 64 << 10;
 
+/// Media type of most answers.
+const JSON: &str = "application/json";
+
 /// What is asked.
 #[derive(Debug)]
 pub(super) struct Question {
@@ -63,11 +66,11 @@ impl Question {
         Failure::new(kind, format!("{}: {why}", self.what))
     }
 
-    fn request(&self) -> Result<Request<Body>, Lost> {
+    fn request(&self, accept: &'static str) -> Result<Request<Body>, Lost> {
         let mut request = Request::builder()
             .method(self.method.clone())
             .uri(&self.target)
-            .header(ACCEPT, "application/json")
+            .header(ACCEPT, accept)
             .header(USER_AGENT, concat!("rollboot/", env!("CARGO_PKG_VERSION")));
         let body = match &self.body {
             Some((media, text)) => {
@@ -89,8 +92,18 @@ impl Connector {
         question: &Question,
         deadline: Duration,
     ) -> Result<Answer, Lost> {
+        self.ask_for(JSON, question, deadline).await
+    }
+
+    /// The same, for an answer of another media type.
+    pub(super) async fn ask_for(
+        &self,
+        accept: &'static str,
+        question: &Question,
+        deadline: Duration,
+    ) -> Result<Answer, Lost> {
         let end = Instant::now() + deadline;
-        let response = self.send(question, end, deadline).await?;
+        let response = self.send_for(accept, question, end, deadline).await?;
         collect(question, response, end, deadline).await
     }
 
@@ -101,7 +114,17 @@ impl Connector {
         end: Instant,
         deadline: Duration,
     ) -> Result<Response<Body>, Lost> {
-        let request = question.request()?;
+        self.send_for(JSON, question, end, deadline).await
+    }
+
+    async fn send_for(
+        &self,
+        accept: &'static str,
+        question: &Question,
+        end: Instant,
+        deadline: Duration,
+    ) -> Result<Response<Body>, Lost> {
+        let request = question.request(accept)?;
         let session = match timeout_at(end, self.session()).await {
             Ok(Ok(session)) => session,
             Ok(Err(failure)) => {

@@ -1,5 +1,7 @@
 //! The part of a pod that is read. A typed pod is ten times as large, and a node may have hundreds.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::answer::{Object, Present};
@@ -43,6 +45,7 @@ struct Metadata {
     uid: String,
     deletion_timestamp: Option<String>,
     finalizers: Option<Vec<String>>,
+    labels: Option<BTreeMap<String, String>>,
     annotations: Option<Annotations>,
     owner_references: Option<Vec<Owner>>,
 }
@@ -183,6 +186,7 @@ impl From<Pod> for PodView {
                 .priority
                 .is_some_and(|priority| priority >= SYSTEM_CRITICAL),
             wishes,
+            labels: metadata.labels.into_iter().flatten().collect(),
         }
     }
 }
@@ -330,6 +334,16 @@ mod tests {
                 "{status}"
             );
         }
+    }
+
+    #[test]
+    fn labels_are_kept_whatever_their_names() {
+        let labels = json!({"app.kubernetes.io/name": "backup", "e": ""});
+        let found = view(|pod| pod["metadata"]["labels"] = labels.clone()).labels;
+        assert_eq!(found.get("app.kubernetes.io/name"), Some("backup"));
+        assert_eq!((found.get("e"), found.get("app")), (Some(""), None));
+        let none = view(|pod| pod["metadata"]["labels"] = Value::Null);
+        assert_eq!(none, view(|_| {}));
     }
 
     #[test]

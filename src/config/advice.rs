@@ -21,12 +21,10 @@ pub(super) fn on(message: &str) -> Option<String> {
 fn elsewhere(wrong: &str) -> Option<String> {
     KEYS.iter()
         .find(|(_, keys)| keys.contains(&wrong))
-        .map(|(table, _)| {
-            if table.is_empty() {
-                format!("`{wrong}` belongs above the first table")
-            } else {
-                format!("`{wrong}` belongs in the table [{table}]")
-            }
+        .map(|(table, _)| match *table {
+            "" => format!("`{wrong}` belongs above the first table"),
+            "window" | "gate.pods" => format!("`{wrong}` belongs in a table [[{table}]]"),
+            table => format!("`{wrong}` belongs in the table [{table}]"),
         })
 }
 

@@ -101,7 +101,7 @@ fn one_line(message: &str) -> String {
         ("wanted string or table", "expected a word in quotes"),
         (
             "invalid type: map, expected a sequence",
-            "expected a list of tables: [[window]] with two brackets",
+            "expected a list of tables, each with two brackets: [[window]], [[gate.pods]]",
         ),
         ("expected a sequence", "expected a list in brackets"),
     ] {

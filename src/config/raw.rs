@@ -6,18 +6,19 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::value::{
-    Clock, Days, Group, Kubeconfig, Lasting, Namespace, NodeName, Number, ObjectName, Sentinels,
-    Unit,
+    AnyNamespace, Clock, Days, Group, Kubeconfig, Lasting, Namespace, NodeName, Number, ObjectName,
+    PodSelector, Sentinels, Unit,
 };
 use super::{
-    Config, DrainMode, EmptyDir, ForeignCordon, Mode, SingleReplica, Unmanaged, UnsafeToEvict,
+    Config, DrainMode, EmptyDir, ForeignCordon, Mode, PodGate, SingleReplica, Unmanaged,
+    UnsafeToEvict,
 };
 
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
 /// Every key and the table it belongs to, as [`Raw`] has them. For advice on a key that is not among them.
-pub(super) const KEYS: [(&str, &[&str]); 5] = [
+pub(super) const KEYS: [(&str, &[&str]); 8] = [
     (
         "",
         &[
@@ -30,6 +31,7 @@ pub(super) const KEYS: [(&str, &[&str]); 5] = [
             "lock",
             "drain",
             "recovery",
+            "gate",
             "window",
         ],
     ),
@@ -50,6 +52,9 @@ pub(super) const KEYS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("recovery", &["units", "soak"]),
+    ("gate", &["pods", "nodes"]),
+    ("gate.pods", &["selector", "namespace"]),
+    ("gate.nodes", &["max-not-ready"]),
     ("window", &["days", "start", "end", "timezone", "must-fit"]),
 ];
 
@@ -67,6 +72,7 @@ pub(super) struct Raw {
     pub(super) lock: RawLock,
     pub(super) drain: RawDrain,
     pub(super) recovery: RawRecovery,
+    pub(super) gate: RawGate,
     pub(super) window: Option<Vec<Spanned<RawWindow>>>,
 }
 
@@ -119,6 +125,45 @@ pub(super) struct RawRecovery {
     pub(super) soak: Option<Lasting<0, DAY>>,
 }
 
+/// Table `[gate]`, which has nothing but tables.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "the table [gate]"
+)]
+pub(super) struct RawGate {
+    pub(super) pods: Option<Vec<RawPodGate>>,
+    pub(super) nodes: RawNodesGate,
+}
+
+/// One `[[gate.pods]]`.
+#[derive(Debug, Deserialize)]
+#[serde(
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "a table [[gate.pods]]"
+)]
+pub(super) struct RawPodGate {
+    pub(super) selector: PodSelector,
+    #[serde(default)]
+    pub(super) namespace: AnyNamespace,
+}
+
+/// Table `[gate.nodes]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "the table [gate.nodes]"
+)]
+pub(super) struct RawNodesGate {
+    /// The most nodes that a cluster is made for is less.
+    pub(super) max_not_ready: Option<Number<0, 9999>>,
+}
+
 /// One `[[window]]`.
 #[derive(Debug, Deserialize)]
 #[serde(
@@ -147,6 +192,7 @@ impl Raw {
             lock,
             drain,
             recovery,
+            gate,
             window: _,
         } = self;
         set(&mut config.mode, mode);
@@ -209,6 +255,22 @@ impl Raw {
             units.map(|units| units.into_iter().map(|unit| unit.0).collect()),
         );
         set(&mut config.recovery.soak, soak.map(|soak| soak.0));
+
+        let RawGate {
+            pods,
+            nodes: RawNodesGate { max_not_ready },
+        } = gate;
+        let pod_gate = |raw: RawPodGate| PodGate {
+            namespace: raw.namespace.0,
+            selector: raw.selector.0,
+        };
+        set(
+            &mut config.gates.pods,
+            pods.map(|pods| pods.into_iter().map(pod_gate).collect()),
+        );
+        if let Some(max) = max_not_ready {
+            config.gates.max_not_ready = Some(max.0);
+        }
     }
 }
 

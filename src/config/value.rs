@@ -10,6 +10,8 @@ use jiff::fmt::friendly::SpanParser;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::selector::Selector;
+
 /// `node-name`: the name of a Node, and short enough to be the prefix of an annotation key.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
@@ -49,6 +51,16 @@ pub(super) struct Group(pub(super) String);
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Unit(pub(super) String);
+
+/// `namespace` of a gate: one, or all of them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct AnyNamespace(pub(super) Option<String>);
+
+/// `selector` of a gate.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct PodSelector(pub(super) Selector);
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug)]
@@ -131,6 +143,26 @@ impl TryFrom<String> for Namespace {
 
     fn try_from(text: String) -> Result<Self, String> {
         label(text, "a namespace").map(Self)
+    }
+}
+
+impl TryFrom<String> for AnyNamespace {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.is_empty() {
+            Ok(Self(None))
+        } else {
+            label(text, "a namespace").map(|text| Self(Some(text)))
+        }
+    }
+}
+
+impl TryFrom<String> for PodSelector {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Selector::parse(&text).map(Self)
     }
 }
 

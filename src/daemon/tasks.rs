@@ -166,6 +166,7 @@ async fn answer<C: Cluster, H: Host>(cluster: &C, host: &H, op: Op) -> Reply {
         Op::PatchNode(patch) => Reply::NodeWritten(cluster.patch_node(&patch).await),
         Op::PeerExists(node) => Reply::Peer(cluster.peer_exists(&node).await),
         Op::ListPods => Reply::Pods(cluster.list_pods().await),
+        Op::ListNodes => Reply::Nodes(cluster.list_nodes().await),
         Op::ReadController(controller) => {
             Reply::Controller(cluster.read_controller(&controller).await)
         }

@@ -1,5 +1,7 @@
 //! What the drain knows of a pod, and what the server may answer to its eviction.
 
+use std::sync::Arc;
+
 use super::Wishes;
 use crate::failure::Failure;
 
@@ -33,6 +35,26 @@ pub struct Controller {
     pub uid: String,
 }
 
+/// The labels of a pod. Lists of pods are copied with every change of one of them, and labels hardly ever change: copies share
+/// them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Labels(Arc<[(Box<str>, Box<str>)]>);
+
+impl Labels {
+    /// The value of a label, if it is there.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(name, _)| **name == *key);
+        found.map(|(_, value)| &**value)
+    }
+}
+
+impl FromIterator<(String, String)> for Labels {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(labels: T) -> Self {
+        let boxed = |(key, value): (String, String)| (key.into(), value.into());
+        Self(labels.into_iter().map(boxed).collect())
+    }
+}
+
 /// The few fields of a pod that a drain depends on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct PodView {
@@ -64,6 +86,8 @@ pub struct PodView {
     pub critical: bool,
     /// What an operator has written on it.
     pub wishes: Wishes,
+    /// What gates select it by.
+    pub labels: Labels,
 }
 
 /// What the server answered to an eviction; each has its own path.

@@ -243,6 +243,7 @@ fn answers(op: &Op, reply: &Reply) -> bool {
             | (Op::PatchNode(_), Reply::NodeWritten(_))
             | (Op::PeerExists(_), Reply::Peer(_))
             | (Op::ListPods, Reply::Pods(_))
+            | (Op::ListNodes, Reply::Nodes(_))
             | (Op::ReadController(_), Reply::Controller(_))
     )
 }
@@ -274,6 +275,7 @@ fn trouble(reply: &Reply) -> Option<(Failure, bool)> {
         Reply::Node(result) => failed(result),
         Reply::Peer(result) => failed(result),
         Reply::Pods(result) => failed(result),
+        Reply::Nodes(result) => failed(result),
         Reply::Controller(result) => failed(result),
         Reply::LockWritten(outcome) => open(outcome),
         Reply::NodeWritten(outcome) => open(outcome),

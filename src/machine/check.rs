@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::gate::{Blocked, Gate};
 use super::judge::{
-    group_of, host_gate, is_control_plane, limits_in_words, node_gate, recreated_gate,
-    static_pods_gate,
+    blocking_pods_gate, group_of, host_gate, is_control_plane, limits_in_words, node_gate,
+    recreated_gate, static_pods_gate,
 };
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
 use crate::backoff::{Delay, doubling};
@@ -29,6 +29,8 @@ pub(super) enum Checking {
     Pods(Box<NodeView>),
     Controllers(Box<Survey>),
     Lock(Aim),
+    /// With a view of the lock that has a free slot: of many nodes that wait only those look that could go now.
+    Nodes(Box<LockView>, Aim),
 }
 
 /// What a turn would be about, as far as the gates have seen it.
@@ -99,6 +101,11 @@ impl Machine {
                 );
                 self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN)));
             }
+            (Checking::Nodes(view, aim), reply @ Reply::Nodes(_)) => match self.closed_by(&reply) {
+                Some(blocked) if blocked.gate == Gate::Api => self.rest_on_failure(out, blocked),
+                Some(blocked) => self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN))),
+                None => self.begin(out, *view, aim),
+            },
             (Checking::Controllers(mut survey), Reply::Controller(Ok(view))) => {
                 survey.guard.read(Ok(view));
                 self.survey(out, survey);
@@ -157,7 +164,8 @@ impl Machine {
             self.rest(out, blocked, Some(Delay::about(3 * LOOK_AGAIN)));
             return;
         }
-        if let Some(blocked) = static_pods_gate(pods) {
+        let closed = blocking_pods_gate(&self.config, pods).or_else(|| static_pods_gate(pods));
+        if let Some(blocked) = closed {
             self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN)));
             return;
         }
@@ -202,7 +210,6 @@ impl Machine {
     }
 
     fn check_lock(&mut self, out: &mut Out, view: Option<LockView>, aim: Aim) {
-        self.tries = 0;
         let Some(view) = view else {
             let what = format!(
                 "there is no ConfigMap {}/{}",
@@ -227,14 +234,21 @@ impl Machine {
         }
         match self.lock_gate(&view, &aim.group) {
             Some(blocked) => self.rest_on_lock(out, blocked, &view, aim.group),
-            // The sentinel may have changed while the gates were looked at, and the window may have closed.
-            None if !self.settled
-                || self.wanted().is_empty()
-                || self.window_gate(out.now).is_some() =>
-            {
-                self.consider(out);
+            None if self.config.gates.max_not_ready.is_some() => {
+                self.check(out, Checking::Nodes(Box::new(view), aim), Op::ListNodes);
             }
-            None => self.acquire(out, view, aim),
+            None => self.begin(out, view, aim),
+        }
+    }
+
+    /// All gates are open. The sentinel may have changed while they were looked at, and the window may have closed.
+    fn begin(&mut self, out: &mut Out, view: LockView, aim: Aim) {
+        self.tries = 0;
+        let unsettled = !self.settled || self.wanted().is_empty();
+        if unsettled || self.window_gate(out.now).is_some() {
+            self.consider(out);
+        } else {
+            self.acquire(out, view, aim);
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::gate::Blocked;
+use super::look::Question;
 use super::turn::Leave;
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
 use crate::backoff::Delay;
@@ -19,9 +21,11 @@ pub(super) struct Cordoning {
     pub(super) drain: Option<Drain>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CordonStep {
     Read,
+    /// A gate may have closed since it was looked at before the lock. What is written if none has.
+    Look(Question, NodePatch),
     Write,
 }
 
@@ -55,7 +59,7 @@ impl Machine {
         let Phase::Cordoning(cordoning) = &mut self.phase else {
             return;
         };
-        match (cordoning.step, reply) {
+        match (cordoning.step.clone(), reply) {
             (CordonStep::Read, Reply::Node(result)) => {
                 let drain = cordoning.drain.clone();
                 if let Some(outcome) = self.why_undo_now() {
@@ -67,12 +71,15 @@ impl Machine {
                     Look::Cordoned => self.cordoned(out),
                     Look::Lost => self.restart(out),
                     Look::Undo(outcome) => self.undo_drain(out, drain, outcome),
-                    Look::Write(patch) => {
-                        if let Phase::Cordoning(cordoning) = &mut self.phase {
-                            cordoning.step = CordonStep::Write;
-                        }
-                        self.call(out, Op::PatchNode(patch), Patience::Turn);
-                    }
+                    Look::Write(patch) => self.before_cordon(out, None, patch),
+                }
+            }
+            (CordonStep::Look(question, patch), reply) => {
+                let again = |blocked: Blocked| Outcome::Again(blocked.what);
+                let closed = || self.closed_by(&reply).map(again);
+                match self.why_undo_now().or_else(closed) {
+                    Some(outcome) => self.undo(out, outcome),
+                    None => self.before_cordon(out, Some(question), patch),
                 }
             }
             (CordonStep::Write, Reply::NodeWritten(outcome)) => match outcome {
@@ -92,6 +99,27 @@ impl Machine {
                 );
             }
         }
+    }
+
+    /// Asks the next question about a gate, or writes: the version in the patch makes sure that the Node is still what it was.
+    /// A node that was cordoned before has looked, and goes on with its drain: it looks again right before the reboot.
+    fn before_cordon(&mut self, out: &mut Out, after: Option<Question>, patch: NodePatch) {
+        let Phase::Cordoning(cordoning) = &mut self.phase else {
+            return;
+        };
+        let begins = cordoning.drain.is_none();
+        let question = self.next_question(after, false).filter(|_| begins);
+        let (step, op, patience) = match question {
+            Some(question) => {
+                let step = CordonStep::Look(question, patch);
+                (step, question.op(), Patience::Once)
+            }
+            None => (CordonStep::Write, Op::PatchNode(patch), Patience::Turn),
+        };
+        if let Phase::Cordoning(cordoning) = &mut self.phase {
+            cordoning.step = step;
+        }
+        self.call(out, op, patience);
     }
 
     /// A flag changed. A write that is only being repeated because it was refused is not waited for.

@@ -38,6 +38,10 @@ pub enum Gate {
     Pods,
     /// Volumes of pods that went should be detached.
     Volumes,
+    /// No pod may be here that `[[gate.pods]]` selects.
+    BlockingPods,
+    /// No more than so many other nodes may be not Ready: `[gate.nodes]`.
+    Nodes,
     /// A slot must be free.
     Lock,
     /// Turns are paused.
@@ -50,6 +54,38 @@ pub enum Gate {
     Journal,
     /// The API server must answer.
     Api,
+}
+
+impl Gate {
+    /// Whether one that closes right before the reboot is waited for, for as long as a drain may take: these open by themselves
+    /// in a while. With any other the turn is over, and the pods may come back.
+    pub(super) fn is_brief(self) -> bool {
+        match self {
+            Self::Settle
+            | Self::Logind
+            | Self::Inhibitor
+            | Self::PackageManager
+            | Self::Volumes
+            | Self::Journal
+            | Self::Api => true,
+            Self::Mode
+            | Self::Window
+            | Self::DailyLimit
+            | Self::BackOff
+            | Self::Undone
+            | Self::Latch
+            | Self::Node
+            | Self::ForeignCordon
+            | Self::Hold
+            | Self::Pods
+            | Self::BlockingPods
+            | Self::Nodes
+            | Self::Lock
+            | Self::Pause
+            | Self::LockRecreated
+            | Self::NotArmed => false,
+        }
+    }
 }
 
 /// A closed gate.

@@ -9,7 +9,7 @@ use crate::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, WriteOutcome};
 use crate::journal::Journal;
 use crate::lock::{LockPatch, LockView, TurnId};
-use crate::node::{NodePatch, NodeView};
+use crate::node::{NodePatch, NodeView, NodesView};
 use crate::reboot::{HostGates, RebootAnswer};
 use crate::request::Requests;
 use crate::shutdown::{ShutdownFacts, StopReason};
@@ -46,6 +46,8 @@ pub enum Op {
     PeerExists(String),
     /// List the pods of this node.
     ListPods,
+    /// List all Nodes, for their health.
+    ListNodes,
     /// Read a controller of pods.
     ReadController(ControllerRef),
 }
@@ -86,6 +88,8 @@ pub enum Reply {
     Peer(Result<bool, Failure>),
     /// The complete list.
     Pods(Result<Vec<PodView>, Failure>),
+    /// Which Nodes are not Ready.
+    Nodes(Result<NodesView, Failure>),
     /// The controller. `None`: there is no such object.
     Controller(Result<Option<ControllerView>, Failure>),
 }

@@ -1,15 +1,17 @@
 //! What closes a gate: each is judged from what was just read, the same way wherever it is looked at.
 
 use super::gate::{Blocked, Gate};
-use crate::config::{Config, ForeignCordon};
+use crate::config::{Config, ForeignCordon, PodGate};
 use crate::drain::PodView;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::lock::{CONTROL_PLANE, LockView};
-use crate::node::NodeView;
+use crate::node::{NodeView, NodesView};
 use crate::reboot::HostGates;
 
 /// Of a text that makes no sense so much is shown.
 const SHOWN: usize = 40;
+/// Of many pods or nodes so many are named.
+const NAMED: usize = 3;
 /// The detail of [`Gate::Hold`] where a file holds the node, and no annotation.
 pub const HOLD_FILE: &str = "it waits while that file exists";
 
@@ -42,6 +44,86 @@ pub fn node_gate(config: &Config, boot_id: &str, node: &NodeView) -> Option<Bloc
         ))
     } else {
         None
+    }
+}
+
+/// Why no turn may begin while these pods are here, if so.
+pub fn blocking_pods_gate(config: &Config, pods: &[PodView]) -> Option<Blocked> {
+    config.gates.pods.iter().find_map(|gate| {
+        let here: Vec<_> = pods
+            .iter()
+            .filter(|pod| is_waited_for(gate, pod))
+            .map(|pod| pod.pod.to_string())
+            .collect();
+        (!here.is_empty()).then(|| {
+            Blocked::new(
+                Gate::BlockingPods,
+                format!("{} is here and matches {}", named(&here), gate.selector),
+                "[[gate.pods]]: no turn until it is finished or gone",
+            )
+        })
+    })
+}
+
+/// Whether a gate waits for this pod.
+pub fn is_waited_for(gate: &PodGate, pod: &PodView) -> bool {
+    let namespace = gate.namespace.as_ref();
+    !pod.finished
+        && namespace.is_none_or(|namespace| *namespace == pod.pod.namespace)
+        && gate.selector.matches(|key| pod.labels.get(key))
+}
+
+/// Why no turn may begin with the other nodes as they are, if so. This node is `own`. Nodes that hold a slot of the lock are
+/// not Ready by plan while they reboot, and how many may be is the lock's to say.
+pub fn nodes_gate(
+    config: &Config,
+    own: &str,
+    lock: Option<&LockView>,
+    result: &Result<NodesView, Failure>,
+) -> Option<Blocked> {
+    let max = config.gates.max_not_ready?;
+    let view = match result {
+        Ok(view) => view,
+        Err(failure) => {
+            let forbidden = matches!(
+                failure.kind,
+                FailureKind::Forbidden | FailureKind::Restricted
+            );
+            return Some(if forbidden {
+                Blocked::new(
+                    Gate::Nodes,
+                    format!("nobody knows how the other nodes are: {failure}"),
+                    "apply health.yaml, or remove max-not-ready from [gate.nodes]",
+                )
+            } else {
+                Blocked::failed(failure)
+            });
+        }
+    };
+    let slots = lock.map(LockView::slots).unwrap_or_default();
+    let planned = |name: &String| slots.iter().any(|slot| slot.node == *name);
+    let others: Vec<_> = view
+        .not_ready
+        .iter()
+        .filter(|name| *name != own && !planned(name))
+        .cloned()
+        .collect();
+    (others.len() > usize::from(max)).then(|| {
+        Blocked::new(
+            Gate::Nodes,
+            format!("not Ready: {}", named(&others)),
+            format!("[gate.nodes]: at most {max} other nodes may be, not counting those in a turn"),
+        )
+    })
+}
+
+/// The first of these names, and how many more there are.
+fn named(names: &[String]) -> String {
+    let first: Vec<_> = names.iter().take(NAMED).map(String::as_str).collect();
+    let first = first.join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::cordon::Look;
+use super::judge::blocking_pods_gate;
 use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
 use crate::backoff::Delay;
 use crate::drain::{Drain, DrainEvent, Progress, TICK_SECONDS};
@@ -100,6 +101,14 @@ impl Machine {
             && let Some(outcome) = self.why_undo_now()
         {
             self.leave_drain(Leave::Undo(outcome));
+        }
+        if let DrainEvent::Pods(pods) = &event {
+            // A pod that came in the moment of the cordon is not evicted, nor is any other from now on.
+            if let Some(blocked) = blocking_pods_gate(&self.config, pods) {
+                self.leave_drain(Leave::Undo(Outcome::Again(blocked.what)));
+                self.drain_look(out);
+                return;
+            }
         }
         let Phase::Draining(draining) = &mut self.phase else {
             return;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::gate::Blocked;
-use super::judge::host_gate;
+use super::look::Question;
 use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::Delay;
 use crate::config::DrainMode;
@@ -33,8 +33,7 @@ enum Step {
     Quiet,
     Sentinels,
     Node,
-    Pods,
-    Gates,
+    Look(Question),
     /// The journal says `rebooting` before logind is asked.
     Journal,
     Lock,
@@ -107,11 +106,10 @@ impl Machine {
         if let Phase::Verifying(verifying) = &mut self.phase {
             verifying.step = step;
         }
-        // Whatever logind cannot say now is asked again in the next round.
-        let patience = if step == Step::Gates {
-            Patience::Once
-        } else {
-            Patience::Turn
+        // Whatever nobody can say about a gate now is asked again in the next round.
+        let patience = match step {
+            Step::Look(Question::Host | Question::Nodes) => Patience::Once,
+            _ => Patience::Turn,
         };
         self.call(out, op, patience);
     }
@@ -123,6 +121,11 @@ impl Machine {
     }
 
     fn closed(&mut self, out: &mut Out, blocked: Blocked) {
+        if !blocked.gate.is_brief() {
+            out.push(Action::CancelTimer(Timer::Check));
+            self.undo(out, Outcome::Again(blocked.what));
+            return;
+        }
         self.end_round(out);
         if self.said.as_ref() != Some(&blocked) {
             out.report(
@@ -147,10 +150,8 @@ impl Machine {
             self.take_sentinels(out, requests.clone());
         }
         // From here on a call has ended and nothing is written yet: whatever was noted meanwhile comes first.
-        if matches!(
-            step,
-            Step::Sentinels | Step::Node | Step::Pods | Step::Gates
-        ) && let Some(outcome) = self.why_undo_now()
+        if matches!(step, Step::Sentinels | Step::Node | Step::Look(_))
+            && let Some(outcome) = self.why_undo_now()
         {
             out.push(Action::CancelTimer(Timer::Check));
             self.undo(out, outcome);
@@ -172,22 +173,9 @@ impl Machine {
             (Step::Node, Reply::Node(result)) => {
                 self.verify_node(out, result.unwrap_or_default().as_ref());
             }
-            (Step::Pods, Reply::Pods(result)) => {
-                let Phase::Verifying(verifying) = &self.phase else {
-                    return;
-                };
-                let plan = verifying.drain.left_over(&result.unwrap_or_default());
-                if plan.is_empty() && plan.refusal().is_none() {
-                    self.verifying(out, Step::Gates, Op::Gates);
-                } else {
-                    let drain = verifying.drain.clone();
-                    self.end_round(out);
-                    self.drain_on(out, drain);
-                }
-            }
-            (Step::Gates, Reply::Gates(result)) => match host_gate(&result) {
+            (Step::Look(question), reply) => match self.closed_by(&reply) {
                 Some(blocked) => self.closed(out, blocked),
-                None => self.journal_the_ask(out),
+                None => self.looked_at(out, question, &reply),
             },
             (Step::Journal, Reply::JournalWritten(_)) => {
                 self.verifying(out, Step::Lock, Op::ReadLock);
@@ -241,10 +229,38 @@ impl Machine {
         } else if self.config.drain.mode == DrainMode::Evict {
             match self.volumes_gate(out, node) {
                 Some(blocked) => self.closed(out, blocked),
-                None => self.verifying(out, Step::Pods, Op::ListPods),
+                None => self.look_on(out, None),
             }
         } else {
-            self.verifying(out, Step::Gates, Op::Gates);
+            self.look_on(out, None);
+        }
+    }
+
+    /// A gate is open. Pods that are here may be such as have to go first.
+    fn looked_at(&mut self, out: &mut Out, question: Question, reply: &Reply) {
+        let Phase::Verifying(verifying) = &self.phase else {
+            return;
+        };
+        if let Reply::Pods(Ok(pods)) = reply
+            && self.config.drain.mode == DrainMode::Evict
+        {
+            let plan = verifying.drain.left_over(pods);
+            if !plan.is_empty() || plan.refusal().is_some() {
+                let drain = verifying.drain.clone();
+                self.end_round(out);
+                self.drain_on(out, drain);
+                return;
+            }
+        }
+        self.look_on(out, Some(question));
+    }
+
+    /// Asks the next question about a gate. When none is left, nothing is in the way of the reboot.
+    fn look_on(&mut self, out: &mut Out, after: Option<Question>) {
+        let evicts = self.config.drain.mode == DrainMode::Evict;
+        match self.next_question(after, evicts) {
+            Some(question) => self.verifying(out, Step::Look(question), question.op()),
+            None => self.journal_the_ask(out),
         }
     }
 

@@ -10,6 +10,7 @@ mod case;
 mod cluster_api;
 mod config;
 mod credential;
+mod gates;
 mod host;
 mod lock;
 mod node;
@@ -32,12 +33,13 @@ const AT_ONCE: usize = 64;
 #[tokio::test]
 async fn each_bad_input_is_told_leaves_nothing_behind_and_heals() {
     let only = std::env::var("ROLLBOOT_CASE").ok();
-    let sections: [Section; 8] = [
+    let sections: [Section; 9] = [
         ("Configuration", config::cases()),
         ("Kubeconfig and credential", credential::cases()),
         ("API server", cluster_api::cases()),
         ("Lock", lock::cases()),
         ("Node", node::cases()),
+        ("Gates", gates::cases()),
         ("Sentinel", sentinel::cases()),
         ("D-Bus and logind", bus_cases::cases()),
         ("State, clock, process", state::cases()),

@@ -7,7 +7,7 @@ use std::path::Path;
 const LAYERS: [&[&str]; 6] = [
     &[
         "failure", "lock", "node", "reboot", "request", "shutdown", "journal", "drain", "machine",
-        "backoff", "config", "window",
+        "backoff", "config", "selector", "window",
     ],
     &["ports"],
     &["cluster", "host", "telemetry", "config::load"],

@@ -33,13 +33,14 @@ pub(crate) enum Kind {
     Hold,
     Observe,
     Window,
+    Gate,
     Reclaim,
     BarePod,
 }
 
 impl Kind {
     /// Everything.
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::Lose,
         Self::Refuse,
         Self::Crash,
@@ -68,6 +69,7 @@ impl Kind {
         Self::Hold,
         Self::Observe,
         Self::Window,
+        Self::Gate,
         Self::Reclaim,
         Self::BarePod,
     ];
@@ -137,6 +139,9 @@ pub(crate) enum Act {
     Unhold(usize),
     Observe(usize),
     /// The maintenance window closes.
+    /// The gate on the health of the cluster closes, and opens again.
+    Trouble(usize),
+    Calm(usize),
     Shut(usize),
     /// It opens.
     Open(usize),
@@ -224,6 +229,8 @@ impl Act {
             | Self::Observe(at)
             | Self::Shut(at)
             | Self::Open(at)
+            | Self::Trouble(at)
+            | Self::Calm(at)
             | Self::Act(at)
             | Self::MarkDeleting(at)
             | Self::Deleted(at)
@@ -257,6 +264,7 @@ impl Act {
             | Self::Unhold(_)
             | Self::Act(_)
             | Self::Open(_)
+            | Self::Calm(_)
             | Self::Deleted(_)
             | Self::CreateLock
             | Self::Resume => Reliance::Mended,
@@ -292,6 +300,7 @@ impl Act {
             Self::DeleteNode(_) | Self::MarkDeleting(_) | Self::RecreateNode(_) => Kind::DeleteNode,
             Self::Observe(_) => Kind::Observe,
             Self::Shut(_) => Kind::Window,
+            Self::Trouble(_) => Kind::Gate,
             Self::Hold(_) => Kind::Hold,
             Self::WriteSentinel(_) | Self::RemoveSentinel(_) => Kind::Sentinel,
             Self::Limit(_) => Kind::Limits,

@@ -115,6 +115,9 @@ impl World {
             // Nobody tells the daemon: it is later now.
             Act::Shut(at) => self.host(at).shut = true,
             Act::Open(at) => self.host(at).shut = false,
+            // Nobody tells the daemon either.
+            Act::Trouble(at) => self.host(at).trouble = true,
+            Act::Calm(at) => self.host(at).trouble = false,
             Act::Shutdown(at) => {
                 let host = self.host(at);
                 host.shutdown = Shutdown::Foreign;

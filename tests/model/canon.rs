@@ -196,6 +196,7 @@ impl Host {
             self.sick,
             self.observe,
             self.shut,
+            self.trouble,
         )
             .hash(canon);
         (self.shutdown, &self.bus_call, &self.ghost).hash(canon);

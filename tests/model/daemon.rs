@@ -215,6 +215,7 @@ impl World {
             | Op::PatchLock(_)
             | Op::ReadNode
             | Op::PatchNode(_)
+            | Op::ListNodes
             | Op::PeerExists(_) => return None,
         };
         daemon.op = None;
@@ -235,7 +236,9 @@ impl World {
             Op::PatchLock(patch) if patch.annotations.values().any(Option::is_none) => {
                 self.judge_release(at, patch);
             }
+            Op::PatchLock(_) => self.host(at).ghost.health_seen = None,
             Op::PatchNode(patch) if patch.unschedulable == Some(false) => self.judge_uncordon(at),
+            Op::PatchNode(patch) if patch.unschedulable == Some(true) => self.judge_cordon(at),
             _ => {}
         }
     }

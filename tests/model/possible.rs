@@ -222,6 +222,13 @@ impl World {
         } else {
             Act::Shut(at)
         });
+        if self.scenario.config.gates.max_not_ready.is_some() {
+            add(if self.hosts[at].trouble {
+                Act::Calm(at)
+            } else {
+                Act::Trouble(at)
+            });
+        }
         add(Act::WriteSentinel(at));
         if self.hosts[at].sentinel.is_some() {
             add(Act::RemoveSentinel(at));

@@ -30,6 +30,8 @@ pub(crate) enum Violation {
     AskedInPause,
     /// A reboot was asked for outside of the maintenance windows.
     AskedOutsideWindow,
+    /// A reboot was asked for, or a cordon was set, although the gate on the cluster was closed at the last look, or nobody looked.
+    PassedClosedGate,
     /// A reboot was asked for, or a pod evicted, by a node that only observes.
     ActedObserving,
     /// A reboot was asked for on a node without cordon.
@@ -77,6 +79,19 @@ impl fmt::Display for Violation {
 }
 
 impl World {
+    /// There is a gate on the health of the cluster.
+    fn gated(&self) -> bool {
+        self.scenario.config.gates.max_not_ready.is_some()
+    }
+
+    /// The machine cordons its Node. A look before the slot was taken says nothing any more.
+    pub(crate) fn judge_cordon(&mut self, at: usize) {
+        let seen = self.hosts[at].ghost.health_seen;
+        if self.gated() && seen.is_none_or(|(open, _)| !open) {
+            self.break_promise(Violation::PassedClosedGate);
+        }
+    }
+
     /// The machine sends a call to logind.
     pub(crate) fn judge_ask(&mut self, at: usize) {
         let host = &self.hosts[at];
@@ -95,6 +110,8 @@ impl World {
             Violation::AskedInPause
         } else if host.shut {
             Violation::AskedOutsideWindow
+        } else if self.gated() && ghost.health_seen != Some((true, true)) {
+            Violation::PassedClosedGate
         } else if host.observe {
             Violation::ActedObserving
         } else if !ghost.cordon_seen {

@@ -126,6 +126,11 @@ impl Scenario {
         self
     }
 
+    /// Turns may begin only while all other nodes are Ready.
+    pub(crate) fn gated(self) -> Self {
+        self.configure(|config| config.gates.max_not_ready = Some(0))
+    }
+
     /// Turns may begin until a certain time of the day only.
     pub(crate) fn windowed(self) -> Self {
         use rollboot::window::{Window, Windows, Zone};

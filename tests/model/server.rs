@@ -4,7 +4,9 @@ use rollboot::drain::PodRef;
 use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::lock::{LockPatch, LockView};
 use rollboot::machine::{Event, Op, Reply};
-use rollboot::node::{HANDS_OFF, HANDS_OFF_VALUE, Marker, NodePatch, NodeView, Notice, Readiness};
+use rollboot::node::{
+    HANDS_OFF, HANDS_OFF_VALUE, Marker, NodePatch, NodeView, NodesView, Notice, Readiness,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,10 +113,23 @@ impl World {
                 let exists = names::index(&node).is_some_and(|node| self.peer_exists(node));
                 Reply::Peer(Ok(exists))
             }
+            Op::ListNodes => Reply::Nodes(Ok(self.list_nodes(at))),
             Op::Reboot => return self.logind_answers(at),
             other => unreachable!("{other:?} is answered by the host"),
         };
         self.feed(at, Event::Reply(reply));
+    }
+
+    /// How the other nodes are, as one of them sees it.
+    fn list_nodes(&mut self, at: usize) -> NodesView {
+        let cordoned = self.nodes[at].as_ref().map(|node| node.cordon.is_some());
+        let host = self.host(at);
+        host.ghost.health_seen = Some((!host.trouble, cordoned == Some(true)));
+        let trouble = host.trouble.then(|| "another".to_owned());
+        NodesView {
+            all: 9,
+            not_ready: trouble.into_iter().collect(),
+        }
     }
 
     fn peer_exists(&self, at: usize) -> bool {
@@ -163,6 +178,7 @@ impl World {
             },
             Op::ReadNode => Reply::Node(Err(unavailable())),
             Op::PeerExists(_) => Reply::Peer(Err(unavailable())),
+            Op::ListNodes => Reply::Nodes(Err(unavailable())),
             Op::PatchLock(_) => Reply::LockWritten(WriteOutcome::Refused(unavailable())),
             Op::PatchNode(_) => Reply::NodeWritten(WriteOutcome::Refused(unavailable())),
             Op::Reboot => return self.logind_refuses(at),

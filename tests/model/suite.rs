@@ -77,6 +77,10 @@ pub(crate) fn quick_alone() -> Vec<Scenario> {
             .windowed()
             .faults(1, &FAULTS)
             .operators(2, &[Kind::Window]),
+        calm("one node, a gate that closes, one fault", 1, 1)
+            .gated()
+            .faults(1, &FAULTS)
+            .operators(2, &[Kind::Gate]),
     ]
 }
 
@@ -116,6 +120,9 @@ pub(crate) fn thorough() -> Vec<Scenario> {
             &[Kind::Crash, Kind::Lose, Kind::Power, Kind::DrainTimeout],
         ),
         guard("two nodes at once, a pod of one controller on each", 2, 1),
+        evict("one node, a drain, a gate that closes", 1, 0)
+            .gated()
+            .operators(2, &[Kind::Gate]),
         evict("one node, a drain, a window that closes", 1, 0)
             .windowed()
             .operators(1, &[Kind::Window]),

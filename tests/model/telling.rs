@@ -109,6 +109,8 @@ impl fmt::Display for Act {
             Self::Observe(at) => (at, "the mode is now \"observe\""),
             Self::Shut(at) => (at, "the maintenance window closes"),
             Self::Open(at) => (at, "the maintenance window opens"),
+            Self::Trouble(at) => (at, "too many other nodes are not Ready"),
+            Self::Calm(at) => (at, "the other nodes are Ready again"),
             Self::Act(at) => (at, "the mode is \"reboot\" again"),
             Self::Unhold(at) => (at, "an operator lets it go"),
             Self::WriteSentinel(at) => (at, "its sentinel is written anew"),

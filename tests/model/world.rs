@@ -114,6 +114,8 @@ pub(crate) struct Host {
     pub(crate) observe: bool,
     /// It is an hour at which no maintenance window is open.
     pub(crate) shut: bool,
+    /// More of the nodes that it has nothing to do with are not Ready than its gate allows.
+    pub(crate) trouble: bool,
     /// The daemon. `None`: it ended and systemd does not start it by itself, or the host is going down.
     pub(crate) daemon: Option<Daemon>,
     pub(crate) ghost: Ghost,
@@ -182,6 +184,8 @@ pub(crate) struct Ghost {
     pub(crate) cordon_seen: bool,
     /// Pods that had to go were on the Node when the daemon last listed them.
     pub(crate) pods_seen: bool,
+    /// When the daemon last listed the Nodes, since it last wrote the lock: whether its gate was open, and it was cordoned then.
+    pub(crate) health_seen: Option<(bool, bool)>,
     /// Since the daemon last read the lock, an operator took its slot.
     pub(crate) slot_taken: bool,
     /// Since the daemon last asked for the facts, somebody's shutdown began.
@@ -244,6 +248,7 @@ impl World {
                 sick: false,
                 observe: false,
                 shut: false,
+                trouble: false,
                 daemon: None,
                 ghost: Ghost::default(),
                 summary: OnceLock::new(),

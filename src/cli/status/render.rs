@@ -99,6 +99,8 @@ fn next(blocked: &BlockedBy, machine: &Status, sentinels: &[SentinelStatus]) -> 
         Gate::Volumes => {
             "nothing to do: it goes on after drain.volumes-timeout at the latest; kubectl get volumeattachments".into()
         }
+        Gate::BlockingPods => "nothing to do: it goes on when they are done; the tables [[gate.pods]] select them".into(),
+        Gate::Nodes => "mend or delete these nodes: kubectl get nodes; the table [gate.nodes] sets the limit".into(),
         Gate::Lock => {
             "nothing to do: it waits for its turn; a holder that will not come back: rollboot unlock NODE".into()
         }

@@ -2,9 +2,11 @@ use std::time::Duration;
 
 use super::super::raw::KEYS;
 use super::super::{
-    DrainMode, EmptyDir, ForeignCordon, Mode, SingleReplica, Unmanaged, UnsafeToEvict,
+    DrainMode, EmptyDir, ForeignCordon, Gates, Mode, PodGate, SingleReplica, Unmanaged,
+    UnsafeToEvict,
 };
 use super::*;
+use crate::selector::Selector;
 
 mod refusals;
 
@@ -40,16 +42,29 @@ fn an_empty_file_and_the_shipped_reference_change_nothing() {
     }
 }
 
+/// The header of a table that is not there by default.
+fn example(table: &str) -> Option<String> {
+    match table {
+        "window" | "gate.pods" => Some(format!("[[{table}]]")),
+        "gate.nodes" => Some(format!("[{table}]")),
+        _ => None,
+    }
+}
+
 #[test]
 fn the_reference_has_every_key_with_its_table() {
     let table: toml::Table = toml::from_str(&uncommented()).unwrap();
     for (name, keys) in KEYS {
-        if name == "window" {
+        if let Some(header) = example(name) {
             // There is none by default, so it is shown as an example that is not taken for a key.
-            assert!(REFERENCE.contains("\n# [[window]]\n"));
+            assert!(REFERENCE.contains(&format!("\n# {header}\n")), "{header}");
             for key in keys {
                 assert!(REFERENCE.contains(&format!("\n# {key} = ")), "{key}");
             }
+            continue;
+        }
+        if name == "gate" {
+            // Nothing but tables.
             continue;
         }
         let shown = if name.is_empty() {
@@ -57,7 +72,7 @@ fn the_reference_has_every_key_with_its_table() {
         } else {
             table[name].as_table().unwrap()
         };
-        for key in keys.iter().filter(|key| **key != "window") {
+        for key in keys.iter().filter(|key| !["gate", "window"].contains(key)) {
             assert!(shown.contains_key(*key), "[{name}] {key} is not shown");
         }
     }
@@ -68,13 +83,17 @@ fn the_manual_has_every_key() {
     let manual = include_str!("../../../packaging/man/rollboot.toml.5");
     for key in KEYS.iter().filter(|(name, _)| !name.is_empty()) {
         let title = match key.0 {
-            "window" => ".Sh TABLES window\n".to_owned(),
+            "window" | "gate.pods" => format!(".Sh TABLES {}\n", key.0),
+            "gate" => continue,
             table => format!(".Sh TABLE {table}\n"),
         };
         assert!(manual.contains(&title), "{title}");
     }
     let keys = KEYS.iter().flat_map(|(_, keys)| *keys);
-    for key in keys.filter(|key| !["lock", "drain", "recovery", "window"].contains(key)) {
+    let tables = [
+        "lock", "drain", "recovery", "gate", "pods", "nodes", "window",
+    ];
+    for key in keys.filter(|key| !tables.contains(key)) {
         assert!(manual.contains(&format!("\n.It Cm {key} No = ")), "{key}");
     }
 }
@@ -84,8 +103,7 @@ fn the_list_of_keys_is_what_the_parser_takes() {
     for (table, keys) in KEYS {
         let header = match table {
             "" => String::new(),
-            "window" => "[[window]]\n".to_owned(),
-            table => format!("[{table}]\n"),
+            table => example(table).unwrap_or_else(|| format!("[{table}]")) + "\n",
         };
         let wrong = toml::from_str::<Raw>(&format!("{header}zzz = 0")).unwrap_err();
         let taken: Vec<_> = wrong.message().split('`').skip(3).step_by(2).collect();
@@ -120,6 +138,13 @@ fn every_key_reaches_the_configuration() {
         [recovery]
         units = ["chronyd.service", "vpn@hq.service", "dev-disk-by\\x2duuid.mount"]
         soak = "24h"
+        [[gate.pods]]
+        selector = "app in (backup, restore),!done"
+        namespace = "jobs"
+        [[gate.pods]]
+        selector = "busy"
+        [gate.nodes]
+        max-not-ready = 0
         [[window]]
         start = "22:00"
         end = "04:30"
@@ -162,6 +187,19 @@ fn every_key_reaches_the_configuration() {
             ],
             soak: Duration::from_secs(24 * 60 * 60),
         },
+        gates: Gates {
+            pods: vec![
+                PodGate {
+                    namespace: Some("jobs".into()),
+                    selector: Selector::parse("app in (backup, restore),!done").unwrap(),
+                },
+                PodGate {
+                    namespace: None,
+                    selector: Selector::parse("busy").unwrap(),
+                },
+            ],
+            max_not_ready: Some(0),
+        },
         windows: {
             use crate::window::{Window, Windows, Zone};
             let utc = || Zone(jiff::tz::TimeZone::UTC);
@@ -199,6 +237,17 @@ fn later_files_replace_single_keys_and_whole_lists() {
     assert_eq!(config.lock.name, "two");
     assert_eq!(config.lock.group, "g");
     assert_eq!(config.drain, Config::default().drain);
+}
+
+#[test]
+fn later_files_replace_gates_one_by_one() {
+    let first = "[[gate.pods]]\nselector = \"a\"\n[gate.nodes]\nmax-not-ready = 3";
+    let config = read(&[first, "gate.pods = []"]).unwrap();
+    assert!(config.gates.pods.is_empty());
+    assert_eq!(config.gates.max_not_ready, Some(3));
+    let config = read(&[first, "[gate.nodes]\nmax-not-ready = 1"]).unwrap();
+    assert_eq!(config.gates.pods.len(), 1);
+    assert_eq!(config.gates.max_not_ready, Some(1));
 }
 
 #[test]

@@ -53,6 +53,45 @@ pub(super) fn cases() -> Vec<Case> {
                 )
             },
         ),
+        Case::new(
+            "`selector = \"app in backup\"` in `[[gate.pods]]`: not a label selector",
+            AT_START,
+            || {
+                refused(
+                    "[[gate.pods]]\nselector = \"app in backup\"\n",
+                    &["config.toml:2:12:", "is not a label selector: expected `(`"],
+                )
+            },
+        ),
+        Case::new(
+            "`selector = \"app=a,app=b\"` in `[[gate.pods]]`: nothing can match",
+            AT_START,
+            || {
+                refused(
+                    "[[gate.pods]]\nselector = \"app=a,app=b\"\n",
+                    &["config.toml:2:12:", "no pod can ever match"],
+                )
+            },
+        ),
+        Case::new("`max-not-ready = -1` in `[gate.nodes]`", AT_START, || {
+            refused(
+                "[gate.nodes]\nmax-not-ready = -1\n",
+                &["config.toml:2:17: -1 is out of range", "from 0 to 9999"],
+            )
+        }),
+        Case::new(
+            "`max-not-ready = \"1\"` in `[gate.nodes]`",
+            AT_START,
+            || {
+                refused(
+                    "[gate.nodes]\nmax-not-ready = \"1\"\n",
+                    &[
+                        "config.toml:2:17:",
+                        "expected a whole number from 0 to 9999",
+                    ],
+                )
+            },
+        ),
         Case::new("`mode = \"reboot`: not TOML", AT_START, || {
             refused("mode = \"reboot\n", &["config.toml:1:"])
         }),
@@ -67,6 +106,29 @@ pub(super) fn cases() -> Vec<Case> {
                 assert_eq!(host.ended().await, 78);
                 host.untouched();
                 host.logged(&["config.toml: cannot be read"])
+            },
+        ),
+        Case::new(
+            "`selector = \"app=x y\"` on a reload: not a label selector",
+            "the old one stays in force; corrected and reloaded",
+            async || {
+                let mut host = Host::new().await;
+                host.start();
+                host.becomes_idle().await;
+                host.write(CONFIG, "[[gate.pods]]\nselector = \"app=x y\"\n");
+                host.reload();
+                let message = host
+                    .tells(&[
+                        "the configuration stays as it was",
+                        "config.toml:2:12:",
+                        "is not a label selector",
+                    ])
+                    .await;
+                host.write(CONFIG, SETTINGS);
+                host.reload();
+                host.ask();
+                host.goes_on().await;
+                message
             },
         ),
         Case::new(

@@ -38,6 +38,7 @@ macro_rules! cases {
 mod controllers;
 mod lock;
 mod node;
+mod nodes;
 mod outage;
 mod pods;
 mod probe;

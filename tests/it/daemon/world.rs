@@ -8,7 +8,7 @@ use rollboot::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodVie
 use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::journal::Journal;
 use rollboot::lock::{LockPatch, LockView};
-use rollboot::node::{NodePatch, NodeView, Readiness};
+use rollboot::node::{NodePatch, NodeView, NodesView, Readiness};
 use rollboot::ports::{Cluster, Host, HostGates, RebootAnswer, RebootReply};
 use rollboot::request::{Request, Requests};
 use rollboot::shutdown::{ShutdownFacts, StopReason};
@@ -180,6 +180,10 @@ impl Cluster for World {
             seen(self.pods.borrow().clone());
             changed.await;
         }
+    }
+
+    async fn list_nodes(&self) -> Result<NodesView, Failure> {
+        Ok(NodesView::default())
     }
 
     async fn read_controller(&self, of: &ControllerRef) -> Result<Option<ControllerView>, Failure> {

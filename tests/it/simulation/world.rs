@@ -11,7 +11,7 @@ use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::journal::{Journal, Stage};
 use rollboot::lock::{LockView, TurnId};
 use rollboot::machine::{Action, Event, HostId, Label, Machine, Op, Reply, Timer};
-use rollboot::node::{HANDS_OFF_VALUE, Marker, NodePatch, NodeView, Notice, Readiness};
+use rollboot::node::{HANDS_OFF_VALUE, Marker, NodePatch, NodeView, NodesView, Notice, Readiness};
 use rollboot::ports::{HostGates, RebootAnswer, RebootReply};
 use rollboot::request::{Request, Requests};
 use rollboot::shutdown::{ShutdownFacts, StopReason};
@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) failing_lock_reads: u32,
     /// What logind and the host say.
     pub(crate) gates: HostGates,
+    /// What a list of all Nodes says of their health.
+    pub(crate) nodes: Result<NodesView, Failure>,
     /// Controllers by UID; any other has far more pods elsewhere than here.
     pub(crate) controllers: BTreeMap<String, ControllerView>,
     /// `guard.yaml` is not applied.
@@ -151,6 +153,7 @@ impl World {
                 can_reboot: "yes".into(),
                 ..HostGates::default()
             },
+            nodes: Ok(NodesView::default()),
             controllers: BTreeMap::new(),
             unguarded: false,
             blocked: false,
@@ -344,6 +347,7 @@ impl World {
             }
             Op::PeerExists(node) => Reply::Peer(Ok(*self.peers.get(&node).unwrap_or(&true))),
             Op::ListPods => Reply::Pods(Ok(self.pods.clone())),
+            Op::ListNodes => Reply::Nodes(self.nodes.clone()),
             Op::ReadController(_) if self.unguarded => {
                 Reply::Controller(Err(Failure::new(FailureKind::Forbidden, "no")))
             }

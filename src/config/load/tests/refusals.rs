@@ -232,6 +232,70 @@ fn what_cannot_be_meant_is_refused_at_its_place() {
             (1, 1),
             "[[window]]",
         ),
+        // Gates.
+        (
+            "[[gate.pods]]\nselector = \"app in backup\"",
+            (2, 12),
+            "`app in backup` is not a label selector: expected `(` and values, found `backup`",
+        ),
+        (
+            "[[gate.pods]]\nselector = \"app=a,app=b\"",
+            (2, 12),
+            "no pod can ever match `app=a,app=b`",
+        ),
+        (
+            "[[gate.pods]]\nselector = \"\"",
+            (2, 12),
+            "would select every pod",
+        ),
+        ("[[gate.pods]]\nselector = 3", (2, 12), "expected a string"),
+        (
+            "[[gate.pods]]\nselector = \"a\"\nnamespace = \"A\"",
+            (3, 13),
+            "cannot be the name of a namespace",
+        ),
+        (
+            "[[gate.pods]]\nnamespace = \"jobs\"",
+            (1, 1),
+            "missing field `selector`",
+        ),
+        ("[gate.pods]\nselector = \"a\"", (1, 1), "[[gate.pods]]"),
+        (
+            "[[gate.pods]]\nselektor = \"a\"",
+            (2, 1),
+            "did you mean `selector`?",
+        ),
+        (
+            "[gate.nodes]\nmax-not-ready = -1",
+            (2, 17),
+            "-1 is out of range: expected a whole number from 0 to 9999",
+        ),
+        (
+            "[gate.nodes]\nmax-not-ready = \"1\"",
+            (2, 17),
+            "expected a whole number from 0 to 9999",
+        ),
+        (
+            "[gate.nodes]\nmax-not-ready = 10000",
+            (2, 17),
+            "out of range",
+        ),
+        ("gate = 3", (1, 8), "expected the table [gate]"),
+        (
+            "[gate]\nnodes = 3",
+            (2, 9),
+            "expected the table [gate.nodes]",
+        ),
+        (
+            "max-not-ready = 1",
+            (1, 1),
+            "`max-not-ready` belongs in the table [gate.nodes]",
+        ),
+        (
+            "[drain]\nselector = \"a\"",
+            (2, 1),
+            "`selector` belongs in a table [[gate.pods]]",
+        ),
         (
             "[drain]\nsingle-replica = \"skip\"",
             (2, 18),

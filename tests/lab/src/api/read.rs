@@ -66,10 +66,59 @@ pub(super) fn list(inner: &Inner, asked: &Asked) -> Result<Value, Refusal> {
             metadata["remainingItemCount"] = json!(left);
         }
     }
+    if asked.wants_table() {
+        return Ok(table(asked, &metadata, &items));
+    }
     Ok(json!({
         "kind": format!("{}List", kind.name()), "apiVersion": kind.api_version(),
         "metadata": metadata, "items": items,
     }))
+}
+
+/// What the real server prints of objects: of all kinds the name, of Nodes also how they are.
+fn table(asked: &Asked, metadata: &Value, items: &[Value]) -> Value {
+    let of_nodes = asked.kind == Kind::Node;
+    let names = if of_nodes {
+        &["Name", "Status"][..]
+    } else {
+        &["Name"]
+    };
+    let columns: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
+    let rows: Vec<Value> = items
+        .iter()
+        .map(|item| {
+            let mut cells = vec![json!(meta(item, "name"))];
+            if of_nodes {
+                cells.push(json!(health(item)));
+            }
+            // Without the object, if that is asked for.
+            let object = (asked.query("includeObject") != "None")
+                .then(|| json!({"kind": "PartialObjectMetadata", "metadata": item["metadata"]}));
+            json!({"cells": cells, "object": object})
+        })
+        .collect();
+    json!({
+        "kind": "Table", "apiVersion": "meta.k8s.io/v1",
+        "metadata": metadata, "columnDefinitions": columns, "rows": rows,
+    })
+}
+
+/// How the real server words the health of a Node.
+fn health(node: &Value) -> String {
+    let conditions = node["status"]["conditions"].as_array();
+    let ready = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == "Ready");
+    let mut words = vec![match ready {
+        Some(ready) if ready["status"] == "True" => "Ready",
+        Some(_) => "NotReady",
+        None => "Unknown",
+    }];
+    if node["spec"]["unschedulable"] == true {
+        words.push("SchedulingDisabled");
+    }
+    words.join(",")
 }
 
 const EXPIRED: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.";

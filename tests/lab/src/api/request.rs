@@ -1,7 +1,7 @@
 //! What a request asks for.
 
 use hyper::Method;
-use hyper::header::{CONTENT_TYPE, USER_AGENT};
+use hyper::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use hyper::http::request::Parts;
 
 use super::kind::Kind;
@@ -21,6 +21,7 @@ pub(super) struct Asked {
     pub(super) subresource: String,
     query: Vec<(String, String)>,
     pub(super) media: String,
+    accept: String,
     agent: String,
     pub(super) body: Vec<u8>,
 }
@@ -77,6 +78,7 @@ impl Asked {
             subresource: subresource.to_owned(),
             query,
             media: header(CONTENT_TYPE),
+            accept: header(ACCEPT),
             agent: header(USER_AGENT),
             body: body.to_vec(),
         };
@@ -129,6 +131,13 @@ impl Asked {
         let mut selectors = self.selectors();
         let found = selectors.find(|(key, _)| *key == field);
         found.map(|(_, value)| value.to_owned())
+    }
+
+    /// Whether the answer is to be a table.
+    pub(super) fn wants_table(&self) -> bool {
+        self.accept
+            .split(';')
+            .any(|parameter| parameter == "as=Table")
     }
 
     /// Whether nothing is to be kept of it.

@@ -1,0 +1,176 @@
+//! The health of all Nodes, asked for as the table that `kubectl get nodes` shows: some hundred bytes for each of them instead of
+//! ten thousand, which matters where thousands of nodes ask about thousands.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::KubeletCluster;
+use super::answer::Object;
+use super::exchange::{Lost, Question};
+use super::text::query;
+use crate::failure::{Failure, FailureKind};
+use crate::node::NodesView;
+
+const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
+/// Nodes in one page.
+const PAGE: &str = "500";
+/// Ten times the nodes that a cluster is made for; a server that never ends its list must not keep us.
+const MAX_PAGES: usize = 100;
+const WHAT: &str = "cannot list the Nodes";
+
+/// A page of a table.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Table {
+    metadata: TableMetadata,
+    column_definitions: Vec<Column>,
+    rows: Option<Vec<Row>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TableMetadata {
+    r#continue: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Column {
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Row {
+    cells: Vec<Value>,
+}
+
+impl Object for Table {
+    const KIND: &'static str = "Table";
+}
+
+impl Table {
+    /// Counts the Nodes of this page, and keeps the names of those that are not Ready. A cordon is shown in the same column.
+    ///
+    /// # Errors
+    /// It does not say which Nodes are Ready.
+    pub(super) fn read(self, view: &mut NodesView) -> Result<(), Failure> {
+        let place = |name: &str| {
+            self.column_definitions
+                .iter()
+                .position(|it| it.name == name)
+        };
+        let places = place("Name").zip(place("Status"));
+        for row in self.rows.into_iter().flatten() {
+            let told = places.and_then(|(name, status)| {
+                let text = |at: usize| row.cells.get(at).and_then(Value::as_str);
+                Some((text(name)?, text(status)?))
+            });
+            let Some((name, status)) = told else {
+                let why =
+                    format!("{WHAT}: the table of the API server does not say which are Ready");
+                return Err(Failure::new(FailureKind::Unavailable, why));
+            };
+            view.all = view.all.saturating_add(1);
+            if !status.split(',').any(|word| word == "Ready") {
+                view.not_ready.push(name.to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl KubeletCluster {
+    /// Looks at all Nodes, within the time of one request.
+    pub(super) async fn get_nodes(&self) -> Result<NodesView, Failure> {
+        let limit = self.deadlines.request;
+        let all = tokio::time::timeout(limit, self.all_nodes()).await;
+        all.unwrap_or_else(|_| {
+            let why = format!("{WHAT}: not done within {limit:?}");
+            Err(Failure::new(FailureKind::Timeout, why))
+        })
+    }
+
+    async fn all_nodes(&self) -> Result<NodesView, Failure> {
+        let mut view = NodesView::default();
+        let mut token: Option<String> = None;
+        for _page in 0..MAX_PAGES {
+            let served = self.deadlines.served();
+            let mut pairs = vec![
+                ("includeObject", "None"),
+                ("limit", PAGE),
+                ("timeout", &served),
+            ];
+            pairs.extend(token.as_deref().map(|token| ("continue", token)));
+            let target = format!("/api/v1/nodes{}", query(&pairs));
+            let question = Question::get(WHAT.to_owned(), target);
+            let answer = self
+                .connector
+                .ask_for(TABLE, &question, self.deadlines.request)
+                .await
+                .map_err(Lost::failure)?;
+            let table: Table = answer.object()?;
+            token = table.metadata.r#continue.clone();
+            table.read(&mut view)?;
+            if token.as_ref().is_none_or(String::is_empty) {
+                return Ok(view);
+            }
+        }
+        let why = format!("{WHAT}: the list has no end");
+        Err(Failure::new(FailureKind::Unavailable, why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(columns: &[&str], rows: &Value) -> Result<NodesView, Failure> {
+        let columns: Vec<_> = columns.iter().map(|name| json!({"name": name})).collect();
+        let table = json!({"metadata": {}, "columnDefinitions": columns, "rows": rows});
+        let mut view = NodesView::default();
+        serde_json::from_value::<Table>(table)
+            .unwrap()
+            .read(&mut view)?;
+        Ok(view)
+    }
+
+    #[test]
+    fn whatever_does_not_say_ready_is_not_ready() {
+        let row = |name: &str, status: &str| json!({"cells": [name, status, 7, null]});
+        let rows = json!([
+            row("a", "Ready"),
+            row("b", "Ready,SchedulingDisabled"),
+            row("c", "NotReady"),
+            row("d", "NotReady,SchedulingDisabled"),
+            row("e", "Unknown"),
+            row("f", ""),
+        ]);
+        let view = read(&["Name", "Status", "Age", "Version"], &rows).unwrap();
+        assert_eq!(view.all, 6);
+        assert_eq!(view.not_ready, ["c", "d", "e", "f"]);
+        // The columns are known by their names.
+        let view = read(&["Status", "Name"], &json!([{"cells": ["NotReady", "z"]}])).unwrap();
+        assert_eq!(view.not_ready, ["z"]);
+        assert_eq!(
+            read(&["Name", "Status"], &Value::Null),
+            Ok(NodesView::default())
+        );
+    }
+
+    #[test]
+    fn a_table_that_does_not_say_it_is_no_answer() {
+        for (columns, cells) in [
+            (&["Name", "Age"][..], json!(["a", "Ready"])),
+            (&["Status"], json!(["Ready"])),
+            (&["Name", "Status"], json!(["a"])),
+            (&["Name", "Status"], json!(["a", null])),
+            (&["Name", "Status"], json!([1, "Ready"])),
+        ] {
+            let failure = read(columns, &json!([{"cells": cells}])).unwrap_err();
+            assert!(
+                failure.message.contains("does not say which are Ready"),
+                "{failure}"
+            );
+        }
+    }
+}
