@@ -421,3 +421,23 @@ async fn a_wrong_configuration_is_a_finding_too_with_an_exit_code_of_its_own() {
             .contains("config.toml:1:")
     );
 }
+
+#[tokio::test]
+async fn gates_on_the_cluster_have_lines_of_their_own_where_they_are_configured() {
+    let site = Site::healthy().await;
+    let gates = "[[gate.pods]]\nselector = \"app=web\"\n[gate.nodes]\nmax-not-ready = 0\n";
+    site.write("etc/rollboot/config.toml", gates);
+    let (code, findings) = site.check().await;
+    assert_eq!(code, Some(1), "{findings:#?}");
+    let of = |check: &str| findings.iter().find(|it| it[0] == check).unwrap();
+    let [_, result, found, _] = of("gate.pods");
+    assert_eq!(result, "warn");
+    assert!(
+        found.contains("default/web is here and matches app=web"),
+        "{found}"
+    );
+    let [_, result, found, advice] = of("gate.nodes");
+    assert_eq!(result, "fail");
+    assert!(found.contains("cannot list the Nodes"), "{found}");
+    assert!(advice.contains("apply health.yaml"), "{advice}");
+}

@@ -137,3 +137,28 @@ async fn without_a_cluster_there_is_no_plan() {
     site.write("etc/rollboot/config.toml", "unknown = 1\n");
     assert_eq!(site.run(&["plan"]).await.0, Some(78));
 }
+
+#[tokio::test]
+async fn a_pod_that_a_gate_waits_for_is_named_whatever_a_drain_would_do_with_it() {
+    let site = Site::healthy().await;
+    site.pod("agent", Some(("DaemonSet", "agent")));
+    let gates = "[[gate.pods]]\nselector = \"app in (agent, web)\"\nnamespace = \"default\"\n";
+    site.write("etc/rollboot/config.toml", gates);
+    let (code, verdict, pods) = plan(&site).await;
+    assert_eq!((code, verdict.as_str()), (Some(1), "blocked"));
+    let why = "no turn while it is here: it matches app in (agent, web) of [[gate.pods]]";
+    assert_eq!(
+        pods,
+        [format!("web evict 0 {why}"), format!("agent skip 0 {why}")]
+    );
+    let (_, text) = site.run(&["plan"]).await;
+    assert!(
+        text.ends_with("blocked: a gate waits for 2 pods\n"),
+        "{text}"
+    );
+    site.write(
+        "etc/rollboot/config.toml",
+        "[[gate.pods]]\nselector = \"!app\"\n",
+    );
+    assert_eq!(plan(&site).await.0, Some(0));
+}

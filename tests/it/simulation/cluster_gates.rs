@@ -338,3 +338,19 @@ fn gates_that_are_taken_away_by_a_reload_count_at_once() {
     let mut machine = world.feed(machine, Event::Reload(config));
     assert!(world.until(&mut machine, 5.0, |_, world| world.holds_slot()));
 }
+
+#[test]
+fn a_cordon_that_is_set_again_in_a_drain_asks_nobody() {
+    let mut world = gated();
+    world.blocked = true;
+    let mut machine = world.start();
+    world.until_label(&mut machine, Label::Cordoned);
+    world.wait(&mut machine, 5.0);
+    // Somebody uncordons it, and package managers come and go: they are looked at right before the reboot.
+    world.gates.package_manager = Some("dpkg".into());
+    world.node.unschedulable = false;
+    world.node.version = "1000".into();
+    assert!(world.until(&mut machine, 60.0, |_, world| cordons(world) == 2));
+    world.wait(&mut machine, 60.0);
+    assert!(world.holds_slot() && world.node.unschedulable);
+}
