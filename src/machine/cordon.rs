@@ -78,7 +78,7 @@ impl Machine {
                 let again = |blocked: Blocked| Outcome::Again(blocked.what);
                 let closed = || self.closed_by(&reply).map(again);
                 match self.why_undo_now().or_else(closed) {
-                    Some(outcome) => self.undo(out, outcome),
+                    Some(outcome) => self.undo_drain(out, None, outcome),
                     None => self.before_cordon(out, Some(question), patch),
                 }
             }
