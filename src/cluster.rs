@@ -144,12 +144,6 @@ impl KubeletCluster {
         self.source.path()
     }
 
-    /// What [`Cluster::evict`] would be answered now, without evicting. Budgets are consulted, but several such questions do
-    /// not add up.
-    pub async fn evict_dry_run(&self, pod: &PodRef) -> EvictAnswer {
-        self.post_eviction(pod, true).await
-    }
-
     async fn ask(&self, question: &Question) -> Result<Answer, Lost> {
         self.connector.ask(question, self.deadlines.request).await
     }
@@ -210,6 +204,10 @@ impl Cluster for KubeletCluster {
         controller: &ControllerRef,
     ) -> Result<Option<ControllerView>, Failure> {
         self.get_controller(controller).await
+    }
+
+    async fn try_eviction(&self, pod: &PodRef) -> EvictAnswer {
+        self.post_eviction(pod, true).await
     }
 
     async fn evict(&self, pod: &PodRef) -> EvictAnswer {

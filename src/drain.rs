@@ -8,6 +8,7 @@ mod engine;
 mod guard;
 mod plan;
 mod pod;
+mod track;
 mod volumes;
 mod wish;
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backoff::after_failed_turns;
-use crate::drain::Wave;
+use crate::drain::{PodRef, Wave};
 use crate::lock::TurnId;
 use crate::request::{Request, Requests};
 
@@ -132,7 +132,34 @@ pub struct Failed {
     pub why: String,
     /// When the next attempt may begin.
     pub retry_at: Timestamp,
+    /// Pods whose eviction a budget forbade, if that is what it failed of: they are asked about before the next.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<PodRef>,
 }
+
+impl Failed {
+    /// One more failure after `earlier`, with the pods that a budget blocked: so many of them as are worth asking about.
+    pub fn after(
+        earlier: Option<&Self>,
+        now: Timestamp,
+        why: String,
+        mut blocked: Vec<PodRef>,
+    ) -> Self {
+        let times = earlier.map_or(0, |failed| failed.times).saturating_add(1);
+        let seconds = i64::try_from(after_failed_turns(times).as_secs()).unwrap_or(i64::MAX);
+        let retry_at = Timestamp::from_second(now.as_second().saturating_add(seconds));
+        blocked.truncate(BLOCKED);
+        Self {
+            times,
+            why,
+            retry_at: retry_at.unwrap_or(now),
+            blocked,
+        }
+    }
+}
+
+/// How many blocked pods are remembered.
+const BLOCKED: usize = 16;
 
 /// How many reboots the history keeps.
 const HISTORY: usize = 32;
@@ -188,5 +215,36 @@ impl Journal {
         self.history.push(asked);
         let excess = self.history.len().saturating_sub(HISTORY);
         self.history.drain(..excess);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_an_older_version_names_no_blocked_pods_and_one_without_them_is_written_like_it()
+    {
+        let text = r#"{"times":2,"why":"a budget","retry_at":"2026-01-01T00:00:00Z"}"#;
+        let failed: Failed = serde_json::from_str(text).unwrap();
+        assert_eq!((failed.times, failed.blocked.len()), (2, 0));
+        assert_eq!(serde_json::to_string(&failed).unwrap(), text);
+    }
+
+    #[test]
+    fn failures_are_counted_and_remember_a_handful_of_pods() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let pods = vec![PodRef::default(); 500];
+        let first = Failed::after(None, now, "why".into(), pods.clone());
+        assert_eq!((first.times, first.blocked.len()), (1, BLOCKED));
+        assert_eq!(first.retry_at.as_second(), 1_000_060);
+        let second = Failed::after(Some(&first), now, "why".into(), Vec::new());
+        assert_eq!((second.times, second.blocked.len()), (2, 0));
+        let last = Failed {
+            times: u8::MAX,
+            ..second
+        };
+        let last = Failed::after(Some(&last), now, "why".into(), Vec::new());
+        assert_eq!(last.retry_at.as_second(), 1_000_000 + 6 * 60 * 60);
     }
 }

@@ -12,6 +12,7 @@
 
 mod acquire;
 mod asked;
+mod blocked;
 mod call;
 mod check;
 mod cordon;

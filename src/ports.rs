@@ -49,6 +49,8 @@ pub trait Cluster {
         &self,
         controller: &ControllerRef,
     ) -> impl Future<Output = Result<Option<ControllerView>, Failure>>;
+    /// What [`Self::evict`] would be answered now, without evicting. Budgets are consulted, but several such questions do not add up.
+    fn try_eviction(&self, pod: &PodRef) -> impl Future<Output = EvictAnswer>;
     /// Evicts one pod, with its UID as precondition and strict field validation.
     fn evict(&self, pod: &PodRef) -> impl Future<Output = EvictAnswer>;
 }

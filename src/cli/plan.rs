@@ -146,7 +146,7 @@ fn waited_for(config: &Config, pod: &PodView) -> Option<String> {
 
 /// Why the server would not evict the pod now, if so.
 async fn ask(cluster: &KubeletCluster, pod: &PodRef) -> Option<String> {
-    match cluster.evict_dry_run(pod).await {
+    match cluster.try_eviction(pod).await {
         EvictAnswer::Accepted | EvictAnswer::Gone | EvictAnswer::Elsewhere => None,
         EvictAnswer::Budget(why) | EvictAnswer::SeveralBudgets(why) => Some(why),
         EvictAnswer::Throttled(_) => Some("the API server is overloaded".to_owned()),

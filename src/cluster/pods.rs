@@ -123,7 +123,11 @@ impl KubeletCluster {
             "deleteOptions": options,
         });
         let question = Question {
-            what: format!("cannot evict pod {pod}"),
+            what: if dry_run {
+                format!("cannot ask whether pod {pod} may be evicted")
+            } else {
+                format!("cannot evict pod {pod}")
+            },
             method: Method::POST,
             target: path + &self.write_query(),
             body: Some(("application/json", body.to_string())),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ending::Endings;
 use super::guard::{Guard, Verdict, Wave};
+use super::track::{By, Track};
 use super::{ControllerView, EvictAnswer, Order, Plan, PodRef, PodView, Volumes, plan};
 use crate::config::Drain as Policy;
 use crate::failure::Failure;
@@ -36,34 +37,8 @@ pub struct Drain {
     begun: bool,
     /// Pods of this order were judged last.
     now: Option<Order>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Track {
-    /// To be evicted as soon as there is room.
-    Todo,
-    /// Sent, not answered.
-    Sent { tries: u8 },
-    /// Accepted, or ending by itself: wait until it is gone.
-    Ending,
-    /// Refused for now; tried again after so many ticks.
-    Blocked {
-        why: String,
-        ticks: u16,
-        tries: u8,
-        by: By,
-    },
-}
-
-/// What an eviction was refused by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum By {
-    /// A budget, which looks at its pods itself.
-    Budget,
-    /// The server: it was not carried out.
-    Server,
-    /// Nobody: there was no answer, or none that says that it was not carried out.
-    Nobody,
+    /// It cannot be finished.
+    failed: bool,
 }
 
 /// What a drain reacts to.
@@ -118,6 +93,7 @@ impl Drain {
             stopped: false,
             begun: false,
             now: None,
+            failed: false,
         }
     }
 
@@ -156,6 +132,7 @@ impl Drain {
             Ok(send) => send,
             Err(why) => {
                 self.stopped = true;
+                self.failed = true;
                 return (Vec::new(), Progress::Failed(why));
             }
         };
@@ -234,6 +211,19 @@ impl Drain {
     /// Pods that should have ended and have not, each with what keeps it.
     pub fn late(&self) -> impl Iterator<Item = String> {
         self.endings.late()
+    }
+
+    /// Pods whose eviction a budget forbids, as far as is known.
+    pub fn blocked_by_budgets(&self) -> impl Iterator<Item = &PodRef> {
+        self.pods.iter().filter_map(|(pod, track)| match track {
+            Track::Blocked { by: By::Budget, .. } => Some(pod),
+            Track::Blocked { .. } | Track::Todo | Track::Sent { .. } | Track::Ending => None,
+        })
+    }
+
+    /// Whether it has failed: nothing more is sent, and the time limit has nothing to do with it.
+    pub fn failed(&self) -> bool {
+        self.failed
     }
 
     /// Pods that stay on the node, each with the reason.
@@ -315,7 +305,7 @@ impl Drain {
             Track::Todo | Track::Ending | Track::Blocked { .. } => 0,
         };
         let by = match &answer {
-            EvictAnswer::Budget(_) => By::Budget,
+            EvictAnswer::Budget(_) | EvictAnswer::SeveralBudgets(_) => By::Budget,
             EvictAnswer::Failed(_) => By::Nobody,
             _ => By::Server,
         };
@@ -409,17 +399,6 @@ impl Drain {
         }
         self.begun |= !send.is_empty();
         Ok(send)
-    }
-}
-
-impl Track {
-    /// Its eviction is not on its way, and none without an answer may have been carried out: it stays for now.
-    fn stays(&self) -> bool {
-        match self {
-            Self::Todo => true,
-            Self::Blocked { by, .. } => *by != By::Nobody,
-            Self::Sent { .. } | Self::Ending => false,
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::blocked::Asking;
 use super::gate::{Blocked, Gate};
 use super::judge::{
     blocking_pods_gate, group_of, host_gate, is_control_plane, limits_in_words, node_gate,
@@ -28,6 +29,9 @@ pub(super) enum Checking {
     Node,
     Pods(Box<NodeView>),
     Controllers(Box<Survey>),
+    Blockers(Box<Asking>),
+    /// The journal is written: pods are still blocked.
+    StillBlocked,
     Lock(Aim),
     /// With a view of the lock that has a free slot: of many nodes that wait only those look that could go now.
     Nodes(Box<LockView>, Aim),
@@ -53,13 +57,13 @@ pub(super) struct Survey {
 }
 
 impl Machine {
-    fn check(&mut self, out: &mut Out, next: Checking, op: Op) {
+    pub(super) fn check(&mut self, out: &mut Out, next: Checking, op: Op) {
         self.phase = Phase::Checking(next);
         self.call(out, op, Patience::Once);
     }
 
     /// A call before the lock failed: slower and slower, but never for good.
-    fn rest_on_failure(&mut self, out: &mut Out, blocked: Blocked) {
+    pub(super) fn rest_on_failure(&mut self, out: &mut Out, blocked: Blocked) {
         let wait = doubling(Duration::from_secs(2), Duration::from_secs(60), self.tries);
         self.tries = self.tries.saturating_add(1).min(6);
         self.rest(out, blocked, Some(Delay::about(wait)));
@@ -106,6 +110,10 @@ impl Machine {
                 Some(blocked) => self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN))),
                 None => self.begin(out, *view, aim),
             },
+            (Checking::Blockers(asking), Reply::EvictionTried(answer)) => {
+                self.on_tried(out, *asking, answer);
+            }
+            (Checking::StillBlocked, Reply::JournalWritten(_)) => self.consider(out),
             (Checking::Controllers(mut survey), Reply::Controller(Ok(view))) => {
                 survey.guard.read(Ok(view));
                 self.survey(out, survey);
@@ -179,8 +187,12 @@ impl Machine {
             group: group_of(&self.config, node, pods),
             control_plane,
         };
-        if !evicts || self.config.drain.single_replica == SingleReplica::Evict {
+        if !evicts {
             self.check(out, Checking::Lock(aim), Op::ReadLock);
+            return;
+        }
+        if self.config.drain.single_replica == SingleReplica::Evict {
+            self.ask_blockers(out, aim, &plan.evict);
             return;
         }
         let mut guard = Guard::new(SingleReplica::Block, BTreeMap::new(), false);
@@ -200,8 +212,8 @@ impl Machine {
                 Op::ReadController(controller),
             );
         } else if singles.is_empty() {
-            let Survey { aim, .. } = *survey;
-            self.check(out, Checking::Lock(aim), Op::ReadLock);
+            let Survey { aim, going, .. } = *survey;
+            self.ask_blockers(out, aim, &going);
         } else {
             let detail = "no slot is taken until it is moved, or wants more than one";
             let blocked = Blocked::new(Gate::Pods, singles.join("; "), detail);

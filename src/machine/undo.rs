@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::gate::Blocked;
 use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
-use crate::backoff::{Delay, after_failed_turns};
+use crate::backoff::Delay;
 use crate::failure::WriteOutcome;
 use crate::journal::{Asked, Failed, Outcome, Stage};
 use crate::lock::{LockPatch, LockView};
@@ -98,21 +98,10 @@ impl Machine {
                 }
             }
             Outcome::BackOff(why) => {
-                let times = self
-                    .journal
-                    .failed
-                    .as_ref()
-                    .map_or(0, |failed| failed.times);
-                let times = times.saturating_add(1);
-                let seconds =
-                    i64::try_from(after_failed_turns(times).as_secs()).unwrap_or(i64::MAX);
-                let retry_at =
-                    jiff::Timestamp::from_second(out.now.as_second().saturating_add(seconds));
-                self.journal.failed = Some(Failed {
-                    times,
-                    why: why.clone(),
-                    retry_at: retry_at.unwrap_or(out.now),
-                });
+                let blocked = self.blockers();
+                let failed = self.journal.failed.as_ref();
+                let failed = Failed::after(failed, out.now, why.clone(), blocked);
+                self.journal.failed = Some(failed);
             }
             Outcome::Latch(why) => {
                 let requests = turn.requests.union(&self.present).cloned().collect();

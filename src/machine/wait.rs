@@ -89,7 +89,10 @@ impl Machine {
                 why,
                 "backing off, so that other nodes get their turn",
             );
-            Some((blocked, Some(Delay::exactly(Duration::from_secs(left)))))
+            let after = Duration::from_secs(left);
+            // Nodes that failed of the same thing at the same time must not come back at the same time.
+            let spread = after / 10;
+            Some((blocked, Some(Delay { after, spread })))
         } else if today >= usize::from(self.config.max_reboots_per_day) {
             let what = format!("{today} reboots in 24 hours");
             let blocked = Blocked::new(Gate::DailyLimit, what, "max-reboots-per-day is reached");

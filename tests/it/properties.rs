@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use rollboot::cluster::reading;
 use rollboot::config::load::merge;
-use rollboot::drain::{ControllerRef, Kind, Wave};
+use rollboot::drain::{ControllerRef, Kind, PodRef, Wave};
 use rollboot::failure::WriteOutcome;
 use rollboot::host::{JournalFile, listed};
 use rollboot::journal::{Asked, Failed, Journal, Latch, Outcome, Stage, Turn, Waves};
@@ -142,7 +142,7 @@ prop_compose! {
         turn in prop::option::of(turn()),
         asked in prop::collection::vec((timestamp(), any::<String>(), any::<u64>(), requests()), 0..4),
         latch in prop::option::of((any::<String>(), requests())),
-        failed in prop::option::of((any::<u8>(), any::<String>(), timestamp())),
+        failed in prop::option::of((any::<u8>(), any::<String>(), timestamp(), any::<Vec<[String; 3]>>())),
         lock_uid in prop::option::of(any::<String>()),
         waves in prop::option::of((any::<u64>(), prop::collection::btree_map(any::<String>(), wave(), 0..3))),
     ) -> Journal {
@@ -152,7 +152,14 @@ prop_compose! {
                 .map(|(at, boot_id, turn, requests)| Asked { at, boot_id, turn: TurnId(turn), requests })
                 .collect(),
             latch: latch.map(|(why, requests)| Latch { why, requests }),
-            failed: failed.map(|(times, why, retry_at)| Failed { times, why, retry_at }),
+            failed: failed.map(|(times, why, retry_at, blocked)| Failed {
+                times,
+                why,
+                retry_at,
+                blocked: blocked.into_iter()
+                    .map(|[namespace, name, uid]| PodRef { namespace, name, uid })
+                    .collect(),
+            }),
             lock_uid,
             waves: waves.map(|(turn, of)| Waves { turn: TurnId(turn), of }),
         }

@@ -1,5 +1,6 @@
 //! Stories of one node over hours: outages at bad moments, clocks that jump, operators who change their mind. Each was a defect once.
 
+mod blocked;
 mod cluster_gates;
 mod control_plane;
 mod ending;
@@ -225,6 +226,7 @@ fn a_back_off_ends_although_the_clock_was_set_back() {
         times: 1,
         why: "a budget".into(),
         retry_at,
+        blocked: Vec::new(),
     });
     let mut machine = world.start();
     world.until_label(&mut machine, Label::Failed);

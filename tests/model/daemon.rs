@@ -193,6 +193,7 @@ impl World {
             }
             Op::WriteJournal(journal) => {
                 if let Some(journal) = mutation.on_disk(journal) {
+                    host.ghost.budget_opened &= journal.failed == host.journal.failed;
                     host.journal = journal;
                 }
                 Reply::JournalWritten(Ok(()))
@@ -216,7 +217,8 @@ impl World {
             | Op::ReadNode
             | Op::PatchNode(_)
             | Op::ListNodes
-            | Op::PeerExists(_) => return None,
+            | Op::PeerExists(_)
+            | Op::TryEviction(_) => return None,
         };
         daemon.op = None;
         Some(Event::Reply(reply))
@@ -236,7 +238,10 @@ impl World {
             Op::PatchLock(patch) if patch.annotations.values().any(Option::is_none) => {
                 self.judge_release(at, patch);
             }
-            Op::PatchLock(_) => self.host(at).ghost.health_seen = None,
+            Op::PatchLock(_) => {
+                self.host(at).ghost.health_seen = None;
+                self.judge_acquisition(at);
+            }
             Op::PatchNode(patch) if patch.unschedulable == Some(false) => self.judge_uncordon(at),
             Op::PatchNode(patch) if patch.unschedulable == Some(true) => self.judge_cordon(at),
             _ => {}

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use rollboot::drain::PodRef;
 use rollboot::journal::Stage;
 use rollboot::lock::{Entry, LockPatch};
 use rollboot::node::{HANDS_OFF, NodePatch};
@@ -60,6 +61,8 @@ pub(crate) enum Violation {
     TwoDraining,
     /// A cordon was lifted, or a slot released, while an eviction was on its way.
     EvictionInFlight,
+    /// A slot was asked for while nobody had said that the pods which a budget blocked before may go.
+    BlockedAgain,
     /// A slot was released after a boot without proof of health.
     NoProof,
     /// "The reboot did not happen" was concluded while it was pending.
@@ -183,6 +186,18 @@ impl World {
             self.break_promise(Violation::NoSlot);
         } else if shared && !self.forced && !ghost.slot_taken {
             self.break_promise(Violation::TwoDraining);
+        }
+    }
+
+    /// The machine sends a write that takes a slot.
+    pub(crate) fn judge_acquisition(&mut self, at: usize) {
+        let host = &self.hosts[at];
+        let blocked = host.journal.failed.iter().flat_map(|it| &it.blocked);
+        let views = self.pod_views(at);
+        let here = |pod: &PodRef| views.iter().any(|it| it.pod == *pod && !it.terminating);
+        let still = blocked.into_iter().any(here);
+        if still && self.slot_turn(at).is_none() && !host.ghost.budget_opened {
+            self.break_promise(Violation::BlockedAgain);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The API server: merge patches under a version, nothing else. A request without a waiting sender may land at any later time.
 
-use rollboot::drain::PodRef;
+use rollboot::drain::{EvictAnswer, PodRef};
 use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::lock::{LockPatch, LockView};
 use rollboot::machine::{Event, Op, Reply};
@@ -114,6 +114,10 @@ impl World {
                 Reply::Peer(Ok(exists))
             }
             Op::ListNodes => Reply::Nodes(Ok(self.list_nodes(at))),
+            Op::TryEviction(_) => {
+                self.ghost(at).budget_opened = true;
+                Reply::EvictionTried(EvictAnswer::Accepted)
+            }
             Op::Reboot => return self.logind_answers(at),
             other => unreachable!("{other:?} is answered by the host"),
         };
@@ -181,6 +185,10 @@ impl World {
             Op::ListNodes => Reply::Nodes(Err(unavailable())),
             Op::PatchLock(_) => Reply::LockWritten(WriteOutcome::Refused(unavailable())),
             Op::PatchNode(_) => Reply::NodeWritten(WriteOutcome::Refused(unavailable())),
+            Op::TryEviction(_) => {
+                self.ghost(at).budget_opened = false;
+                Reply::EvictionTried(EvictAnswer::Budget("b".into()))
+            }
             Op::Reboot => return self.logind_refuses(at),
             other => unreachable!("{other:?} is answered by the host"),
         };

@@ -72,6 +72,8 @@ pub(crate) fn quick_alone() -> Vec<Scenario> {
         evict("one node, a drain", 0, 0),
         drain("one node, a drain that is cut short", 2)
             .faults(2, &[Kind::Crash, Kind::DrainTimeout]),
+        drain("one node, a drain that a budget stops", 1)
+            .faults(3, &[Kind::Refuse, Kind::DrainTimeout]),
         guard("one node, all pods of a controller", 1, 2),
         calm("one node, a window that closes, one fault", 1, 1)
             .windowed()

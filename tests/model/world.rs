@@ -192,6 +192,8 @@ pub(crate) struct Ghost {
     pub(crate) down_since_facts: bool,
     /// Boot in which the slot was acquired.
     pub(crate) slot_boot: Option<String>,
+    /// Since a drain failed of a budget, its pod was said to be evictable.
+    pub(crate) budget_opened: bool,
 }
 
 /// A write without a waiting sender.

@@ -12,6 +12,7 @@ use crate::cluster::KubeletCluster;
 use crate::config::{Drain, DrainMode, EmptyDir, ForeignCordon, Unmanaged};
 use crate::drain::{EvictAnswer, Plan, PodRef};
 use crate::failure::FailureKind;
+use crate::ports::Cluster;
 
 const DRAIN: &str = "drain";
 const PODS: &str = "own pods";
@@ -94,7 +95,7 @@ impl Answers {
         let mut given = Vec::new();
         let asked = async {
             let mut answers = stream::iter(pods)
-                .map(async |pod| (pod.clone(), cluster.evict_dry_run(pod).await))
+                .map(async |pod| (pod.clone(), cluster.try_eviction(pod).await))
                 .buffer_unordered(AT_ONCE);
             while let Some(answer) = answers.next().await {
                 given.push(answer);

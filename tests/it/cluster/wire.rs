@@ -212,7 +212,7 @@ async fn an_eviction_carries_the_uid_where_the_server_reads_it() {
     let cluster = cluster_at(folder.path(), &server.url);
     assert_eq!(cluster.evict(&pod_ref()).await, EvictAnswer::Accepted);
     assert_eq!(
-        cluster.evict_dry_run(&pod_ref()).await,
+        cluster.try_eviction(&pod_ref()).await,
         EvictAnswer::Accepted
     );
     let asked = server.asked();

@@ -190,6 +190,14 @@ impl Cluster for World {
         Ok(Some(plenty(of)))
     }
 
+    async fn try_eviction(&self, _: &PodRef) -> EvictAnswer {
+        if self.blocked.get() {
+            EvictAnswer::Budget("no budget".into())
+        } else {
+            EvictAnswer::Accepted
+        }
+    }
+
     async fn evict(&self, pod: &PodRef) -> EvictAnswer {
         if self.blocked.get() {
             return EvictAnswer::Budget("no budget".into());

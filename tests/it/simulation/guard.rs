@@ -122,7 +122,7 @@ fn nothing_is_evicted_by_turns_before_the_journal_says_so() {
     world.hold = |_| false;
     let op = world.held.take().unwrap();
     world.reply(op);
-    assert!(world.until(&mut machine, 60.0, |_, world| world.evicted.len() == 1));
+    assert!(world.until(&mut machine, 70.0, |_, world| world.evicted.len() == 1));
 }
 
 #[test]

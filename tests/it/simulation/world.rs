@@ -44,6 +44,10 @@ pub(crate) struct World {
     pub(crate) unguarded: bool,
     /// A budget allows no eviction.
     pub(crate) blocked: bool,
+    /// What the next questions about evictions are answered, instead of the truth.
+    pub(crate) answers: Vec<EvictAnswer>,
+    /// Evictions that a budget refused.
+    pub(crate) refused: usize,
     /// Writes to the own Node are refused.
     pub(crate) node_refuses: bool,
     /// A watch that sees nothing ends after so many seconds.
@@ -157,6 +161,8 @@ impl World {
             controllers: BTreeMap::new(),
             unguarded: false,
             blocked: false,
+            answers: Vec::new(),
+            refused: 0,
             node_refuses: false,
             silence: 90.0,
             hold: |_| false,
@@ -264,6 +270,7 @@ impl World {
                 .queue
                 .retain(|event| !matches!(event, Event::PodsSeen(_))),
             Action::Evict(pod) if self.blocked => {
+                self.refused += 1;
                 let answer = EvictAnswer::Budget("a budget".into());
                 self.queue.push_back(Event::Evicted(pod, answer));
             }
@@ -348,6 +355,16 @@ impl World {
             Op::PeerExists(node) => Reply::Peer(Ok(*self.peers.get(&node).unwrap_or(&true))),
             Op::ListPods => Reply::Pods(Ok(self.pods.clone())),
             Op::ListNodes => Reply::Nodes(self.nodes.clone()),
+            Op::TryEviction(pod) => {
+                let truth = if self.blocked {
+                    EvictAnswer::Budget("a budget".into())
+                } else if self.pods.iter().any(|other| other.pod == pod) {
+                    EvictAnswer::Accepted
+                } else {
+                    EvictAnswer::Gone
+                };
+                Reply::EvictionTried(self.answers.pop().unwrap_or(truth))
+            }
             Op::ReadController(_) if self.unguarded => {
                 Reply::Controller(Err(Failure::new(FailureKind::Forbidden, "no")))
             }

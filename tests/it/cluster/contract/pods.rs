@@ -182,7 +182,7 @@ async fn only_the_very_pod_is_evicted(plane: &Plane) {
     let a = plane.node("contract-a");
 
     assert_eq!(a.evict(&wrong(&pod)).await, EvictAnswer::Gone);
-    assert_eq!(a.evict_dry_run(&pod).await, EvictAnswer::Accepted);
+    assert_eq!(a.try_eviction(&pod).await, EvictAnswer::Accepted);
     let object = plane.object(&pod).await.1;
     assert!(
         object["metadata"]["deletionTimestamp"].is_null(),
@@ -209,7 +209,7 @@ async fn a_budget_stops_an_eviction_and_two_budgets_stop_it_for_good(plane: &Pla
     let pod = plane.pod(&namespace, "web", "contract-a").await;
     let full = json!({"observedGeneration": 1, "disruptionsAllowed": 0, "currentHealthy": 2, "desiredHealthy": 2, "expectedPods": 2});
     plane.budget(&namespace, "full", Some(full)).await;
-    for answer in [a.evict(&pod).await, a.evict_dry_run(&pod).await] {
+    for answer in [a.evict(&pod).await, a.try_eviction(&pod).await] {
         assert!(
             matches!(&answer, EvictAnswer::Budget(why) if why.contains("full needs 2 healthy pods and has 2")),
             "{answer:?}"

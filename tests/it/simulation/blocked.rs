@@ -1,0 +1,133 @@
+//! After a drain that a budget stopped: nothing is evicted again, and no slot is taken, while the same pods are still blocked.
+
+use rollboot::drain::EvictAnswer;
+use rollboot::failure::{Failure, FailureKind};
+use rollboot::machine::{Gate, Label, Machine, Op};
+
+use super::world::{World, pod};
+
+const HOUR: f64 = 3600.0;
+
+impl World {
+    fn tried(&self) -> usize {
+        let is_try = |op: &&Op| matches!(op, Op::TryEviction(_));
+        self.ops.iter().filter(is_try).count()
+    }
+}
+
+/// A drain has run into its time limit because of a budget; from here on everything is counted anew.
+fn stopped(pods: &[&str]) -> (World, Machine) {
+    let mut world = World::asking();
+    world.pods = pods.iter().map(|name| pod(name)).collect();
+    world.blocked = true;
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.holds_slot()));
+    assert!(world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+    world.until_label(&mut machine, Label::Failed);
+    world.ops.clear();
+    world.refused = 0;
+    (world, machine)
+}
+
+fn never(world: &mut World, machine: &mut Machine, seconds: f64) {
+    let acts = |_: &Machine, world: &World| world.holds_slot() || world.refused > 0;
+    assert!(!world.until(machine, seconds, acts), "{}", machine.reason());
+}
+
+#[test]
+fn pods_that_are_still_blocked_take_no_slot_and_are_not_evicted() {
+    let (mut world, mut machine) = stopped(&["a", "b"]);
+    never(&mut world, &mut machine, 24.0 * HOUR);
+    // 2, 4, 8 … 256 minutes, then six hours each: eleven attempts, two pods.
+    let tries = world.tried();
+    assert!((16..=24).contains(&tries), "{tries} questions in a day");
+    world.until_label(&mut machine, Label::Failed);
+    let status = machine.status();
+    let blocked = &status.blocked_by[0];
+    assert_eq!(blocked.gate, Gate::BackOff);
+    for words in ["default/a: a budget", "default/b: a budget"] {
+        assert!(blocked.what.contains(words), "{}", blocked.what);
+    }
+    let failed = world.journal.failed.clone().unwrap();
+    let wait = failed.retry_at.as_second() - world.now().as_second();
+    assert!(wait <= 6 * 60 * 60, "{wait}");
+    assert_eq!(status.retry_at, Some(failed.retry_at));
+}
+
+#[test]
+fn what_opens_is_seen_at_the_next_attempt() {
+    let (mut world, mut machine) = stopped(&["a", "b"]);
+    world.wait(&mut machine, HOUR);
+    world.blocked = false;
+    assert!(world.until(&mut machine, 2.0 * HOUR, |_, world| world.asked() > 0));
+    assert_eq!(world.evicted.len(), 2);
+    let mut machine = world.boot();
+    assert!(world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+    assert_eq!(world.journal.failed, None);
+}
+
+#[test]
+fn a_restart_does_not_forget_what_was_blocked() {
+    let (mut world, machine) = stopped(&["a"]);
+    drop(machine);
+    let mut machine = world.start();
+    never(&mut world, &mut machine, HOUR);
+    assert!(world.tried() > 0);
+}
+
+#[test]
+fn pods_that_are_gone_are_not_asked_about() {
+    let (mut world, mut machine) = stopped(&["a"]);
+    world.pods = vec![pod("another")];
+    world.blocked = false;
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    assert_eq!(world.tried(), 0);
+}
+
+#[test]
+fn where_nobody_answers_no_turn_begins_and_the_question_is_repeated_slowly() {
+    for answer in [
+        EvictAnswer::Throttled(1),
+        EvictAnswer::Failed(Failure::new(FailureKind::Unavailable, "no connection")),
+        EvictAnswer::Invalid(Failure::new(FailureKind::Invalid, "what?")),
+    ] {
+        let (mut world, mut machine) = stopped(&["a"]);
+        world.answers = vec![answer; 1000];
+        never(&mut world, &mut machine, HOUR);
+        let tries = world.tried();
+        assert!((60..=120).contains(&tries), "{tries} questions in an hour");
+        world.answers.clear();
+        world.blocked = false;
+        assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    }
+}
+
+#[test]
+fn a_drain_that_no_budget_stopped_asks_nothing() {
+    let mut world = World::asking();
+    world.pods = vec![pod("a")];
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.holds_slot()));
+    let lock = world.lock.as_mut().unwrap();
+    lock.annotations.clear();
+    lock.version = "99".into();
+    world.until_label(&mut machine, Label::Failed);
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    assert_eq!(world.tried(), 0);
+}
+
+#[test]
+fn two_budgets_over_one_pod_are_remembered_and_a_drain_of_nothing_asks_nothing() {
+    let (mut world, machine) = stopped(&["a"]);
+    drop(machine);
+    world.answers = vec![EvictAnswer::SeveralBudgets("more than one".into()); 3];
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.answers.is_empty()));
+    world.until_label(&mut machine, Label::Failed);
+    assert!(machine.reason().contains("default/a: more than one"));
+    std::sync::Arc::make_mut(&mut world.config).drain.mode = rollboot::config::DrainMode::None;
+    world.ops.clear();
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    assert_eq!(world.tried(), 0);
+}
