@@ -8,6 +8,7 @@ mod certificate;
 mod client;
 mod controllers;
 mod credential;
+mod events;
 mod exchange;
 mod files;
 mod kubeconfig;
@@ -37,7 +38,7 @@ use crate::config::{Config, Lock};
 use crate::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, WriteOutcome};
 use crate::lock::{LockPatch, LockView};
-use crate::node::{FIELD_MANAGER, NodePatch, NodeView, NodesView};
+use crate::node::{FIELD_MANAGER, NodeEvent, NodePatch, NodeView, NodesView};
 use crate::ports::Cluster;
 
 /// Media type of every patch that is sent.
@@ -204,6 +205,10 @@ impl Cluster for KubeletCluster {
         controller: &ControllerRef,
     ) -> Result<Option<ControllerView>, Failure> {
         self.get_controller(controller).await
+    }
+
+    async fn announce(&self, event: &NodeEvent) -> Result<(), Failure> {
+        self.post_event(event).await
     }
 
     async fn try_eviction(&self, pod: &PodRef) -> EvictAnswer {

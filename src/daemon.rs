@@ -122,6 +122,7 @@ impl<C: Cluster + 'static, H: Host + 'static> Daemon<C, H> {
             Action::Evict(pod) => self.tasks.evict(pod),
             Action::AskStopReason => self.tasks.ask_stop_reason(),
             Action::AnswerAbort(answer) => self.abort_answers.push(answer),
+            Action::Announce(event) => self.tasks.announce(event),
             Action::Report(report, text) => events::report(report, &text),
             Action::Exit => self.exit = true,
         }

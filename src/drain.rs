@@ -2,6 +2,7 @@
 //!
 //! Everything is decided on lists of the node's pods that the adapter keeps fresh; nothing here asks the server or sleeps.
 
+mod budget;
 mod controller;
 mod ending;
 mod engine;
@@ -12,6 +13,7 @@ mod track;
 mod volumes;
 mod wish;
 
+pub use budget::{essence, named};
 pub use controller::{ControllerRef, ControllerView, Kind};
 pub use engine::{Drain, DrainEvent, Progress, TICK_SECONDS};
 pub use guard::{Guard, Wave};

@@ -6,6 +6,7 @@ pub use hands_off::{HANDS_OFF, HANDS_OFF_VALUE, Notice};
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::lock::TurnId;
@@ -132,4 +133,19 @@ pub struct NodesView {
     pub all: usize,
     /// The names of those that are not Ready, or of which it is not known.
     pub not_ready: Vec<String>,
+}
+
+/// Something that whoever looks at the Node should know.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NodeEvent {
+    /// UID of the Node.
+    pub node_uid: String,
+    /// The turn that it is about. A turn tells a thing once.
+    pub turn: TurnId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// In one word.
+    pub reason: &'static str,
+    /// What happened, and what to do.
+    pub message: String,
 }

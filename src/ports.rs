@@ -9,7 +9,7 @@ use crate::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, WriteOutcome};
 use crate::journal::Journal;
 use crate::lock::{LockPatch, LockView};
-use crate::node::{NodePatch, NodeView, NodesView};
+use crate::node::{NodeEvent, NodePatch, NodeView, NodesView};
 pub use crate::reboot::{HostGates, Inhibitor, RebootAnswer, RebootReply};
 use crate::request::Requests;
 use crate::shutdown::{ShutdownFacts, StopReason};
@@ -49,6 +49,8 @@ pub trait Cluster {
         &self,
         controller: &ControllerRef,
     ) -> impl Future<Output = Result<Option<ControllerView>, Failure>>;
+    /// Makes an Event about the own Node. One that is there already is left as it is.
+    fn announce(&self, event: &NodeEvent) -> impl Future<Output = Result<(), Failure>>;
     /// What [`Self::evict`] would be answered now, without evicting. Budgets are consulted, but several such questions do not add up.
     fn try_eviction(&self, pod: &PodRef) -> impl Future<Output = EvictAnswer>;
     /// Evicts one pod, with its UID as precondition and strict field validation.

@@ -119,6 +119,19 @@ impl Answer {
         }
     }
 
+    /// Whether an object of that name is there now: made by this request, or by an earlier one whose reply was lost.
+    pub(super) fn made(&self) -> Result<(), Failure> {
+        let exists = || {
+            self.status_object()
+                .is_some_and(|status| status.reason.as_deref() == Some("AlreadyExists"))
+        };
+        if self.is_success() || (self.status == 409 && exists()) {
+            Ok(())
+        } else {
+            Err(self.failure())
+        }
+    }
+
     /// What became of an eviction.
     pub(super) fn evicted(&self) -> EvictAnswer {
         let status = self.status_object();

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::drain::PodRef;
 use crate::lock::TurnId;
 use crate::machine::{Event, Op, Reply};
+use crate::node::NodeEvent;
 use crate::ports::{Cluster, Host};
 
 type Task = Pin<Box<dyn Future<Output = Event>>>;
@@ -22,6 +23,8 @@ pub(super) struct Tasks<C, H> {
     cluster: Rc<C>,
     host: Rc<H>,
     running: FuturesUnordered<Task>,
+    /// What nobody waits for the end of.
+    asides: FuturesUnordered<Pin<Box<dyn Future<Output = ()>>>>,
     lock: Option<Watch>,
     pods: Option<Watch>,
 }
@@ -48,6 +51,7 @@ impl<C: Cluster + 'static, H: Host + 'static> Tasks<C, H> {
             cluster,
             host,
             running: FuturesUnordered::new(),
+            asides: FuturesUnordered::new(),
             lock: None,
             pods: None,
         }
@@ -59,6 +63,7 @@ impl<C: Cluster + 'static, H: Host + 'static> Tasks<C, H> {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        while let Poll::Ready(Some(())) = Pin::new(&mut self.asides).poll_next(context) {}
         if let Poll::Ready(Some(event)) = Pin::new(&mut self.running).poll_next(context) {
             return Poll::Ready(event);
         }
@@ -81,7 +86,7 @@ impl<C: Cluster + 'static, H: Host + 'static> Tasks<C, H> {
         Poll::Pending
     }
 
-    /// Whether no call and no eviction is on its way. Watches do not count: to end them loses nothing.
+    /// Whether no call and no eviction is on its way. Watches and Events do not count: to end them loses nothing that matters.
     pub(super) fn are_done(&self) -> bool {
         self.running.is_empty()
     }
@@ -98,6 +103,16 @@ impl<C: Cluster + 'static, H: Host + 'static> Tasks<C, H> {
         self.running.push(Box::pin(async move {
             let answer = cluster.evict(&pod).await;
             Event::Evicted(pod, answer)
+        }));
+    }
+
+    /// Makes an Event, once. Whether it came to be matters to nobody who waits.
+    pub(super) fn announce(&mut self, event: NodeEvent) {
+        let cluster = Rc::clone(&self.cluster);
+        self.asides.push(Box::pin(async move {
+            if let Err(failure) = cluster.announce(&event).await {
+                tracing::warn!("{failure}; what it would have said is in this log");
+            }
         }));
     }
 

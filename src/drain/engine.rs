@@ -213,10 +213,14 @@ impl Drain {
         self.endings.late()
     }
 
-    /// Pods whose eviction a budget forbids, as far as is known.
-    pub fn blocked_by_budgets(&self) -> impl Iterator<Item = &PodRef> {
+    /// Pods whose eviction a budget forbids, as far as is known, each with the server's reason.
+    pub fn blocked_by_budgets(&self) -> impl Iterator<Item = (&PodRef, &str)> {
         self.pods.iter().filter_map(|(pod, track)| match track {
-            Track::Blocked { by: By::Budget, .. } => Some(pod),
+            Track::Blocked {
+                by: By::Budget,
+                why,
+                ..
+            } => Some((pod, why.as_str())),
             Track::Blocked { .. } | Track::Todo | Track::Sent { .. } | Track::Ending => None,
         })
     }

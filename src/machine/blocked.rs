@@ -4,10 +4,16 @@
 
 use super::check::{Aim, Checking};
 use super::gate::Blocked;
-use super::{Machine, Op, Out, Patience, Phase, Report};
-use crate::drain::{Drain, EvictAnswer, PodRef};
+use super::{Action, Machine, Op, Out, Patience, Phase, Report};
+use crate::drain::{Drain, EvictAnswer, PodRef, essence};
 use crate::failure::{Failure, FailureKind};
 use crate::journal::Failed;
+use crate::node::NodeEvent;
+
+/// So many pods an Event names.
+const ANNOUNCED: usize = 5;
+/// Bytes of an Event's message: no more are shown, or stored, of one.
+const LONGEST: usize = 1024;
 
 /// Asking about pods, one after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -21,8 +27,8 @@ pub(super) struct Asking {
 }
 
 impl Machine {
-    /// The pods that a budget blocked, if a drain that is being given up failed of that.
-    pub(super) fn blockers(&self) -> Vec<PodRef> {
+    /// The pods that a budget blocked, if a drain that is being given up failed of that, each with the server's reason.
+    pub(super) fn blockers(&self) -> Vec<(PodRef, String)> {
         let drain = match &self.phase {
             Phase::Cordoning(cordoning) => cordoning.drain.as_ref(),
             Phase::Queueing(queueing) => Some(&queueing.drain),
@@ -33,8 +39,43 @@ impl Machine {
             .filter(|drain| self.expired || drain.failed())
             .into_iter()
             .flat_map(Drain::blocked_by_budgets)
-            .cloned()
+            .map(|(pod, why)| (pod.clone(), why.to_owned()))
             .collect()
+    }
+
+    /// Tells whoever looks at the Node who blocks. Once for each turn that failed of it.
+    pub(super) fn announce_blockers(&self, out: &mut Out, blockers: &[(PodRef, String)]) {
+        let (Some(turn), Some(failed)) = (self.turn(), &self.journal.failed) else {
+            return;
+        };
+        if blockers.is_empty() {
+            return;
+        }
+        let named: Vec<_> = blockers
+            .iter()
+            .take(ANNOUNCED)
+            .map(|(pod, why)| format!("{pod}: {}", essence(why)))
+            .collect();
+        let more = match blockers.len().saturating_sub(ANNOUNCED) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let mut message = format!(
+            "PodDisruptionBudgets forbid to evict {} of its pods, so this node does not reboot yet and looks again at {}. \
+             Let the budgets allow a disruption, or move the pods (kubectl get poddisruptionbudgets -A): {}{more}",
+            blockers.len(),
+            failed.retry_at,
+            named.join("; "),
+        );
+        let mut ends = (0..=LONGEST).rev();
+        message.truncate(ends.find(|at| message.is_char_boundary(*at)).unwrap_or(0));
+        out.push(Action::Announce(NodeEvent {
+            node_uid: turn.node_uid.clone(),
+            turn: turn.id,
+            at: out.now,
+            reason: "DrainBlocked",
+            message,
+        }));
     }
 
     /// Asks about the pods that blocked the last drain, as far as they are still here and have to go; then goes on to the lock.

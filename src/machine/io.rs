@@ -9,7 +9,7 @@ use crate::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, WriteOutcome};
 use crate::journal::Journal;
 use crate::lock::{LockPatch, LockView, TurnId};
-use crate::node::{NodePatch, NodeView, NodesView};
+use crate::node::{NodeEvent, NodePatch, NodeView, NodesView};
 use crate::reboot::{HostGates, RebootAnswer};
 use crate::request::Requests;
 use crate::shutdown::{ShutdownFacts, StopReason};
@@ -121,6 +121,8 @@ pub enum Action {
     AskStopReason,
     /// Answer an operator's `abort`: done, or why not.
     AnswerAbort(Result<String, String>),
+    /// Make an Event about the own Node. Nothing is fed back, and nothing depends on it.
+    Announce(NodeEvent),
     /// Tell the operator.
     Report(Report, String),
     /// End the process.

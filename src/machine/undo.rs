@@ -72,7 +72,7 @@ impl Machine {
     }
 
     /// What an outcome means for later turns. It is on disk before the first write of the undo.
-    fn note_outcome(&mut self, out: &Out, outcome: &Outcome) {
+    fn note_outcome(&mut self, out: &mut Out, outcome: &Outcome) {
         let Some(turn) = &mut self.journal.turn else {
             return;
         };
@@ -98,10 +98,12 @@ impl Machine {
                 }
             }
             Outcome::BackOff(why) => {
-                let blocked = self.blockers();
+                let blockers = self.blockers();
+                let blocked = blockers.iter().map(|(pod, _)| pod.clone()).collect();
                 let failed = self.journal.failed.as_ref();
                 let failed = Failed::after(failed, out.now, why.clone(), blocked);
                 self.journal.failed = Some(failed);
+                self.announce_blockers(out, &blockers);
             }
             Outcome::Latch(why) => {
                 let requests = turn.requests.union(&self.present).cloned().collect();

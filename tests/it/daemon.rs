@@ -130,6 +130,9 @@ async fn a_drain_that_never_ends_is_given_up_and_tried_again_later() {
         "{}",
         daemon.machine().reason()
     );
+    let announced = world.announced();
+    assert!(announced.len() == 1 && announced[0].contains("default/stuck: no budget"));
+    assert!(daemon.is_at_rest());
 }
 
 #[tokio::test(start_paused = true)]

@@ -151,7 +151,7 @@ impl World {
             {
                 self.break_promise(Violation::Concluded);
             }
-            Action::Report(..) => {}
+            Action::Report(..) | Action::Announce(_) => {}
             Action::AnswerAbort(_) => daemon.aborting = false,
             Action::Exit => self.end(at),
         }

@@ -36,6 +36,7 @@ macro_rules! cases {
 }
 
 mod controllers;
+mod events;
 mod lock;
 mod node;
 mod nodes;

@@ -8,7 +8,7 @@ use rollboot::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodVie
 use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::journal::Journal;
 use rollboot::lock::{LockPatch, LockView};
-use rollboot::node::{NodePatch, NodeView, NodesView, Readiness};
+use rollboot::node::{NodeEvent, NodePatch, NodeView, NodesView, Readiness};
 use rollboot::ports::{Cluster, Host, HostGates, RebootAnswer, RebootReply};
 use rollboot::request::{Request, Requests};
 use rollboot::shutdown::{ShutdownFacts, StopReason};
@@ -24,6 +24,7 @@ pub(crate) struct World {
     journal: RefCell<Journal>,
     requests: RefCell<Requests>,
     evicted: RefCell<Vec<String>>,
+    announced: RefCell<Vec<String>>,
     boots: Cell<u32>,
     asked: Cell<u32>,
     lose: Cell<u32>,
@@ -55,6 +56,7 @@ impl World {
             journal: RefCell::default(),
             requests: RefCell::default(),
             evicted: RefCell::default(),
+            announced: RefCell::default(),
             boots: Cell::new(0),
             asked: Cell::new(0),
             lose: Cell::new(0),
@@ -102,6 +104,10 @@ impl World {
 
     pub(crate) fn evicted(&self) -> Vec<String> {
         self.evicted.borrow().clone()
+    }
+
+    pub(crate) fn announced(&self) -> Vec<String> {
+        self.announced.borrow().clone()
     }
 
     pub(crate) fn asked(&self) -> u32 {
@@ -188,6 +194,12 @@ impl Cluster for World {
 
     async fn read_controller(&self, of: &ControllerRef) -> Result<Option<ControllerView>, Failure> {
         Ok(Some(plenty(of)))
+    }
+
+    /// Never comes to an end: nothing may wait for it.
+    async fn announce(&self, event: &NodeEvent) -> Result<(), Failure> {
+        self.announced.borrow_mut().push(event.message.clone());
+        std::future::pending().await
     }
 
     async fn try_eviction(&self, _: &PodRef) -> EvictAnswer {

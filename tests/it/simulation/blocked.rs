@@ -131,3 +131,55 @@ fn two_budgets_over_one_pod_are_remembered_and_a_drain_of_nothing_asks_nothing()
     assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
     assert_eq!(world.tried(), 0);
 }
+
+#[test]
+fn one_event_names_pods_and_budget_and_dry_runs_make_none() {
+    let (mut world, mut machine) = stopped(&["a", "b"]);
+    never(&mut world, &mut machine, 24.0 * HOUR);
+    assert_eq!(world.announced.len(), 1);
+    let event = world.announced[0].clone();
+    assert_eq!(
+        (event.reason, event.node_uid.as_str()),
+        ("DrainBlocked", "node")
+    );
+    for words in ["default/a: a budget", "default/b: a budget", "kubectl get"] {
+        assert!(event.message.contains(words), "{}", event.message);
+    }
+    // Another turn that fails of it is another event.
+    world.answers = vec![EvictAnswer::Accepted; 2];
+    assert!(world.until(&mut machine, 24.0 * HOUR, |_, world| world.holds_slot()));
+    assert!(world.until(&mut machine, HOUR, |_, world| world.announced.len() == 2));
+    assert_ne!(world.announced[1].turn, event.turn);
+}
+
+#[test]
+fn an_event_is_no_longer_than_it_may_be() {
+    let names: Vec<String> = (0..40)
+        .map(|it| format!("{it}-{}", "ü".repeat(300)))
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (world, _machine) = stopped(&names);
+    let message = &world.announced[0].message;
+    assert!((1000..=1024).contains(&message.len()), "{}", message.len());
+    assert_eq!(world.journal.failed.unwrap().blocked.len(), 16);
+}
+
+#[test]
+fn what_no_budget_stopped_makes_no_event() {
+    let mut world = World::asking();
+    world.pods = vec![pod("a")];
+    world.blocked = true;
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.refused > 0));
+    let lock = world.lock.as_mut().unwrap();
+    lock.annotations.clear();
+    lock.version = "99".into();
+    world.until_label(&mut machine, Label::Failed);
+    assert!(world.announced.is_empty(), "{:?}", world.announced);
+    assert!(
+        world
+            .journal
+            .failed
+            .is_some_and(|failed| failed.blocked.is_empty())
+    );
+}

@@ -11,7 +11,9 @@ use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::journal::{Journal, Stage};
 use rollboot::lock::{LockView, TurnId};
 use rollboot::machine::{Action, Event, HostId, Label, Machine, Op, Reply, Timer};
-use rollboot::node::{HANDS_OFF_VALUE, Marker, NodePatch, NodeView, NodesView, Notice, Readiness};
+use rollboot::node::{
+    HANDS_OFF_VALUE, Marker, NodeEvent, NodePatch, NodeView, NodesView, Notice, Readiness,
+};
 use rollboot::ports::{HostGates, RebootAnswer, RebootReply};
 use rollboot::request::{Request, Requests};
 use rollboot::shutdown::{ShutdownFacts, StopReason};
@@ -64,6 +66,7 @@ pub(crate) struct World {
     pub(crate) evicted: Vec<String>,
     pub(crate) aborts: Vec<Result<String, String>>,
     pub(crate) reports: Vec<String>,
+    pub(crate) announced: Vec<NodeEvent>,
     pub(crate) exited: bool,
     watch: Option<f64>,
     ids: u64,
@@ -175,6 +178,7 @@ impl World {
             evicted: Vec::new(),
             aborts: Vec::new(),
             reports: Vec::new(),
+            announced: Vec::new(),
             exited: false,
             watch: None,
             ids: 100,
@@ -283,6 +287,7 @@ impl World {
             }
             Action::AskStopReason => self.queue.push_back(Event::StopReason(StopReason::Stop)),
             Action::AnswerAbort(answer) => self.aborts.push(answer),
+            Action::Announce(event) => self.announced.push(event),
             Action::Report(report, text) => self.reports.push(format!("{report:?}: {text}")),
             Action::Exit => self.exited = true,
         }

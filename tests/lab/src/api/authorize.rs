@@ -96,6 +96,9 @@ fn as_node(inner: &Inner, asked: &Asked, node: &str) -> Result<(), String> {
                 no("can only list/watch pods with spec.nodeName field selector")
             }
         }
+        // As a kubelet does; it cannot read them.
+        (Kind::Event, "", "create" | "update" | "patch") => Ok(()),
+
         // Whose pod it is admission looks at.
         (Kind::Pod, "", "create" | "delete")
         | (Kind::Pod, "eviction", "create")

@@ -27,6 +27,22 @@ const METADATA: &[&str] = &[
 fn known(kind: &str, place: &str) -> Option<&'static [&'static str]> {
     Some(match (kind, place) {
         (_, "metadata") => METADATA,
+        ("Event", "") => &[
+            "involvedObject",
+            "reason",
+            "message",
+            "source",
+            "firstTimestamp",
+            "lastTimestamp",
+            "count",
+            "type",
+            "eventTime",
+            "series",
+            "action",
+            "related",
+            "reportingComponent",
+            "reportingInstance",
+        ],
         ("ConfigMap", "") => &["data", "binaryData", "immutable"],
         ("Node", "") => &["spec", "status"],
         ("Node", "spec") => &[

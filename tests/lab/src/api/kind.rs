@@ -23,6 +23,8 @@ pub enum Kind {
     ReplicationController,
     /// `v1`.
     Namespace,
+    /// `v1`.
+    Event,
     /// `rbac.authorization.k8s.io/v1`.
     Role,
     /// `rbac.authorization.k8s.io/v1`.
@@ -35,7 +37,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::ConfigMap,
         Self::Node,
         Self::Pod,
@@ -46,6 +48,7 @@ impl Kind {
         Self::DaemonSet,
         Self::ReplicationController,
         Self::Namespace,
+        Self::Event,
         Self::Role,
         Self::RoleBinding,
         Self::ClusterRole,
@@ -65,6 +68,7 @@ impl Kind {
             Self::DaemonSet => "DaemonSet",
             Self::ReplicationController => "ReplicationController",
             Self::Namespace => "Namespace",
+            Self::Event => "Event",
             Self::Role => "Role",
             Self::RoleBinding => "RoleBinding",
             Self::ClusterRole => "ClusterRole",
@@ -84,7 +88,8 @@ impl Kind {
             | Self::Node
             | Self::Pod
             | Self::ReplicationController
-            | Self::Namespace => "",
+            | Self::Namespace
+            | Self::Event => "",
             Self::Deployment | Self::ReplicaSet | Self::StatefulSet | Self::DaemonSet => "apps",
             Self::PodDisruptionBudget => "policy",
             Self::Role | Self::RoleBinding | Self::ClusterRole | Self::ClusterRoleBinding => {

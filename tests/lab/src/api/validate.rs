@@ -13,7 +13,19 @@ type Fault = (String, &'static str, String);
 
 /// Checks a new object.
 pub(super) fn validate(kind: Kind, object: &Value) -> Result<(), Refusal> {
-    let faults = faults(object);
+    let mut faults = faults(object);
+    // Of what lives in no namespace.
+    let involved = object["involvedObject"]["namespace"]
+        .as_str()
+        .unwrap_or_default();
+    if kind == Kind::Event && involved.is_empty() && meta(object, "namespace") != "default" {
+        let message = "Invalid value: \"\": does not match event.namespace".to_owned();
+        faults.push((
+            "involvedObject.namespace".to_owned(),
+            "FieldValueInvalid",
+            message,
+        ));
+    }
     if faults.is_empty() {
         Ok(())
     } else {
