@@ -14,11 +14,12 @@ from lab.cli import package_under_test, remove_lab
 from lab.cluster import Parts
 from lab.isolation import run_isolated
 from lab.scenario import Lab
+from lab.waiting import WaitedInVain
 
-from . import idle, lock, size, start
+from . import drain, idle, lock, size, start
 from .figures import Values, tell
 
-_GROUPS = ("size", "start", "idle", "lock")
+_GROUPS = ("size", "start", "drain", "idle", "lock")
 
 
 def main() -> int:
@@ -63,7 +64,9 @@ def _measure(names: list[str], package: Path, arguments: argparse.Namespace) -> 
                 values |= size.measure(package, program)
             if "start" in names:
                 values |= start.measure(program, folder)
-        except (OSError, RuntimeError) as error:
+            if "drain" in names:
+                values |= drain.measure(program, folder / "package/usr/share/rollboot/kubernetes", folder)
+        except (OSError, RuntimeError, WaitedInVain) as error:
             print(error, file=sys.stderr)
             failed = True
         # Last: once the lab has ended, this process starts no other.

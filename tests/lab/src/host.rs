@@ -2,6 +2,7 @@
 //! with a logind and a PID 1. They boot, and when logind is asked to reboot they really go down: the daemon is killed, `/run` is
 //! emptied, the boot ID is another one.
 
+pub mod alone;
 mod files;
 mod life;
 mod log;
