@@ -4,6 +4,7 @@
 
 mod abort;
 mod check;
+mod orphans;
 mod plan;
 mod run;
 mod status;

@@ -48,6 +48,7 @@ use jiff::Timestamp;
 
 use crate::backoff::Delay;
 use crate::config::Config;
+use crate::drain::Orphans;
 use crate::journal::{Journal, Turn};
 use crate::lock::{LockView, TurnId};
 use crate::request::Requests;
@@ -96,6 +97,8 @@ pub struct Machine {
     lock: Option<LockView>,
     /// What was last reported as waited for, so that it is said once.
     said: Option<Blocked>,
+    /// DaemonSets that did not exist when the plan was made.
+    orphans: Orphans,
     /// Controllers may not be read, and which.
     unguarded: Option<String>,
     /// Holders whose Node was not there.
@@ -181,6 +184,7 @@ impl Machine {
             tries: 0,
             lock: None,
             said: None,
+            orphans: Orphans::default(),
             unguarded: None,
             absent: BTreeMap::new(),
         }

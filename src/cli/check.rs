@@ -19,11 +19,11 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use self::finding::{Finding, Verdict, fail, failed_here};
+use self::finding::{Finding, Verdict, fail, failed_here, warn};
 use self::permissions::Permissions;
 use self::pods::Answers;
 use super::status::LastWord;
-use super::{Exit, Failed, runtime, say};
+use super::{Exit, Failed, orphans, runtime, say};
 use crate::cluster::KubeletCluster;
 use crate::config::load::{files, load};
 use crate::config::{Config, DrainMode};
@@ -258,9 +258,13 @@ impl Here<'_> {
         if drain.mode == DrainMode::None {
             return Answers::default();
         }
-        let plan = plan(pods, drain, None);
+        let mut pods = pods.clone();
+        if let Err(failure) = orphans::mark(cluster, &mut pods).await {
+            findings.push(warn("own pods", failure, ""));
+        }
+        let plan = plan(&pods, drain, None);
         findings.push(pods::plan(&plan));
-        findings.extend(guard::guard(cluster, drain, pods, &plan.evict).await);
+        findings.extend(guard::guard(cluster, drain, &pods, &plan.evict).await);
         let answers = Answers::ask(cluster, &plan.evict).await;
         findings.extend(answers.findings());
         answers

@@ -6,7 +6,7 @@ use std::path::Path;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
-use super::{Exit, Failed, runtime, say};
+use super::{Exit, Failed, orphans, runtime, say};
 use crate::cluster::KubeletCluster;
 use crate::config::load::load;
 use crate::config::{Config, DrainMode};
@@ -81,7 +81,10 @@ pub(super) fn plan(root: &Path, config: Option<&Path>, json: bool) -> Result<Exi
 }
 
 async fn look(cluster: &KubeletCluster, config: &Config) -> Result<Report, Failure> {
-    let pods = cluster.list_pods().await?;
+    let mut pods = cluster.list_pods().await?;
+    if config.drain.mode == DrainMode::Evict {
+        orphans::mark(cluster, &mut pods).await?;
+    }
     let choices: Vec<_> = pods
         .into_iter()
         .map(|pod| {

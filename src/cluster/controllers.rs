@@ -64,7 +64,7 @@ macro_rules! kinds {
     )*};
 }
 
-kinds!(Deployment ReplicaSet StatefulSet ReplicationController);
+kinds!(Deployment ReplicaSet StatefulSet ReplicationController DaemonSet);
 
 impl From<Keeper> for ControllerView {
     fn from(keeper: Keeper) -> Self {
@@ -108,6 +108,7 @@ impl KubeletCluster {
             Kind::ReplicaSet => ("/apis/apps/v1", "replicasets"),
             Kind::StatefulSet => ("/apis/apps/v1", "statefulsets"),
             Kind::ReplicationController => ("/api/v1", "replicationcontrollers"),
+            Kind::DaemonSet => ("/apis/apps/v1", "daemonsets"),
         };
         let path = format!(
             "{group}/namespaces/{}/{plural}/{}",
@@ -132,5 +133,6 @@ fn keeper(kind: Kind, answer: &Answer) -> Result<Keeper, Failure> {
         Kind::ReplicaSet => answer.object().map(|ReplicaSet(keeper)| keeper),
         Kind::StatefulSet => answer.object().map(|StatefulSet(keeper)| keeper),
         Kind::ReplicationController => answer.object().map(|ReplicationController(keeper)| keeper),
+        Kind::DaemonSet => answer.object().map(|DaemonSet(keeper)| keeper),
     }
 }

@@ -151,6 +151,7 @@ impl From<Pod> for PodView {
                 uid: metadata.uid,
             },
             controller: controller(metadata.owner_references),
+            orphaned: false,
             mirror,
             finished: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
             terminating: metadata.deletion_timestamp.is_some(),

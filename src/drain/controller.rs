@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Controller;
 
-/// The kinds whose Ready count is known. Pods of any other kind, of a Job for one, are not guarded.
+/// The kinds that are read. Pods of any other kind, of a Job for one, are not guarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Kind {
     /// `apps/v1`; keeps pods through its ReplicaSets.
@@ -17,6 +17,8 @@ pub enum Kind {
     StatefulSet,
     /// `v1`.
     ReplicationController,
+    /// `apps/v1`; never guarded, and only looked for.
+    DaemonSet,
 }
 
 impl Kind {
@@ -31,7 +33,7 @@ impl Kind {
     pub(super) fn has_bare_status(self) -> bool {
         match self {
             Self::ReplicaSet | Self::ReplicationController => true,
-            Self::Deployment | Self::StatefulSet => false,
+            Self::Deployment | Self::StatefulSet | Self::DaemonSet => false,
         }
     }
 }
@@ -43,6 +45,7 @@ impl fmt::Display for Kind {
             Self::ReplicaSet => "ReplicaSet",
             Self::StatefulSet => "StatefulSet",
             Self::ReplicationController => "ReplicationController",
+            Self::DaemonSet => "DaemonSet",
         })
     }
 }
@@ -70,12 +73,22 @@ impl ControllerRef {
             ("v1", "ReplicationController") => Kind::ReplicationController,
             _ => return None,
         };
-        Some(Self {
+        Some(Self::named(namespace, kind, owner))
+    }
+
+    /// The DaemonSet that an owner reference names, if it is one of Kubernetes' own.
+    pub fn daemon_set(namespace: &str, owner: &Controller) -> Option<Self> {
+        let own = (owner.api_version.as_str(), owner.kind.as_str()) == ("apps/v1", "DaemonSet");
+        own.then(|| Self::named(namespace, Kind::DaemonSet, owner))
+    }
+
+    fn named(namespace: &str, kind: Kind, owner: &Controller) -> Self {
+        Self {
             namespace: namespace.to_owned(),
             kind,
             name: owner.name.clone(),
             uid: owner.uid.clone(),
-        })
+        }
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ending::Endings;
 use super::guard::{Guard, Verdict, Wave};
+use super::plan::CAME_BACK;
 use super::track::{By, Track};
-use super::{ControllerView, EvictAnswer, Order, Plan, PodRef, PodView, Volumes, plan};
+use super::{ControllerView, EvictAnswer, Order, Orphans, Plan, PodRef, PodView, Volumes, plan};
 use crate::config::Drain as Policy;
 use crate::failure::Failure;
 
@@ -19,6 +20,7 @@ pub struct Drain {
     guard: Guard,
     volumes: Volumes,
     endings: Endings,
+    orphans: Orphans,
     /// UIDs of the first list after the cordon.
     first: Option<BTreeSet<String>>,
     pods: BTreeMap<PodRef, Track>,
@@ -84,6 +86,7 @@ impl Drain {
             guard: Guard::new(policy.single_replica, waves, same_turn),
             volumes: Volumes::default(),
             endings: Endings::default(),
+            orphans: Orphans::default(),
             first: None,
             pods: BTreeMap::new(),
             order: BTreeMap::new(),
@@ -95,6 +98,11 @@ impl Drain {
             now: None,
             failed: false,
         }
+    }
+
+    /// Takes note of the DaemonSets that were looked for and are not there.
+    pub fn with_orphans(self, orphans: Orphans) -> Self {
+        Self { orphans, ..self }
     }
 
     /// Takes note of an event; returns the evictions to send now, and where the drain stands.
@@ -154,7 +162,16 @@ impl Drain {
 
     /// What a list taken after the drain still holds that would have to go, by the plan of this drain; and why not all of it may.
     pub fn left_over(&self, pods: &[PodView]) -> Plan {
-        plan(pods, &self.policy, self.first.as_ref())
+        self.plan(pods)
+    }
+
+    fn plan(&self, pods: &[PodView]) -> Plan {
+        if self.orphans.is_empty() {
+            return plan(pods, &self.policy, self.first.as_ref());
+        }
+        let mut pods = pods.to_vec();
+        self.orphans.mark(&mut pods);
+        plan(&pods, &self.policy, self.first.as_ref())
     }
 
     /// The guard for the last Ready pods.
@@ -230,9 +247,12 @@ impl Drain {
         self.failed
     }
 
-    /// Pods that stay on the node, each with the reason.
-    pub fn kept(&self) -> &[(PodRef, &'static str)] {
-        &self.kept
+    /// Pods that stay although they came only after the cordon, in words for a person; empty where there are none.
+    pub fn came_back(&self) -> String {
+        let late =
+            |(pod, why): &(PodRef, &str)| (*why == CAME_BACK).then(|| format!("{pod} {why}"));
+        let late: Vec<_> = self.kept.iter().filter_map(late).collect();
+        late.join("; ")
     }
 
     /// What is still here, for a person: the blocked ones with their reason, the others by name.
@@ -252,7 +272,7 @@ impl Drain {
     }
 
     fn seen(&mut self, pods: &[PodView]) -> Option<String> {
-        let plan = plan(pods, &self.policy, self.first.as_ref());
+        let plan = self.plan(pods);
         // The plan is complete before the first eviction: one refusal, and nothing is evicted. A refused pod that appears later
         // stops the drain as well.
         if let Some(why) = plan.refusal() {

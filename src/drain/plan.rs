@@ -2,8 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::orphan::daemon_set;
 use super::{Order, PodRef, PodView, Wish};
 use crate::config::{Drain as Policy, EmptyDir, Unmanaged, UnsafeToEvict};
+
+/// Why a replacement stays that a cordon does not keep off.
+pub(super) const CAME_BACK: &str =
+    "came back although the node is cordoned, because it tolerates that";
 
 /// What a drain does about one pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,11 +77,7 @@ pub fn plan(pods: &[PodView], policy: &Policy, first: Option<&BTreeSet<String>>)
 
 /// Judges one pod.
 pub fn choose(pod: &PodView, policy: &Policy, late: bool) -> Choice {
-    let daemon_set = pod
-        .controller
-        .as_ref()
-        .is_some_and(|owner| owner.kind == "DaemonSet" && owner.api_version == "apps/v1");
-    let stays = if daemon_set && !pod.finished {
+    let stays = if !pod.finished && !pod.orphaned && daemon_set(pod).is_some() {
         Some("kept on every node by its DaemonSet")
     } else if pod.mirror {
         Some("a static pod of the kubelet")
@@ -97,15 +98,21 @@ pub fn choose(pod: &PodView, policy: &Policy, late: bool) -> Choice {
         return Choice::Wait;
     }
     if late && pod.tolerates_cordon && !pod.finished {
-        return Choice::Skip("came back although the node is cordoned, because it tolerates that");
+        return Choice::Skip(CAME_BACK);
     }
     if pod.empty_dir && !pod.finished && policy.empty_dir == EmptyDir::Refuse {
         return Choice::Refuse(
             "has an emptyDir volume, whose data would be lost (drain.empty-dir = \"refuse\")",
         );
     }
-    if pod.controller.is_none() && !pod.finished {
+    if (pod.controller.is_none() || pod.orphaned) && !pod.finished {
         return match policy.unmanaged {
+            Unmanaged::Refuse if pod.orphaned => Choice::Refuse(
+                "its DaemonSet does not exist, so nobody would create it again (delete it, or set drain.unmanaged to \"evict\" or \"skip\")",
+            ),
+            Unmanaged::Skip if pod.orphaned => {
+                Choice::Skip("its DaemonSet does not exist (drain.unmanaged = \"skip\")")
+            }
             Unmanaged::Refuse => Choice::Refuse(
                 "has no controller that would create it again (delete it, or set drain.unmanaged to \"evict\" or \"skip\")",
             ),
@@ -228,6 +235,23 @@ mod tests {
             named(choose(&pod(|p| p.empty_dir = true), &policy, false)),
             "refuse"
         );
+    }
+
+    #[test]
+    fn a_pod_whose_daemon_set_is_gone_is_unmanaged() {
+        let orphan = pod(|p| {
+            p.controller = Some(owner("DaemonSet"));
+            p.orphaned = true;
+        });
+        let mut policy = Config::default().drain;
+        for (unmanaged, wanted) in [
+            (Unmanaged::Refuse, "refuse"),
+            (Unmanaged::Evict, "evict"),
+            (Unmanaged::Skip, "skip"),
+        ] {
+            policy.unmanaged = unmanaged;
+            assert_eq!(named(choose(&orphan, &policy, false)), wanted);
+        }
     }
 
     fn written(drain: &str) -> impl FnOnce(&mut PodView) {

@@ -65,6 +65,8 @@ pub struct PodView {
     pub pod: PodRef,
     /// Who keeps it.
     pub controller: Option<Controller>,
+    /// Its DaemonSet does not exist: noted by [`Orphans`](super::Orphans), for a pod does not say so.
+    pub orphaned: bool,
     /// It has the annotation `kubernetes.io/config.mirror`: a static pod of the kubelet.
     pub mirror: bool,
     /// Its phase is Succeeded or Failed.

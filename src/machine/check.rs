@@ -14,7 +14,7 @@ use super::judge::{
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
 use crate::backoff::{Delay, doubling};
 use crate::config::{DrainMode, SingleReplica};
-use crate::drain::{Guard, PodRef, PodView, plan};
+use crate::drain::{Guard, Orphans, PodRef, PodView, plan};
 use crate::failure::FailureKind;
 use crate::lock::{LockView, Verdict};
 use crate::node::NodeView;
@@ -28,6 +28,7 @@ pub(super) enum Checking {
     Gates,
     Node,
     Pods(Box<NodeView>),
+    DaemonSets(Box<Found>),
     Controllers(Box<Survey>),
     Blockers(Box<Asking>),
     /// The journal is written: pods are still blocked.
@@ -46,6 +47,14 @@ pub(super) struct Aim {
     pub(super) group: String,
     /// This node's part of the control plane: after the boot these pods must be back.
     pub(super) control_plane: Vec<String>,
+}
+
+/// The Node and its pods, while their DaemonSets are looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Found {
+    node: NodeView,
+    pods: Vec<PodView>,
+    orphans: Orphans,
 }
 
 /// Whether a single replica is among the pods, where the configuration blocks on one.
@@ -83,7 +92,13 @@ impl Machine {
                 None => self.check(out, Checking::Node, Op::ReadNode),
             },
             (Checking::Node, Reply::Node(Ok(node))) => self.check_node(out, node),
-            (Checking::Pods(node), Reply::Pods(Ok(pods))) => self.check_pods(out, &node, &pods),
+            (Checking::Pods(node), Reply::Pods(Ok(pods))) => self.check_pods(out, *node, pods),
+            (Checking::DaemonSets(mut found), Reply::Controller(result)) => {
+                match found.orphans.read(result) {
+                    Ok(()) => self.check_daemon_sets(out, found),
+                    Err(failure) => self.rest_on_failure(out, Blocked::failed(&failure)),
+                }
+            }
             (
                 Checking::Lock(aim),
                 Reply::Lock {
@@ -164,7 +179,32 @@ impl Machine {
         }
     }
 
-    fn check_pods(&mut self, out: &mut Out, node: &NodeView, pods: &[PodView]) {
+    fn check_pods(&mut self, out: &mut Out, node: NodeView, pods: Vec<PodView>) {
+        let orphans = match self.config.drain.mode {
+            DrainMode::Evict => Orphans::among(&pods),
+            DrainMode::None => Orphans::default(),
+        };
+        let found = Found {
+            node,
+            pods,
+            orphans,
+        };
+        self.check_daemon_sets(out, Box::new(found));
+    }
+
+    /// Looks for each DaemonSet, then goes on with the plan.
+    fn check_daemon_sets(&mut self, out: &mut Out, mut found: Box<Found>) {
+        if let Some(daemon_set) = found.orphans.next_read() {
+            let op = Op::ReadController(daemon_set);
+            self.check(out, Checking::DaemonSets(found), op);
+            return;
+        }
+        found.orphans.mark(&mut found.pods);
+        self.orphans = found.orphans;
+        self.check_plan(out, &found.node, &found.pods);
+    }
+
+    fn check_plan(&mut self, out: &mut Out, node: &NodeView, pods: &[PodView]) {
         let evicts = self.config.drain.mode == DrainMode::Evict;
         let plan = plan(pods, &self.config.drain, None);
         if let Some(why) = plan.refusal().filter(|_| evicts) {

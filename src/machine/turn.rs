@@ -171,7 +171,11 @@ impl Machine {
         out.push(Action::UnwatchPods);
         match leave {
             Leave::Verify => {
-                out.report(Report::Drained, "no pod is left that had to go");
+                let text = match drain.came_back() {
+                    none if none.is_empty() => "no pod is left that had to go".to_owned(),
+                    pods => format!("no pod is left that had to go; it stays: {pods}"),
+                };
+                out.report(Report::Drained, text);
                 self.drained(out, drain);
             }
             Leave::Undo(outcome) => self.undo(out, outcome),

@@ -8,6 +8,7 @@ mod gates;
 mod guard;
 mod hands_off;
 mod observe;
+mod orphans;
 mod queue;
 mod status;
 mod volumes;

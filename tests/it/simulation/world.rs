@@ -2,7 +2,7 @@
 
 mod answers;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub(crate) controllers: BTreeMap<String, ControllerView>,
     /// `guard.yaml` is not applied.
     pub(crate) unguarded: bool,
+    /// UIDs of controllers that do not exist.
+    pub(crate) missing: BTreeSet<String>,
     /// A budget allows no eviction.
     pub(crate) blocked: bool,
     /// What the next questions about evictions are answered, instead of the truth.
@@ -164,6 +166,7 @@ impl World {
             nodes: Ok(NodesView::default()),
             controllers: BTreeMap::new(),
             unguarded: false,
+            missing: BTreeSet::new(),
             blocked: false,
             answers: Vec::new(),
             refused: 0,
@@ -281,7 +284,14 @@ impl World {
             }
             Action::Evict(pod) => {
                 self.evicted.push(pod.name.clone());
+                // Its controller makes another at once; the cordon keeps it off, unless it tolerates that.
+                let gone = self.pods.iter().find(|other| other.pod == pod);
+                let replacement = gone.filter(|gone| gone.tolerates_cordon).cloned();
                 self.pods.retain(|other| other.pod != pod);
+                self.pods.extend(replacement.map(|mut again| {
+                    again.pod.uid += "-again";
+                    again
+                }));
                 self.queue
                     .push_back(Event::Evicted(pod, EvictAnswer::Accepted));
                 self.queue.push_back(Event::PodsSeen(self.pods.clone()));

@@ -70,7 +70,7 @@ impl Site {
     }
 
     /// Nobody may read controllers any more.
-    pub(super) fn unguard(&self) {
+    pub(in super::super) fn unguard(&self) {
         let store = self.api.store();
         store.remove("kubectl", Kind::ClusterRoleBinding, "", "rollboot-guard");
     }
