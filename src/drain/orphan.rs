@@ -15,9 +15,9 @@ pub struct Orphans {
 }
 
 impl Orphans {
-    /// Nothing is known yet of the DaemonSets of these pods. What has ended or is a static pod's is of no account.
+    /// Nothing is known yet of the DaemonSets of these pods. What has ended, or is a static pod, is of no account.
     pub fn among(pods: &[PodView]) -> Self {
-        let counts = |pod: &&PodView| !pod.finished && !pod.mirror && !pod.terminating;
+        let counts = |pod: &&PodView| !pod.finished && !pod.mirror;
         Self {
             unread: pods.iter().filter(counts).filter_map(daemon_set).collect(),
             gone: BTreeSet::new(),
@@ -148,7 +148,6 @@ mod tests {
         for change in [
             |pod: &mut PodView| pod.finished = true,
             |pod: &mut PodView| pod.mirror = true,
-            |pod: &mut PodView| pod.terminating = true,
             |pod: &mut PodView| pod.controller = None,
         ] {
             let mut pod = pod("1", "a");

@@ -37,6 +37,7 @@ macro_rules! cases {
 
 mod controllers;
 mod events;
+mod kubectl;
 mod lock;
 mod node;
 mod nodes;

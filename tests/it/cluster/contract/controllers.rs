@@ -33,7 +33,7 @@ const KINDS: [(Kind, &str, &str); 4] = [
 
 impl Plane {
     /// Applies `guard.yaml`, or takes it back, and waits until that is in force.
-    async fn guard(&self, applied: bool) {
+    pub(super) async fn guard(&self, applied: bool) {
         let objects = ["clusterroles", "clusterrolebindings"];
         for (plural, manifest) in objects.iter().zip(GUARD.split("\n---\n")) {
             let path = format!("{RBAC}/{plural}/rollboot-guard");
