@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rollboot::config::Unmanaged;
-use rollboot::drain::PodView;
+use rollboot::drain::{PodRef, PodView};
 use rollboot::machine::{Gate, Machine, Op};
 
 use super::world::{World, pod};
@@ -31,6 +31,19 @@ fn site(unmanaged: Unmanaged, gone: bool) -> (World, Machine) {
     }
     let machine = world.start();
     (world, machine)
+}
+
+impl World {
+    /// The pod ends, and its controller makes another at once. The cordon keeps that off, unless it tolerates a cordon.
+    pub(super) fn replace(&mut self, pod: &PodRef) {
+        let gone = self.pods.iter().find(|other| other.pod == *pod);
+        let replacement = gone.filter(|gone| gone.tolerates_cordon).cloned();
+        self.pods.retain(|other| other.pod != *pod);
+        self.pods.extend(replacement.map(|mut again| {
+            again.pod.uid += "-again";
+            again
+        }));
+    }
 }
 
 fn looked(world: &World) -> usize {

@@ -284,14 +284,7 @@ impl World {
             }
             Action::Evict(pod) => {
                 self.evicted.push(pod.name.clone());
-                // Its controller makes another at once; the cordon keeps it off, unless it tolerates that.
-                let gone = self.pods.iter().find(|other| other.pod == pod);
-                let replacement = gone.filter(|gone| gone.tolerates_cordon).cloned();
-                self.pods.retain(|other| other.pod != pod);
-                self.pods.extend(replacement.map(|mut again| {
-                    again.pod.uid += "-again";
-                    again
-                }));
+                self.replace(&pod);
                 self.queue
                     .push_back(Event::Evicted(pod, EvictAnswer::Accepted));
                 self.queue.push_back(Event::PodsSeen(self.pods.clone()));
