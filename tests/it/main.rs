@@ -15,5 +15,6 @@ mod cluster;
 mod daemon;
 mod demo;
 mod layers;
+mod plan;
 mod properties;
 mod simulation;
