@@ -35,6 +35,7 @@ macro_rules! cases {
     };
 }
 
+mod answers;
 mod controllers;
 mod events;
 mod kubectl;

@@ -24,7 +24,7 @@ cases! {
 
 impl Plane {
     /// A pod that runs, is Ready and is bound to this node.
-    async fn pod(&self, namespace: &str, name: &str, node: &str) -> PodRef {
+    pub(super) async fn pod(&self, namespace: &str, name: &str, node: &str) -> PodRef {
         let pod = json!({
             "metadata": {"name": name, "labels": {"app": "web"}},
             "spec": {"nodeName": node, "containers": [{"name": "c", "image": "i"}], "volumes": [{"name": "v", "emptyDir": {}}]},
@@ -54,7 +54,7 @@ impl Plane {
     }
 
     /// A budget over `app: web` whose status says what it says: no controller is there to write one.
-    async fn budget(&self, namespace: &str, name: &str, status: Option<Value>) {
+    pub(super) async fn budget(&self, namespace: &str, name: &str, status: Option<Value>) {
         let path = format!("/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets");
         let budget = json!({"metadata": {"name": name}, "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "web"}}}});
         self.post(&path, &budget).await;
