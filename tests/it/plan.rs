@@ -121,7 +121,7 @@ fn policy() -> impl Strategy<Value = Policy> {
             } else {
                 UnsafeToEvict::Evict
             },
-            concurrency: concurrency.into(),
+            concurrency,
             ..Config::default().drain
         }
     })
@@ -204,7 +204,7 @@ proptest! {
             ..PodView::default()
         }).collect();
         let order = |pod: &PodRef| orders[pod.name[1..].parse::<usize>().unwrap()];
-        let mut drain = Drain::new(&Policy { concurrency: concurrency.into(), ..Config::default().drain });
+        let mut drain = Drain::new(&Policy { concurrency, ..Config::default().drain });
         let (mut due, mut progress) = drain.on(DrainEvent::Pods(left.clone()));
         let mut gone = BTreeSet::new();
         while let Some(pod) = due.pop() {

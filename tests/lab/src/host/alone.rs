@@ -11,7 +11,7 @@ use crate::bus::Bus;
 /// request that it accepts; nothing goes down.
 pub fn main() -> ExitCode {
     let Some(root) = std::env::args_os().nth(1) else {
-        eprintln!("usage: logind ROOT");
+        complain("usage: logind ROOT");
         return ExitCode::from(64);
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -26,7 +26,10 @@ pub fn main() -> ExitCode {
     match runtime.block_on(serve(Path::new(&root))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("cannot serve a bus below {}: {error}", root.display());
+            complain(&format!(
+                "cannot serve a bus below {}: {error}",
+                root.to_string_lossy()
+            ));
             ExitCode::FAILURE
         }
     }
@@ -41,6 +44,11 @@ async fn serve(root: &Path) -> std::io::Result<()> {
         systemd.accepted().await;
         say("reboot")?;
     }
+}
+
+fn complain(text: &str) {
+    // A closed standard error changes nothing about it.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn say(word: &str) -> std::io::Result<()> {
