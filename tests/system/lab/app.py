@@ -24,6 +24,8 @@ class App:
     start_delay: str = "0s"
     node: str | None = None
     kind: str = "Deployment"
+    # Of every taint: a cordon does not keep its pods off.
+    tolerates: bool = False
 
     def create(self) -> App:
         """Creates it and waits until every pod is Ready."""
@@ -84,6 +86,8 @@ class App:
                 "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1},
             }],
         }
+        if self.tolerates:
+            spec["tolerations"] = [{"operator": "Exists"}]
         if self.node is not None:
             spec["nodeSelector"] = {"kubernetes.io/hostname": self.node}
         elif self.kind == "Deployment":

@@ -86,9 +86,7 @@ impl World {
             Op::ReadController(_) if self.unguarded => {
                 Reply::Controller(Err(Failure::new(FailureKind::Forbidden, "no")))
             }
-            Op::ReadController(of) if self.missing.contains(&of.uid) => {
-                Reply::Controller(Ok(None))
-            }
+            Op::ReadController(of) if self.missing.contains(&of.uid) => Reply::Controller(Ok(None)),
             Op::ReadController(of) => {
                 let known = self.controllers.get(&of.uid).cloned();
                 let view = known.unwrap_or_else(|| ControllerView {
