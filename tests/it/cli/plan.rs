@@ -178,6 +178,7 @@ async fn without_a_cluster_there_is_no_plan() {
 async fn a_pod_that_a_gate_waits_for_is_named_whatever_a_drain_would_do_with_it() {
     let site = Site::healthy().await;
     site.pod("agent", Some(("DaemonSet", "agent")));
+    daemon_set(&site, "agent");
     let gates = "[[gate.pods]]\nselector = \"app in (agent, web)\"\nnamespace = \"default\"\n";
     site.write("etc/rollboot/config.toml", gates);
     let (code, verdict, pods) = plan(&site).await;
