@@ -70,9 +70,9 @@ pub(crate) fn quick_alone() -> Vec<Scenario> {
             .faults(1, &FAULTS)
             .operators(1, &[Kind::DeleteNode]),
         evict("one node, a drain", 0, 0),
-        drain("one node, a drain that is cut short", 2)
+        drain("one node, a drain that is cut short", 2, 1)
             .faults(2, &[Kind::Crash, Kind::DrainTimeout]),
-        drain("one node, a drain that a budget stops", 1)
+        drain("one node, a drain that a budget stops", 1, 2)
             .faults(3, &[Kind::Refuse, Kind::DrainTimeout]),
         guard("one node, all pods of a controller", 1, 2),
         calm("one node, a window that closes, one fault", 1, 1)
@@ -199,21 +199,21 @@ fn lock(name: &'static str, deeds: u8, faults: u8) -> Scenario {
         .operators(deeds, &[Kind::DeleteLock])
 }
 
-/// One node with two pods; so many may be in a turn at once.
-fn drain(name: &'static str, max: u8) -> Scenario {
+/// One node with so many pods; so many nodes may be in a turn at once.
+fn drain(name: &'static str, max: u8, pods: u8) -> Scenario {
     let pod = |uid| Pod {
         uid,
         terminating: false,
         bare: false,
     };
     calm(name, 1, max)
-        .pods(vec![pod(1), pod(2)])
+        .pods((1..=pods).map(pod).collect())
         .configure(|config| config.drain.mode = DrainMode::Evict)
 }
 
 /// The same with whatever may happen to it.
 fn evict(name: &'static str, faults: u8, deeds: u8) -> Scenario {
-    drain(name, 1)
+    drain(name, 1, 2)
         .faults(faults, &FAULTS)
         .faults(faults, &[Kind::DrainTimeout, Kind::SlowRead, Kind::LatePod])
         .operators(deeds, &PEOPLE)
