@@ -10,7 +10,7 @@ use std::fmt;
 use rollboot::drain::PodRef;
 use rollboot::journal::Stage;
 use rollboot::lock::{Entry, LockPatch};
-use rollboot::node::{HANDS_OFF, NodePatch};
+use rollboot::node::{Cordon, HANDS_OFF, Marker, NodePatch};
 
 use crate::names::NODES;
 use crate::server::{THEIRS, names_ours};
@@ -87,10 +87,19 @@ impl World {
         self.scenario.config.gates.max_not_ready.is_some()
     }
 
-    /// The machine cordons its Node. A look before the slot was taken says nothing any more.
+    /// The machine cordons its Node. A look before the slot was taken says nothing any more; nobody looks for a cordon that is
+    /// only set again.
     pub(crate) fn judge_cordon(&mut self, at: usize) {
-        let seen = self.hosts[at].ghost.health_seen;
-        if self.gated() && seen.is_none_or(|(open, _)| !open) {
+        let host = &self.hosts[at];
+        let seen = host.ghost.health_seen;
+        let marker = self.nodes[at]
+            .as_ref()
+            .and_then(|node| serde_json::from_str::<Marker>(node.marker.as_deref()?).ok());
+        let again = marker.is_some_and(|marker| {
+            let turn = host.journal.turn.as_ref().map(|turn| turn.id);
+            Some(marker.turn) == turn && marker.cordon != Cordon::None
+        });
+        if self.gated() && !again && seen.is_none_or(|(open, _)| !open) {
             self.break_promise(Violation::PassedClosedGate);
         }
     }

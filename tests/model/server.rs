@@ -126,9 +126,8 @@ impl World {
 
     /// How the other nodes are, as one of them sees it.
     fn list_nodes(&mut self, at: usize) -> NodesView {
-        let cordoned = self.nodes[at].as_ref().map(|node| node.cordon.is_some());
         let host = self.host(at);
-        host.ghost.health_seen = Some((!host.trouble, cordoned == Some(true)));
+        host.ghost.health_seen = Some((!host.trouble, host.ghost.cordon_seen));
         let trouble = host.trouble.then(|| "another".to_owned());
         NodesView {
             all: 9,

@@ -122,9 +122,10 @@ pub(crate) fn thorough() -> Vec<Scenario> {
             &[Kind::Crash, Kind::Lose, Kind::Power, Kind::DrainTimeout],
         ),
         guard("two nodes at once, a pod of one controller on each", 2, 1),
-        evict("one node, a drain, a gate that closes", 1, 0)
+        drain("one node, a drain, a gate that closes", 1, 2)
             .gated()
-            .operators(2, &[Kind::Gate]),
+            .faults(1, &FAULTS)
+            .operators(2, &[Kind::Gate, Kind::Uncordon]),
         evict("one node, a drain, a window that closes", 1, 0)
             .windowed()
             .operators(1, &[Kind::Window]),

@@ -184,7 +184,8 @@ pub(crate) struct Ghost {
     pub(crate) cordon_seen: bool,
     /// Pods that had to go were on the Node when the daemon last listed them.
     pub(crate) pods_seen: bool,
-    /// When the daemon last listed the Nodes, since it last wrote the lock: whether its gate was open, and it was cordoned then.
+    /// When the daemon last listed the Nodes, since it last wrote the lock: whether its gate was open, and whether it had seen
+    /// its cordon by then.
     pub(crate) health_seen: Option<(bool, bool)>,
     /// Since the daemon last read the lock, an operator took its slot.
     pub(crate) slot_taken: bool,
