@@ -4,6 +4,7 @@
 //! came of it. Nothing is retried, nothing is decided, nothing is remembered but the connection.
 
 mod answer;
+mod budgets;
 mod certificate;
 mod client;
 mod controllers;
@@ -35,7 +36,9 @@ use self::answer::Answer;
 use self::client::{Connector, Maker};
 use self::exchange::{Lost, Question};
 use crate::config::{Config, Lock};
-use crate::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
+use crate::drain::{
+    BudgetRef, BudgetView, ControllerRef, ControllerView, EvictAnswer, PodRef, PodView,
+};
 use crate::failure::{Failure, WriteOutcome};
 use crate::lock::{LockPatch, LockView};
 use crate::node::{FIELD_MANAGER, NodeEvent, NodePatch, NodeView, NodesView};
@@ -194,6 +197,14 @@ impl Cluster for KubeletCluster {
 
     async fn watch_pods(&self, seen: impl FnMut(Vec<PodView>)) -> Result<(), Failure> {
         self.follow_pods(seen).await
+    }
+
+    async fn watch_budget(
+        &self,
+        budget: &BudgetRef,
+        seen: impl FnMut(Option<BudgetView>),
+    ) -> Result<(), Failure> {
+        self.follow_budget(budget, seen).await
     }
 
     async fn list_nodes(&self) -> Result<NodesView, Failure> {

@@ -7,6 +7,7 @@ mod controller;
 mod ending;
 mod engine;
 mod guard;
+mod opening;
 mod orphan;
 mod plan;
 mod pod;
@@ -14,7 +15,7 @@ mod track;
 mod volumes;
 mod wish;
 
-pub use budget::{essence, named};
+pub use budget::{BudgetRef, BudgetView, essence, named};
 pub use controller::{ControllerRef, ControllerView, Kind};
 pub use engine::{Drain, DrainEvent, Progress, TICK_SECONDS};
 pub use guard::{Guard, Wave};

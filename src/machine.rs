@@ -13,6 +13,7 @@
 mod acquire;
 mod asked;
 mod blocked;
+mod budgets;
 mod call;
 mod check;
 mod cordon;
@@ -224,6 +225,10 @@ impl Machine {
             Event::LockWatchEnded(failure) => self.on_lock_watch_ended(out, failure.as_ref()),
             Event::PodsSeen(pods) => self.on_pods(out, crate::drain::DrainEvent::Pods(pods)),
             Event::PodsWatchEnded(_) => self.on_pods(out, crate::drain::DrainEvent::WatchEnded),
+            Event::BudgetSeen(budget, view) => self.on_budget_seen(out, budget, view),
+            Event::BudgetWatchEnded(budget, failure) => {
+                self.on_budget_watch_ended(out, &budget, failure.as_ref());
+            }
             Event::Evicted(pod, answer) => {
                 self.on_pods(out, crate::drain::DrainEvent::Answer(pod, answer));
             }

@@ -5,7 +5,9 @@
 
 use std::future::Future;
 
-use crate::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
+use crate::drain::{
+    BudgetRef, BudgetView, ControllerRef, ControllerView, EvictAnswer, PodRef, PodView,
+};
 use crate::failure::{Failure, WriteOutcome};
 use crate::journal::Journal;
 use crate::lock::{LockPatch, LockView};
@@ -40,6 +42,13 @@ pub trait Cluster {
     fn watch_pods(
         &self,
         seen: impl FnMut(Vec<PodView>),
+    ) -> impl Future<Output = Result<(), Failure>>;
+    /// Watches a PodDisruptionBudget and calls `seen` with what there is at first and after each change; `None`: it was deleted.
+    /// Returns when the watch ends. Needs `guard.yaml`: `Forbidden` otherwise.
+    fn watch_budget(
+        &self,
+        budget: &BudgetRef,
+        seen: impl FnMut(Option<BudgetView>),
     ) -> impl Future<Output = Result<(), Failure>>;
     /// Looks at all Nodes, as far as their health goes. Needs `health.yaml`, for a kubelet may not list Nodes by itself: `Forbidden` or
     /// `Restricted` otherwise.

@@ -1,11 +1,12 @@
 //! What an answer of the API server says, read as the requests read it, for whoever has its bytes: fuzzing, above all.
 
 use super::answer::Answer;
+use super::budgets::Budget;
 use super::certificate;
 use super::lock_map::ConfigMap;
 use super::own_node::Node;
 use super::pod::PodList;
-use crate::drain::{EvictAnswer, PodView};
+use crate::drain::{BudgetView, EvictAnswer, PodView};
 use crate::failure::{Failure, WriteOutcome};
 use crate::lock::LockView;
 use crate::node::NodeView;
@@ -43,6 +44,14 @@ pub fn node(body: &[u8]) -> Result<NodeView, Failure> {
 pub fn pods(body: &[u8]) -> Result<Vec<PodView>, Failure> {
     let list = answer(200, body).object::<PodList>()?;
     Ok(list.items.into_iter().flatten().map(Into::into).collect())
+}
+
+/// A budget, as an event of a watch has it.
+///
+/// # Errors
+/// It is none.
+pub fn budget(body: &[u8]) -> Result<BudgetView, Failure> {
+    answer(200, body).object::<Budget>().map(Into::into)
 }
 
 /// What became of a write of the lock.

@@ -1,5 +1,6 @@
 //! What is on its way: calls, evictions and watches, each of which comes back as an event.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -10,7 +11,7 @@ use futures_util::stream::{FuturesUnordered, Stream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
-use crate::drain::PodRef;
+use crate::drain::{BudgetRef, PodRef};
 use crate::lock::TurnId;
 use crate::machine::{Event, Op, Reply};
 use crate::node::NodeEvent;
@@ -27,6 +28,7 @@ pub(super) struct Tasks<C, H> {
     asides: FuturesUnordered<Pin<Box<dyn Future<Output = ()>>>>,
     lock: Option<Watch>,
     pods: Option<Watch>,
+    budgets: BTreeMap<BudgetRef, Watch>,
 }
 
 /// A watch: what it has seen comes first, then its end.
@@ -41,6 +43,7 @@ impl<C, H> fmt::Debug for Tasks<C, H> {
             .field("running", &self.running.len())
             .field("lock", &self.lock.is_some())
             .field("pods", &self.pods.is_some())
+            .field("budgets", &self.budgets.len())
             .finish()
     }
 }
@@ -54,6 +57,7 @@ impl<C: Cluster + 'static, H: Host + 'static> Tasks<C, H> {
             asides: FuturesUnordered::new(),
             lock: None,
             pods: None,
+            budgets: BTreeMap::new(),
         }
     }
 
@@ -68,20 +72,26 @@ impl<C: Cluster + 'static, H: Host + 'static> Tasks<C, H> {
             return Poll::Ready(event);
         }
         for watch in [&mut self.lock, &mut self.pods] {
-            if let Some(open) = watch {
-                let end = open.end.as_mut().poll(context);
-                if let Poll::Ready(Some(event)) = open.seen.poll_recv(context) {
-                    // Its end, if it came with this, comes again: a finished watch is kept until it is drained.
-                    if let Poll::Ready(end) = end {
-                        open.end = Box::pin(std::future::ready(end));
-                    }
-                    return Poll::Ready(event);
-                }
-                if let Poll::Ready(end) = end {
+            if let Some(open) = watch
+                && let Poll::Ready((event, ended)) = open.poll(context)
+            {
+                if ended {
                     *watch = None;
-                    return Poll::Ready(end);
                 }
+                return Poll::Ready(event);
             }
+        }
+        let ready = self.budgets.iter_mut().find_map(|(budget, watch)| {
+            let Poll::Ready(next) = watch.poll(context) else {
+                return None;
+            };
+            Some((budget.clone(), next))
+        });
+        if let Some((budget, (event, ended))) = ready {
+            if ended {
+                self.budgets.remove(&budget);
+            }
+            return Poll::Ready(event);
         }
         Poll::Pending
     }
@@ -146,6 +156,21 @@ impl<C: Cluster + 'static, H: Host + 'static> Tasks<C, H> {
     pub(super) fn unwatch_pods(&mut self) {
         self.pods = None;
     }
+
+    pub(super) fn watch_budget(&mut self, budget: BudgetRef) {
+        let cluster = Rc::clone(&self.cluster);
+        let about = budget.clone();
+        let watch = Watch::new(move |sender| async move {
+            let seen = |view| drop(sender.send(Event::BudgetSeen(about.clone(), view)));
+            let end = cluster.watch_budget(&about, seen).await.err();
+            Event::BudgetWatchEnded(about, end)
+        });
+        self.budgets.insert(budget, watch);
+    }
+
+    pub(super) fn unwatch_budgets(&mut self) {
+        self.budgets.clear();
+    }
 }
 
 impl Watch {
@@ -157,6 +182,19 @@ impl Watch {
             seen,
             end: Box::pin(start(sender)),
         }
+    }
+
+    /// Its next event, and whether that is its last.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<(Event, bool)> {
+        let end = self.end.as_mut().poll(context);
+        if let Poll::Ready(Some(event)) = self.seen.poll_recv(context) {
+            // Its end, if it came with this, comes again: a finished watch is kept until it is drained.
+            if let Poll::Ready(end) = end {
+                self.end = Box::pin(std::future::ready(end));
+            }
+            return Poll::Ready((event, false));
+        }
+        end.map(|end| (end, true))
     }
 }
 

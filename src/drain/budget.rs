@@ -1,4 +1,50 @@
-//! What the server's words about a PodDisruptionBudget tell.
+//! PodDisruptionBudgets, as far as a drain looks at them: which one refused, by the server's words, and what a watch shows of it.
+
+use std::fmt;
+
+use super::PodRef;
+
+/// Names one PodDisruptionBudget.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BudgetRef {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl BudgetRef {
+    /// The one that refused the eviction of a pod, if the words say which.
+    pub fn refusing(pod: &PodRef, why: &str) -> Option<Self> {
+        named(why).map(|name| Self {
+            namespace: pod.namespace.clone(),
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for BudgetRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PodDisruptionBudget {}/{}", self.namespace, self.name)
+    }
+}
+
+/// What a watch has seen of a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BudgetView {
+    /// `status.disruptionsAllowed`; absent or negative is 0.
+    pub allowed: u32,
+    /// The status is of an earlier generation than the spec: the server refuses every eviction until it is not
+    /// (`pkg/registry/core/pod/storage/eviction.go`).
+    pub behind: bool,
+}
+
+impl BudgetView {
+    /// How many evictions it allows now. A pod that is not Ready may go even where this is 0; that is found out by asking.
+    pub fn room(self) -> u32 {
+        if self.behind { 0 } else { self.allowed }
+    }
+}
 
 /// The part of a refusal that names the budget and what it lacks; the whole of it, if it names none.
 pub fn essence(why: &str) -> &str {
@@ -30,5 +76,19 @@ mod tests {
         for other in ["", "a budget", "The disruption budget ", "Ü"] {
             assert_eq!((named(other), essence(other)), (None, other));
         }
+        let pod = PodRef {
+            namespace: "shop".into(),
+            name: "web-1".into(),
+            uid: "1".into(),
+        };
+        let found = BudgetRef::refusing(&pod, full).map(|budget| budget.to_string());
+        assert_eq!(found.as_deref(), Some("PodDisruptionBudget shop/web"));
+        assert_eq!(BudgetRef::refusing(&pod, "several"), None);
+    }
+
+    #[test]
+    fn a_status_that_is_behind_allows_nothing() {
+        let room = |allowed, behind| BudgetView { allowed, behind }.room();
+        assert_eq!((room(2, false), room(2, true), room(0, false)), (2, 0, 0));
     }
 }

@@ -1,12 +1,16 @@
 //! How the evictions of one turn go: what is sent, what was answered, what is still here.
 
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ending::Endings;
 use super::guard::{Guard, Verdict, Wave};
-use super::plan::CAME_BACK;
-use super::track::{By, Track};
-use super::{ControllerView, EvictAnswer, Order, Orphans, Plan, PodRef, PodView, Volumes, plan};
+use super::opening::Openings;
+use super::track::{By, Sent, Track};
+use super::{
+    BudgetRef, ControllerView, EvictAnswer, Order, Orphans, Plan, PodRef, PodView, Volumes, plan,
+};
 use crate::config::Drain as Policy;
 use crate::failure::Failure;
 
@@ -20,6 +24,7 @@ pub struct Drain {
     guard: Guard,
     volumes: Volumes,
     endings: Endings,
+    openings: Openings,
     orphans: Orphans,
     /// UIDs of the first list after the cordon.
     first: Option<BTreeSet<String>>,
@@ -54,6 +59,8 @@ pub enum DrainEvent {
     Answer(PodRef, EvictAnswer),
     /// [`TICK_SECONDS`] have passed.
     Tick,
+    /// A budget is seen to allow so many evictions.
+    Budget(BudgetRef, u32),
     /// A controller was read: the one that [`Guard::next_read`] named last. `None`: there is none of this name.
     Controller(Result<Option<ControllerView>, Failure>),
     /// The journal has this on disk.
@@ -86,6 +93,7 @@ impl Drain {
             guard: Guard::new(policy.single_replica, waves, same_turn),
             volumes: Volumes::default(),
             endings: Endings::default(),
+            openings: Openings::default(),
             orphans: Orphans::default(),
             first: None,
             pods: BTreeMap::new(),
@@ -117,6 +125,11 @@ impl Drain {
             DrainEvent::Answer(pod, answer) => self.answered(&pod, answer),
             DrainEvent::Tick => {
                 self.tick();
+                None
+            }
+            DrainEvent::Budget(budget, room) => {
+                let in_flight = self.in_flight_of(&budget);
+                self.openings.seen(budget, room, in_flight);
                 None
             }
             DrainEvent::Controller(result) => {
@@ -198,8 +211,13 @@ impl Drain {
     pub fn in_flight(&self) -> usize {
         self.pods
             .values()
-            .filter(|track| matches!(track, Track::Sent { .. }))
+            .filter(|track| matches!(track, Track::Sent(_)))
             .count()
+    }
+
+    fn in_flight_of(&self, budget: &BudgetRef) -> usize {
+        let of = |track: &&Track| matches!(track, Track::Sent(sent) if sent.budget.as_ref() == Some(budget));
+        self.pods.values().filter(of).count()
     }
 
     /// Pods not gone yet.
@@ -212,63 +230,14 @@ impl Drain {
         !self.stopped && self.blocked().next().is_some()
     }
 
-    /// Pods whose eviction is refused for now, each with the server's reason.
-    pub fn blocked(&self) -> impl Iterator<Item = (&PodRef, &str)> {
-        self.pods.iter().filter_map(|(pod, track)| match track {
-            Track::Blocked { why, .. } => Some((pod, why.as_str())),
-            Track::Todo | Track::Sent { .. } | Track::Ending => None,
-        })
-    }
-
     /// Looks at the clock: pods that should have ended since, each with what keeps it.
     pub fn look_at_clock(&mut self, now: i64) -> Vec<String> {
         self.endings.look(now)
     }
 
-    /// Pods that should have ended and have not, each with what keeps it.
-    pub fn late(&self) -> impl Iterator<Item = String> {
-        self.endings.late()
-    }
-
-    /// Pods whose eviction a budget forbids, as far as is known, each with the server's reason.
-    pub fn blocked_by_budgets(&self) -> impl Iterator<Item = (&PodRef, &str)> {
-        self.pods.iter().filter_map(|(pod, track)| match track {
-            Track::Blocked {
-                by: By::Budget,
-                why,
-                ..
-            } => Some((pod, why.as_str())),
-            Track::Blocked { .. } | Track::Todo | Track::Sent { .. } | Track::Ending => None,
-        })
-    }
-
     /// Whether it has failed: nothing more is sent, and the time limit has nothing to do with it.
     pub fn failed(&self) -> bool {
         self.failed
-    }
-
-    /// Pods that stay although they came only after the cordon, in words for a person; empty where there are none.
-    pub fn came_back(&self) -> String {
-        let late =
-            |(pod, why): &(PodRef, &str)| (*why == CAME_BACK).then(|| format!("{pod} {why}"));
-        let late: Vec<_> = self.kept.iter().filter_map(late).collect();
-        late.join("; ")
-    }
-
-    /// What is still here, for a person: the blocked ones with their reason, the others by name.
-    pub fn describe(&self) -> String {
-        let one = |(pod, track): (&PodRef, &Track)| match track {
-            Track::Blocked { why, .. } => format!("{pod}: {why}"),
-            Track::Ending => format!("{pod}: {}", self.endings.words(pod)),
-            Track::Todo | Track::Sent { .. } => format!("{pod}: not evicted yet"),
-        };
-        if !self.fresh && !self.guard.is_closing() {
-            return "the pods of this node cannot be watched".to_owned();
-        }
-        let reasons = self.guard.reasons().into_iter();
-        let free = self.pods.iter().filter(|(pod, _)| !self.guard.holds(pod));
-        let all: Vec<_> = reasons.chain(free.map(one)).collect();
-        all.join("; ")
     }
 
     fn seen(&mut self, pods: &[PodView]) -> Option<String> {
@@ -295,7 +264,7 @@ impl Drain {
         self.listed = evict.iter().chain(&wait).cloned().collect();
         // An eviction in flight is remembered until it is answered: a rollback waits for it.
         self.pods
-            .retain(|pod, track| self.listed.contains(pod) || matches!(track, Track::Sent { .. }));
+            .retain(|pod, track| self.listed.contains(pod) || matches!(track, Track::Sent(_)));
         self.order.extend(order);
         self.order
             .retain(|pod, _| self.pods.contains_key(pod) || evict.contains(pod));
@@ -310,7 +279,7 @@ impl Drain {
         self.endings.seen(pods, &self.listed);
         for pod in wait {
             let track = self.pods.entry(pod).or_insert(Track::Ending);
-            if !matches!(track, Track::Sent { .. }) {
+            if !matches!(track, Track::Sent(_)) {
                 *track = Track::Ending;
             }
         }
@@ -324,53 +293,28 @@ impl Drain {
             self.pods.remove(pod);
             return None;
         }
-        let tries = match track {
-            Track::Sent { tries } => tries.saturating_add(1),
-            Track::Todo | Track::Ending | Track::Blocked { .. } => 0,
+        let sent = match track {
+            Track::Sent(sent) => std::mem::take(sent),
+            Track::Todo | Track::Ending | Track::Blocked { .. } => Sent::default(),
         };
-        let by = match &answer {
-            EvictAnswer::Budget(_) | EvictAnswer::SeveralBudgets(_) => By::Budget,
-            EvictAnswer::Failed(_) => By::Nobody,
-            _ => By::Server,
-        };
-        let again = |why: String, ticks: u16| Track::Blocked {
-            why,
-            ticks,
-            tries,
-            by,
-        };
-        *track = match answer {
-            // Gone and Elsewhere: this very pod is no more; the next list will say so.
-            EvictAnswer::Accepted | EvictAnswer::Gone | EvictAnswer::Elsewhere => Track::Ending,
-            EvictAnswer::Budget(why) => again(why, 1),
-            EvictAnswer::Throttled(seconds) => again(
-                "the API server is overloaded and asks to come back later".into(),
-                seconds.div_ceil(TICK_SECONDS).clamp(1, 60),
-            ),
-            EvictAnswer::NamespaceTerminating => again("its namespace is being deleted".into(), 1),
-            EvictAnswer::Failed(failure) => again(
-                failure.message,
-                1_u16.checked_shl(u32::from(tries)).unwrap_or(6).clamp(1, 6),
-            ),
-            EvictAnswer::SeveralBudgets(why) => {
-                *track = again(why.clone(), u16::MAX);
-                return Some(format!(
-                    "{pod}: {why}; an administrator must leave it only one PodDisruptionBudget"
-                ));
-            }
-            EvictAnswer::Invalid(failure) => {
-                *track = again(failure.message.clone(), u16::MAX);
-                return Some(format!("{pod}: {failure}"));
-            }
-        };
-        None
+        let (now, failed) = Track::answered(pod, answer, sent.tries);
+        if let Track::Blocked {
+            by: By::Budget(Some(budget)),
+            ..
+        } = &now
+        {
+            self.openings.refused(budget, sent.early);
+        }
+        *track = now;
+        failed
     }
 
     fn tick(&mut self) {
+        self.openings.tick();
         for (pod, track) in &mut self.pods {
             if let Track::Blocked { ticks, by, .. } = track {
                 // What was known of its controller may not be so any more.
-                if *ticks == 1 && *by != By::Budget {
+                if *ticks == 1 && !matches!(by, By::Budget(_)) {
                     self.guard.refresh(pod);
                 }
                 *ticks = ticks.saturating_sub(1);
@@ -403,12 +347,9 @@ impl Drain {
             if self.order.get(pod).copied() != now {
                 continue;
             }
-            let tries = match track {
-                Track::Todo => 0,
-                Track::Blocked {
-                    ticks: 0, tries, ..
-                } => *tries,
-                Track::Blocked { .. } | Track::Sent { .. } | Track::Ending => continue,
+            let openings = &self.openings;
+            let Some(sent) = track.due(|budget| openings.has_room(budget)) else {
+                continue;
             };
             if send.len() == room {
                 break;
@@ -418,7 +359,10 @@ impl Drain {
                 Verdict::Wait => continue,
                 Verdict::Never(why) => return Err(why),
             }
-            *track = Track::Sent { tries };
+            if let Some(budget) = &sent.budget {
+                self.openings.take(budget);
+            }
+            *track = Track::Sent(sent);
             send.push(pod.clone());
         }
         self.begun |= !send.is_empty();

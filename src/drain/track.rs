@@ -1,12 +1,15 @@
 //! How far the eviction of one pod has come.
 
+use super::engine::TICK_SECONDS;
+use super::{BudgetRef, EvictAnswer, PodRef};
+
 /// Where a pod stands that has to go.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Track {
     /// To be evicted as soon as there is room.
     Todo,
     /// Sent, not answered.
-    Sent { tries: u8 },
+    Sent(Sent),
     /// Accepted, or ending by itself: wait until it is gone.
     Ending,
     /// Refused for now; tried again after so many ticks.
@@ -18,11 +21,22 @@ pub(super) enum Track {
     },
 }
 
+/// An eviction on its way.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Sent {
+    /// Evictions of this pod that were refused before.
+    pub(super) tries: u8,
+    /// The budget that refused the last of them.
+    pub(super) budget: Option<BudgetRef>,
+    /// It was not due yet: the budget was seen to open.
+    pub(super) early: bool,
+}
+
 /// What an eviction was refused by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum By {
-    /// A budget, which looks at its pods itself; or several.
-    Budget,
+    /// A budget, which looks at its pods itself; or several, or one whose name is not known.
+    Budget(Option<BudgetRef>),
     /// The server: it was not carried out.
     Server,
     /// Nobody: there was no answer, or none that says that it was not carried out.
@@ -35,7 +49,73 @@ impl Track {
         match self {
             Self::Todo => true,
             Self::Blocked { by, .. } => *by != By::Nobody,
-            Self::Sent { .. } | Self::Ending => false,
+            Self::Sent(_) | Self::Ending => false,
         }
+    }
+
+    /// What is sent if its eviction is due, or early if its budget has room.
+    pub(super) fn due(&self, has_room: impl Fn(&BudgetRef) -> bool) -> Option<Sent> {
+        match self {
+            Self::Todo => Some(Sent::default()),
+            Self::Blocked {
+                ticks, tries, by, ..
+            } => {
+                let budget = match by {
+                    By::Budget(budget) => budget.clone(),
+                    By::Server | By::Nobody => None,
+                };
+                let early = *ticks > 0;
+                let open = || budget.as_ref().is_some_and(has_room);
+                (!early || open()).then_some(Sent {
+                    tries: *tries,
+                    budget,
+                    early,
+                })
+            }
+            Self::Sent(_) | Self::Ending => None,
+        }
+    }
+
+    /// Where a pod stands after an answer, and why the drain cannot be finished, if so. `tries`: evictions of it that were refused
+    /// before this answer.
+    pub(super) fn answered(pod: &PodRef, answer: EvictAnswer, tries: u8) -> (Self, Option<String>) {
+        let blocked = |why, ticks, by| Self::Blocked {
+            why,
+            ticks,
+            tries: tries.saturating_add(1),
+            by,
+        };
+        let never = |why: String, by, told: String| (blocked(why, u16::MAX, by), Some(told));
+        let track = match answer {
+            // Gone and Elsewhere: this very pod is no more; the next list will say so.
+            EvictAnswer::Accepted | EvictAnswer::Gone | EvictAnswer::Elsewhere => Self::Ending,
+            EvictAnswer::Budget(why) => {
+                let budget = BudgetRef::refusing(pod, &why);
+                blocked(why, 1, By::Budget(budget))
+            }
+            EvictAnswer::Throttled(seconds) => blocked(
+                "the API server is overloaded and asks to come back later".into(),
+                seconds.div_ceil(TICK_SECONDS).clamp(1, 60),
+                By::Server,
+            ),
+            EvictAnswer::NamespaceTerminating => {
+                blocked("its namespace is being deleted".into(), 1, By::Server)
+            }
+            EvictAnswer::Failed(failure) => {
+                let ticks = 1_u16.checked_shl(u32::from(tries)).unwrap_or(6);
+                blocked(failure.message, ticks.clamp(1, 6), By::Nobody)
+            }
+            EvictAnswer::SeveralBudgets(why) => {
+                let told = format!(
+                    "{pod}: {why}; an administrator must leave it only one PodDisruptionBudget"
+                );
+                return never(why, By::Budget(None), told);
+            }
+            EvictAnswer::Invalid(failure) => {
+                let told = format!("{pod}: {failure}");
+                return never(failure.message, By::Server, told);
+            }
+        };
+        (track, None)
     }
 }

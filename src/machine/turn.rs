@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::budgets::Watches;
 use super::cordon::Look;
 use super::judge::blocking_pods_gate;
 use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
@@ -19,6 +20,8 @@ pub(super) struct Draining {
     pub(super) drain: Drain,
     /// A watch was asked for and has not ended.
     pub(super) watching: bool,
+    /// The watches of budgets.
+    pub(super) budgets: Watches,
     /// The retry timer runs.
     pub(super) ticking: bool,
     /// The timer of the guard runs.
@@ -116,7 +119,8 @@ impl Machine {
         if draining.leave.is_some() && matches!(event, DrainEvent::Pods(_)) {
             return;
         }
-        draining.ticking &= event != DrainEvent::Tick;
+        let ticked = event == DrainEvent::Tick;
+        draining.ticking &= !ticked;
         draining.polling &= event != DrainEvent::LookAgain;
         let ended = event == DrainEvent::WatchEnded;
         draining.watching &= !ended;
@@ -145,6 +149,7 @@ impl Machine {
             };
             out.set(Timer::Evict, delay);
         }
+        self.watch_budgets(out, ticked);
         self.guard_step(out);
     }
 
@@ -169,6 +174,7 @@ impl Machine {
             out.push(Action::CancelTimer(timer));
         }
         out.push(Action::UnwatchPods);
+        out.push(Action::UnwatchBudgets);
         match leave {
             Leave::Verify => {
                 let text = match drain.came_back() {

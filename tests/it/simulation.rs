@@ -1,6 +1,7 @@
 //! Stories of one node over hours: outages at bad moments, clocks that jump, operators who change their mind. Each was a defect once.
 
 mod blocked;
+mod budgets;
 mod cluster_gates;
 mod control_plane;
 mod ending;

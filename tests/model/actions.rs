@@ -96,6 +96,7 @@ pub(crate) enum Act {
     PodsSee(usize),
     EvictAnswer(usize),
     EvictBlocked(usize),
+    BudgetOpens(usize),
     PodGone(usize),
     /// The controller of the pods.
     AppLooks,
@@ -191,6 +192,7 @@ impl Act {
             | Self::PodsSee(at)
             | Self::EvictAnswer(at)
             | Self::EvictBlocked(at)
+            | Self::BudgetOpens(at)
             | Self::PodGone(at)
             | Self::LatePod(at)
             | Self::BarePod(at)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rollboot::drain::EvictAnswer;
+use rollboot::drain::{BudgetRef, BudgetView, EvictAnswer};
 use rollboot::lock::{PAUSE, RESUMED};
 use rollboot::machine::{Event, Timer};
 
@@ -11,6 +11,20 @@ use crate::actions::Act;
 use crate::daemon::pod_view;
 use crate::names;
 use crate::world::{BARE, Host, LATE, Owner, Pod, Shutdown, World, limits, request};
+
+/// It allows one eviction.
+const OPEN: BudgetView = BudgetView {
+    allowed: 1,
+    behind: false,
+};
+
+/// The budget of all pods.
+fn budget() -> BudgetRef {
+    BudgetRef {
+        namespace: "ns".into(),
+        name: "b".into(),
+    }
+}
 
 impl World {
     /// The state after a step.
@@ -52,7 +66,12 @@ impl World {
             }
             Act::PodsSee(at) => self.pods_see(at),
             Act::EvictAnswer(at) => self.evicted(at, EvictAnswer::Accepted),
-            Act::EvictBlocked(at) => self.evicted(at, EvictAnswer::Budget("b".into())),
+            Act::EvictBlocked(at) => {
+                let why = "The disruption budget b needs 1 healthy pods and has 1 currently";
+                self.evicted(at, EvictAnswer::Budget(why.into()));
+            }
+            // Its end is left out: all that depends on it is when the next begins.
+            Act::BudgetOpens(at) => self.feed(at, Event::BudgetSeen(budget(), Some(OPEN))),
             Act::AppLooks => self.app_looks(),
             Act::AppReplaces => {
                 self.app.elsewhere += self.app.pending;

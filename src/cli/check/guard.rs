@@ -60,7 +60,7 @@ fn unread(policy: SingleReplica, failure: &Failure) -> Finding {
     match (policy, forbidden) {
         (SingleReplica::Evict, true) => warn(
             GUARD,
-            "this node may not read controllers: only budgets keep their last ready pods",
+            "this node may not read controllers: only budgets keep their last ready pods, and one that opens is noticed only seconds later",
             APPLY,
         ),
         (SingleReplica::Block, true) => fail(

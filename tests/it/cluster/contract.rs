@@ -36,6 +36,7 @@ macro_rules! cases {
 }
 
 mod answers;
+mod budgets;
 mod controllers;
 mod events;
 mod kubectl;

@@ -4,7 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use rollboot::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
+use rollboot::drain::{
+    BudgetRef, BudgetView, ControllerRef, ControllerView, EvictAnswer, PodRef, PodView,
+};
 use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::journal::Journal;
 use rollboot::lock::{LockPatch, LockView};
@@ -29,7 +31,12 @@ pub(crate) struct World {
     asked: Cell<u32>,
     lose: Cell<u32>,
     blocked: Cell<bool>,
+    budget_watches: RefCell<Vec<String>>,
+    budget_opens: Notify,
 }
+
+/// What the server says of a budget that allows nothing.
+const REFUSED: &str = "The disruption budget web needs 2 healthy pods and has 2 currently";
 
 impl World {
     pub(crate) fn new() -> Rc<Self> {
@@ -61,6 +68,8 @@ impl World {
             asked: Cell::new(0),
             lose: Cell::new(0),
             blocked: Cell::new(false),
+            budget_watches: RefCell::default(),
+            budget_opens: Notify::new(),
         })
     }
 
@@ -88,6 +97,16 @@ impl World {
 
     pub(crate) fn block_evictions(&self) {
         self.blocked.set(true);
+    }
+
+    /// The budget allows one eviction, and whoever watches it sees that.
+    pub(crate) fn open_budget(&self) {
+        self.blocked.set(false);
+        self.budget_opens.notify_waiters();
+    }
+
+    pub(crate) fn budget_watches(&self) -> Vec<String> {
+        self.budget_watches.borrow().clone()
     }
 
     pub(crate) fn lose_replies_to_lock_writes(&self, count: u32) {
@@ -188,6 +207,20 @@ impl Cluster for World {
         }
     }
 
+    async fn watch_budget(
+        &self,
+        budget: &BudgetRef,
+        mut seen: impl FnMut(Option<BudgetView>),
+    ) -> Result<(), Failure> {
+        self.budget_watches.borrow_mut().push(budget.to_string());
+        self.budget_opens.notified().await;
+        seen(Some(BudgetView {
+            allowed: 1,
+            behind: false,
+        }));
+        std::future::pending().await
+    }
+
     async fn list_nodes(&self) -> Result<NodesView, Failure> {
         Ok(NodesView::default())
     }
@@ -204,7 +237,7 @@ impl Cluster for World {
 
     async fn try_eviction(&self, _: &PodRef) -> EvictAnswer {
         if self.blocked.get() {
-            EvictAnswer::Budget("no budget".into())
+            EvictAnswer::Budget(REFUSED.into())
         } else {
             EvictAnswer::Accepted
         }
@@ -212,7 +245,7 @@ impl Cluster for World {
 
     async fn evict(&self, pod: &PodRef) -> EvictAnswer {
         if self.blocked.get() {
-            return EvictAnswer::Budget("no budget".into());
+            return EvictAnswer::Budget(REFUSED.into());
         }
         self.evicted.borrow_mut().push(pod.name.clone());
         self.pods.borrow_mut().retain(|other| other.pod != *pod);

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rollboot::config::Config;
-use rollboot::drain::{Controller, ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
+use rollboot::drain::{
+    BudgetRef, Controller, ControllerRef, ControllerView, EvictAnswer, PodRef, PodView,
+};
 use rollboot::failure::Failure;
 use rollboot::journal::{Journal, Stage};
 use rollboot::lock::LockView;
@@ -49,6 +51,11 @@ pub(crate) struct World {
     pub(crate) missing: BTreeSet<String>,
     /// A budget allows no eviction.
     pub(crate) blocked: bool,
+    /// The server's words for that.
+    pub(crate) refusal: &'static str,
+    /// Watches of budgets that run, and all that were begun.
+    pub(crate) watched: BTreeSet<BudgetRef>,
+    pub(crate) watches: usize,
     /// What the next questions about evictions are answered, instead of the truth.
     pub(crate) answers: Vec<EvictAnswer>,
     /// Evictions that a budget refused.
@@ -168,6 +175,9 @@ impl World {
             unguarded: false,
             missing: BTreeSet::new(),
             blocked: false,
+            refusal: "a budget",
+            watched: BTreeSet::new(),
+            watches: 0,
             answers: Vec::new(),
             refused: 0,
             node_refuses: false,
@@ -206,6 +216,7 @@ impl World {
         self.timers.clear();
         self.queue.clear();
         self.watch = None;
+        self.watched.clear();
         self.exited = false;
         let host = HostId {
             node: "n1".into(),
@@ -277,9 +288,14 @@ impl World {
             Action::UnwatchPods => self
                 .queue
                 .retain(|event| !matches!(event, Event::PodsSeen(_))),
+            Action::WatchBudget(budget) => {
+                self.watches += 1;
+                assert!(self.watched.insert(budget), "one watch of each at a time");
+            }
+            Action::UnwatchBudgets => self.watched.clear(),
             Action::Evict(pod) if self.blocked => {
                 self.refused += 1;
-                let answer = EvictAnswer::Budget("a budget".into());
+                let answer = EvictAnswer::Budget(self.refusal.into());
                 self.queue.push_back(Event::Evicted(pod, answer));
             }
             Action::Evict(pod) => {

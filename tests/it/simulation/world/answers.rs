@@ -75,7 +75,7 @@ impl World {
             Op::ListNodes => Reply::Nodes(self.nodes.clone()),
             Op::TryEviction(pod) => {
                 let truth = if self.blocked {
-                    EvictAnswer::Budget("a budget".into())
+                    EvictAnswer::Budget(self.refusal.into())
                 } else if self.pods.iter().any(|other| other.pod == pod) {
                     EvictAnswer::Accepted
                 } else {

@@ -1,0 +1,72 @@
+//! What a drain can tell of itself: what is blocked by what, what is still here and why.
+
+use std::collections::BTreeSet;
+
+use super::Drain;
+use crate::drain::plan::CAME_BACK;
+use crate::drain::track::{By, Track};
+use crate::drain::{BudgetRef, PodRef};
+
+impl Drain {
+    /// Pods whose eviction is refused for now, each with the server's reason.
+    pub fn blocked(&self) -> impl Iterator<Item = (&PodRef, &str)> {
+        self.pods.iter().filter_map(|(pod, track)| match track {
+            Track::Blocked { why, .. } => Some((pod, why.as_str())),
+            Track::Todo | Track::Sent(_) | Track::Ending => None,
+        })
+    }
+
+    /// Pods whose eviction a budget forbids, as far as is known, each with the server's reason.
+    pub fn blocked_by_budgets(&self) -> impl Iterator<Item = (&PodRef, &str)> {
+        self.pods.iter().filter_map(|(pod, track)| match track {
+            Track::Blocked {
+                by: By::Budget(_),
+                why,
+                ..
+            } => Some((pod, why.as_str())),
+            Track::Blocked { .. } | Track::Todo | Track::Sent(_) | Track::Ending => None,
+        })
+    }
+
+    /// The budgets that forbid an eviction now, as far as their names are known: what opens should be seen.
+    pub fn blocking_budgets(&self) -> BTreeSet<&BudgetRef> {
+        let budget = |track| match track {
+            &Track::Blocked {
+                by: By::Budget(ref budget),
+                ..
+            } => budget.as_ref(),
+            _ => None,
+        };
+        let budgets = self.pods.values().filter_map(budget);
+        budgets.filter(|_| !self.stopped).collect()
+    }
+
+    /// Pods that should have ended and have not, each with what keeps it.
+    pub fn late(&self) -> impl Iterator<Item = String> {
+        self.endings.late()
+    }
+
+    /// Pods that stay although they came only after the cordon, in words for a person; empty where there are none.
+    pub fn came_back(&self) -> String {
+        let late =
+            |(pod, why): &(PodRef, &str)| (*why == CAME_BACK).then(|| format!("{pod} {why}"));
+        let late: Vec<_> = self.kept.iter().filter_map(late).collect();
+        late.join("; ")
+    }
+
+    /// What is still here, for a person: the blocked ones with their reason, the others by name.
+    pub fn describe(&self) -> String {
+        let one = |(pod, track): (&PodRef, &Track)| match track {
+            Track::Blocked { why, .. } => format!("{pod}: {why}"),
+            Track::Ending => format!("{pod}: {}", self.endings.words(pod)),
+            Track::Todo | Track::Sent(_) => format!("{pod}: not evicted yet"),
+        };
+        if !self.fresh && !self.guard.is_closing() {
+            return "the pods of this node cannot be watched".to_owned();
+        }
+        let reasons = self.guard.reasons().into_iter();
+        let free = self.pods.iter().filter(|(pod, _)| !self.guard.holds(pod));
+        let all: Vec<_> = reasons.chain(free.map(one)).collect();
+        all.join("; ")
+    }
+}
