@@ -79,10 +79,11 @@ impl Track {
     /// Where a pod stands after an answer, and why the drain cannot be finished, if so. `tries`: evictions of it that were refused
     /// before this answer.
     pub(super) fn answered(pod: &PodRef, answer: EvictAnswer, tries: u8) -> (Self, Option<String>) {
+        let tries = tries.saturating_add(1);
         let blocked = |why, ticks, by| Self::Blocked {
             why,
             ticks,
-            tries: tries.saturating_add(1),
+            tries,
             by,
         };
         let never = |why: String, by, told: String| (blocked(why, u16::MAX, by), Some(told));
