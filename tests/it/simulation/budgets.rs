@@ -112,6 +112,19 @@ fn one_that_seems_to_open_all_the_time_costs_no_more_than_one_request_more() {
 }
 
 #[test]
+fn one_that_was_not_as_open_as_it_seemed_is_believed_again_after_the_next_tick() {
+    let (mut world, machine) = blocked(&["a"]);
+    let mut machine = sees(&mut world, machine, 1);
+    assert_eq!(world.refused, 2, "asked at once");
+    world.wait(&mut machine, 8.0);
+    let ticked = world.refused;
+    assert!(ticked > 2);
+    let machine = sees(&mut world, machine, 1);
+    assert_eq!(world.refused, ticked + 1, "at once again");
+    drop(machine);
+}
+
+#[test]
 fn without_a_watch_every_tick_asks() {
     let (mut world, mut machine) = blocked(&["a"]);
     let failure = || Failure::new(FailureKind::Forbidden, "no");
@@ -144,6 +157,21 @@ fn a_watch_whose_time_is_over_is_begun_again_while_its_budget_blocks() {
     let mut machine = world.feed(machine, Event::BudgetWatchEnded(web(), None));
     world.until_label(&mut machine, Label::Rebooting);
     assert_eq!(world.watches, 2);
+}
+
+#[test]
+fn a_refusal_that_comes_while_the_turn_is_being_undone_is_not_watched() {
+    let mut world = World::asking();
+    // While one is answered, the other is still on its way.
+    world.pods = vec![pod("a"), pod("b")];
+    world.blocked = true;
+    world.refusal = REFUSED;
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.refused == 2));
+    assert_eq!(world.watches, 0, "not answered yet");
+    let mut machine = world.feed(machine, Event::Abort);
+    world.until_label(&mut machine, Label::Latched);
+    assert_eq!(world.watches, 0);
 }
 
 #[test]
