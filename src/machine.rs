@@ -279,6 +279,7 @@ impl Machine {
             Phase::Draining(_) => self.drain_check(out),
             Phase::Verifying(_) => self.verify_again(out),
             Phase::Recovering(_) => self.prove(out),
+            Phase::Undoing(_) => self.undo_check(out),
             Phase::Starting(_)
             | Phase::Idle
             | Phase::Resting(_)
@@ -289,7 +290,6 @@ impl Machine {
             | Phase::Cordoning(_)
             | Phase::Asked(_)
             | Phase::Down(_)
-            | Phase::Undoing(_)
             | Phase::Ended => {}
         }
     }
@@ -346,6 +346,7 @@ impl Machine {
             Phase::Draining(_) => self.drain_look(out),
             Phase::Verifying(_) => self.verify_look(out),
             Phase::Cordoning(_) => self.cordon_look(out),
+            Phase::Undoing(_) => self.undo_look(out),
             // They look at what changed when the call that they wait for has its outcome.
             Phase::Starting(_)
             | Phase::Checking(_)
@@ -355,7 +356,6 @@ impl Machine {
             | Phase::Asked(_)
             | Phase::Down(_)
             | Phase::Recovering(_)
-            | Phase::Undoing(_)
             | Phase::Ended => {}
         }
     }

@@ -6,7 +6,10 @@ use super::ending::Endings;
 use super::guard::{Guard, Verdict, Wave};
 use super::plan::CAME_BACK;
 use super::track::{By, Track};
-use super::{ControllerView, EvictAnswer, Order, Orphans, Plan, PodRef, PodView, Volumes, plan};
+use super::{
+    ControllerRef, ControllerView, EvictAnswer, Order, Orphans, Plan, PodRef, PodView, Volumes,
+    plan,
+};
 use crate::config::Drain as Policy;
 use crate::failure::Failure;
 
@@ -184,6 +187,11 @@ impl Drain {
         &mut self.guard
     }
 
+    /// [`Guard::took`].
+    pub fn took(&self) -> Option<BTreeSet<ControllerRef>> {
+        self.guard.took()
+    }
+
     /// The wait for volumes after the drain.
     pub fn volumes_mut(&mut self) -> &mut Volumes {
         &mut self.volumes
@@ -341,7 +349,10 @@ impl Drain {
         };
         *track = match answer {
             // Gone and Elsewhere: this very pod is no more; the next list will say so.
-            EvictAnswer::Accepted | EvictAnswer::Gone | EvictAnswer::Elsewhere => Track::Ending,
+            EvictAnswer::Accepted | EvictAnswer::Gone | EvictAnswer::Elsewhere => {
+                self.guard.went(pod);
+                Track::Ending
+            }
             EvictAnswer::Budget(why) => again(why, 1),
             EvictAnswer::Throttled(seconds) => again(
                 "the API server is overloaded and asks to come back later".into(),

@@ -122,8 +122,8 @@ fn turn() -> impl Strategy<Value = Turn> {
 }
 
 fn wave() -> impl Strategy<Value = Wave> {
-    (any::<u32>(), any::<[String; 5]>()).prop_map(
-        |(ready, [namespace, name, uid, full, written])| Wave {
+    (any::<[u32; 2]>(), any::<[String; 5]>()).prop_map(
+        |([ready, counted], [namespace, name, uid, full, written])| Wave {
             of: ControllerRef {
                 namespace,
                 kind: Kind::StatefulSet,
@@ -133,6 +133,8 @@ fn wave() -> impl Strategy<Value = Wave> {
             ready,
             full,
             written,
+            counted,
+            took: ready % 2 == 0,
         },
     )
 }

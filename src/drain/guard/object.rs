@@ -1,6 +1,6 @@
 //! One controller, as the guard knows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::past::{Past, Wave};
 use crate::drain::{ControllerRef, ControllerView};
@@ -23,12 +23,17 @@ pub(super) struct Object {
     evicted: Option<Evicted>,
 }
 
-/// What was known when a first Ready pod was evicted, and how many were since.
+/// What was known when a first Ready pod was evicted, and which were since.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Evicted {
     ready: u32,
     written: String,
-    pods: u32,
+    /// UIDs of those whose eviction was sent.
+    pods: BTreeSet<String>,
+    /// One of them was evicted for certain.
+    took: bool,
+    /// An earlier process may have evicted some of so many.
+    before: u32,
     /// It was read since, or since the drain is over.
     read: bool,
     /// The last status was the same as the one before it, both read since.
@@ -93,7 +98,9 @@ impl Object {
             evicted: Some(Evicted {
                 ready: 0,
                 written: wave.written.clone(),
-                pods: 1,
+                pods: BTreeSet::new(),
+                took: false,
+                before: wave.ready,
                 read: false,
                 still: false,
                 writes: 0,
@@ -103,19 +110,36 @@ impl Object {
     }
 
     /// A Ready pod of it is being evicted.
-    pub(super) fn evicts(&mut self) {
+    pub(super) fn evicts(&mut self, uid: &str) {
         if let Some(Seen::Is(view)) = &self.seen {
             let evicted = self.evicted.get_or_insert_with(|| Evicted {
                 ready: view.ready,
                 written: view.written.clone(),
-                pods: 0,
+                pods: BTreeSet::new(),
+                took: false,
+                before: 0,
                 read: false,
                 still: false,
                 writes: 0,
             });
-            evicted.pods = evicted.pods.saturating_add(1);
+            evicted.pods.insert(uid.to_owned());
             evicted.anew();
         }
+    }
+
+    /// This pod went.
+    pub(super) fn took(&mut self, uid: &str) {
+        if let Some(evicted) = &mut self.evicted {
+            evicted.took |= evicted.pods.contains(uid);
+        }
+    }
+
+    /// Whether a Ready pod of it was evicted, with these of its pods still here, so many of them Ready.
+    pub(super) fn has_taken(&self, ready: u32, stays: &BTreeSet<&str>) -> bool {
+        self.evicted.as_ref().is_some_and(|evicted| {
+            let mut pods = evicted.pods.iter();
+            evicted.took || evicted.before > ready || pods.any(|uid| !stays.contains(uid.as_str()))
+        })
     }
 
     /// The drain is over: the last of what was evicted is gone only now.
@@ -137,7 +161,9 @@ impl Object {
             Some(Seen::Is(view)) => view,
         };
         let written = view.written != evicted.written || view.written.is_empty();
-        let fallen = view.ready.saturating_add(evicted.pods) <= evicted.ready;
+        // Of those of an earlier process nobody knows how many there were.
+        let pods = u32::try_from(evicted.pods.len()).unwrap_or(u32::MAX);
+        let fallen = evicted.before == 0 && view.ready.saturating_add(pods) <= evicted.ready;
         let lives = view.wanted > 0 && !view.deleting;
         lives && !(fallen || written && evicted.still || evicted.writes >= AWAKE)
     }

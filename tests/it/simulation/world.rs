@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub(crate) missing: BTreeSet<String>,
     /// A budget allows no eviction.
     pub(crate) blocked: bool,
+    /// Names of pods whose eviction a budget of their own does not allow.
+    pub(crate) kept: BTreeSet<String>,
     /// What the next questions about evictions are answered, instead of the truth.
     pub(crate) answers: Vec<EvictAnswer>,
     /// Evictions that a budget refused.
@@ -168,6 +170,7 @@ impl World {
             unguarded: false,
             missing: BTreeSet::new(),
             blocked: false,
+            kept: BTreeSet::new(),
             answers: Vec::new(),
             refused: 0,
             node_refuses: false,
@@ -235,6 +238,13 @@ impl World {
             .is_some_and(|lock| !lock.own_keys("n1").is_empty())
     }
 
+    /// An operator frees all slots.
+    pub(crate) fn unlock(&mut self) {
+        let lock = self.lock.as_mut().unwrap();
+        lock.annotations.clear();
+        lock.version = next(&lock.version);
+    }
+
     pub(crate) fn asked(&self) -> usize {
         self.ops.iter().filter(|op| **op == Op::Reboot).count()
     }
@@ -277,7 +287,7 @@ impl World {
             Action::UnwatchPods => self
                 .queue
                 .retain(|event| !matches!(event, Event::PodsSeen(_))),
-            Action::Evict(pod) if self.blocked => {
+            Action::Evict(pod) if self.blocked || self.kept.contains(&pod.name) => {
                 self.refused += 1;
                 let answer = EvictAnswer::Budget("a budget".into());
                 self.queue.push_back(Event::Evicted(pod, answer));
