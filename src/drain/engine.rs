@@ -1,5 +1,6 @@
 //! How the evictions of one turn go: what is sent, what was answered, what is still here.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ending::Endings;
@@ -294,6 +295,7 @@ impl Drain {
             refuse: _,
         } = plan;
         self.fresh = true;
+        let begins = self.first.is_none();
         self.first
             .get_or_insert_with(|| pods.iter().map(|pod| pod.pod.uid.clone()).collect());
         let stays = |pod: &&PodView| skip.iter().any(|(kept, _)| *kept == pod.pod);
@@ -307,14 +309,21 @@ impl Drain {
         self.order.extend(order);
         self.order
             .retain(|pod, _| self.pods.contains_key(pod) || evict.contains(pod));
+        let mut late = Vec::new();
         for pod in &evict {
-            self.pods.entry(pod.clone()).or_insert(Track::Todo);
+            if let Entry::Vacant(new) = self.pods.entry(pod.clone()) {
+                new.insert(Track::Todo);
+                late.push(pod);
+            }
         }
         // Those of a later order are looked at when it has come.
         let now = self.order_now();
         let going = |pod: &&PodRef| self.order.get(*pod).copied() == now;
         self.guard
             .pods(pods, &evict.iter().filter(going).cloned().collect());
+        // The look at the controller that let the first of them go may be long past.
+        let late = late.into_iter().filter(|_| !begins);
+        late.for_each(|pod| self.guard.refresh(pod));
         self.endings.seen(pods, &self.listed);
         for pod in wait {
             let track = self.pods.entry(pod).or_insert(Track::Ending);
@@ -379,9 +388,9 @@ impl Drain {
 
     fn tick(&mut self) {
         for (pod, track) in &mut self.pods {
-            if let Track::Blocked { ticks, by, .. } = track {
-                // What was known of its controller may not be so any more.
-                if *ticks == 1 && *by != By::Budget {
+            if let Track::Blocked { ticks, .. } = track {
+                // What was known of its controller may not be so any more. A budget may look at other pods, or at none.
+                if *ticks == 1 {
                     self.guard.refresh(pod);
                 }
                 *ticks = ticks.saturating_sub(1);

@@ -21,7 +21,7 @@ pub(super) enum Track {
 /// What an eviction was refused by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum By {
-    /// A budget, which looks at its pods itself; or several.
+    /// A budget, or several.
     Budget,
     /// The server: it was not carried out.
     Server,
