@@ -175,14 +175,11 @@ impl Machine {
                 since: String::new(),
                 draining: Some(false),
             },
+            // A boot in the middle of a drain ends it for nobody else: what was not evicted is down, and controllers may count it.
             |entry| Entry {
                 stamp: self.stamp,
-                // The boot has ended the drain as well.
-                draining: if entry.boot_id == self.host.boot_id {
-                    entry.draining
-                } else {
-                    entry.draining.map(|_| false)
-                },
+                ..entry
+            },
                 ..entry
             },
         )
