@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
+use crate::drain::Orphans;
 use crate::failure::WriteOutcome;
 use crate::journal::{Outcome, Stage, Turn};
 use crate::lock::{Entry, LockView, key};
@@ -180,8 +181,6 @@ impl Machine {
                 stamp: self.stamp,
                 ..entry
             },
-                ..entry
-            },
         )
     }
 
@@ -290,6 +289,7 @@ impl Machine {
             self.recover(out);
             return;
         }
+        self.orphans = Orphans::known(turn.orphans.clone());
         let undo = |why: &str| Outcome::Again(why.to_owned());
         match turn.stage {
             Stage::Rebooting => self.asked_before(out),
@@ -338,6 +338,7 @@ impl Machine {
             requests: self.wanted(),
             // What was here before is not known; what is here now is looked at all the same.
             control_plane: Vec::new(),
+            orphans: BTreeSet::new(),
             stage: Stage::Active,
         });
         true

@@ -97,6 +97,7 @@ fn turn() -> impl Strategy<Value = Turn> {
         timestamp(),
         requests(),
         any::<Vec<String>>(),
+        prop::collection::vec(wave(), 0..3),
         stage,
     )
         .prop_map(
@@ -106,6 +107,7 @@ fn turn() -> impl Strategy<Value = Turn> {
                 since,
                 requests,
                 control_plane,
+                orphans,
                 stage,
             )| Turn {
                 id: TurnId(id),
@@ -116,6 +118,7 @@ fn turn() -> impl Strategy<Value = Turn> {
                 lock_version,
                 requests,
                 control_plane,
+                orphans: orphans.into_iter().map(|wave| wave.of).collect(),
                 stage,
             },
         )
