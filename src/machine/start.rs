@@ -286,6 +286,12 @@ impl Machine {
             return;
         };
         if turn.boot_id != self.host.boot_id {
+            if slot.is_none()
+                && let Some(turn) = &mut self.journal.turn
+            {
+                // Somebody has taken the slot, so what others wait for is not at stake any more, only our cordon.
+                turn.control_plane.clear();
+            }
             self.recover(out);
             return;
         }
