@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ControllerRef, ControllerView, Wave};
+use super::{ControllerRef, ControllerView, Kind, Wave};
 use crate::failure::{Failure, FailureKind};
 
 /// Refusals in a row after which a kind counts as not to be read: a server that starts answers 403 for a moment.
@@ -34,6 +34,9 @@ struct Late {
 impl Unseen {
     /// These, of which pods were evicted; `booted`: in an earlier boot.
     pub fn new(waves: impl IntoIterator<Item = Wave>, booted: bool) -> Self {
+        // A Deployment sees pods through its ReplicaSets, and may miss a short fall.
+        let waves = waves.into_iter();
+        let waves = waves.filter(|wave| wave.of.kind != Kind::Deployment);
         let late = |wave: Wave| {
             let of = wave.of.clone();
             let late = Late {
@@ -46,7 +49,7 @@ impl Unseen {
             (of, late)
         };
         Self {
-            left: waves.into_iter().map(late).collect(),
+            left: waves.map(late).collect(),
             booted,
         }
     }
@@ -127,7 +130,6 @@ impl Late {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Kind;
     use super::*;
 
     fn waves(names: &[&str]) -> Vec<Wave> {
@@ -205,6 +207,9 @@ mod tests {
         let mut unseen = Unseen::new(waves(&["a"]), false);
         unseen.read(Ok(None));
         assert!(unseen.is_empty());
+        let mut deployment = waves(&["a"]);
+        deployment[0].of.kind = Kind::Deployment;
+        assert!(Unseen::new(deployment, true).is_empty());
     }
 
     #[test]

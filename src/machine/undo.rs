@@ -89,12 +89,13 @@ impl Machine {
             out.report(report, format!("the turn is being undone: {why}"));
         }
         self.note_outcome(out, &outcome);
+        // Before logind is asked, every pod that had to go has gone.
+        let all = outcome == Outcome::Done || matches!(self.phase, Phase::Asked(_));
         let took = drain.and_then(Drain::took);
-        if let (Some(waves), Some(took), false) =
-            (&mut self.journal.waves, &took, outcome == Outcome::Done)
-        {
+        if let (Some(waves), true) = (&mut self.journal.waves, all || took.is_some()) {
+            let took = took.clone().unwrap_or_default();
             for wave in waves.of.values_mut() {
-                wave.took = took.contains(&wave.of);
+                wave.took = all || took.contains(&wave.of);
             }
         }
         for timer in [Timer::Drain, Timer::Check] {
@@ -102,8 +103,7 @@ impl Machine {
         }
         self.end_round(out);
         self.expired = false;
-        let sure = took.is_some() || outcome == Outcome::Done;
-        self.undoing(Step::Announce, outcome, sure);
+        self.undoing(Step::Announce, outcome, all || took.is_some());
         self.write_journal(out, Patience::Turn);
     }
 
@@ -117,9 +117,8 @@ impl Machine {
         let turn = self.turn().map(|turn| turn.id);
         let waves = self.journal.waves.as_ref();
         let waves = waves.filter(|waves| Some(waves.turn) == turn);
-        let all = outcome == Outcome::Done || !sure;
         let waves = waves.into_iter().flat_map(|waves| waves.of.values());
-        let waves = waves.filter(|wave| all || wave.took);
+        let waves = waves.filter(|wave| wave.took || !sure);
         self.phase = Phase::Undoing(Undoing {
             step,
             unseen: Unseen::new(waves.cloned(), self.boot_changed()),
@@ -263,8 +262,7 @@ impl Machine {
         let Phase::Undoing(undoing) = &mut self.phase else {
             return false;
         };
-        let asked_for = matches!(undoing.outcome, Outcome::Latch(_) | Outcome::Stop);
-        let bounded = hurry || asked_for || !undoing.sure;
+        let bounded = hurry || !undoing.sure;
         if undoing.unseen.is_empty() || (bounded && undoing.looks >= QUICK) {
             return false;
         }

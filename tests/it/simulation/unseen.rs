@@ -117,6 +117,19 @@ fn a_turn_that_is_undone_keeps_its_slot_until_controllers_have_seen_what_it_evic
 }
 
 #[test]
+fn a_reboot_that_does_not_happen_gives_no_slot_to_the_next_node_either() {
+    let (mut world, mut machine) = evicted(false);
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    assert!(world.until(&mut machine, HOUR, |_, world| !world.node.unschedulable));
+    let free = |_: &Machine, world: &World| !world.holds_slot();
+    assert!(!world.until(&mut machine, HOUR, free));
+    let mut machine = world.start();
+    assert!(!world.until(&mut machine, HOUR, free));
+    world.controller_writes(1, "2");
+    assert!(world.until(&mut machine, 60.0, free));
+}
+
+#[test]
 fn whoever_asks_for_an_end_does_not_wait_for_long() {
     for how in ["abort", "stop"] {
         for late in [false, true] {
