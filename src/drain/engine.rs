@@ -419,7 +419,7 @@ impl Drain {
         let staying = self.pods.iter().filter(|(_, track)| track.stays());
         let mut left = self.guard.left(staying.map(|(pod, _)| pod));
         let mut send = Vec::new();
-        for (pod, track) in &mut self.pods {
+        for (pod, track) in &self.pods {
             if self.order.get(pod).copied() != now {
                 continue;
             }
@@ -436,13 +436,17 @@ impl Drain {
             match self.guard.judge(pod, track.stays(), &mut left) {
                 Verdict::Go => {}
                 Verdict::Wait => continue,
+                // None goes then, those before it included.
                 Verdict::Never(why) => return Err(why),
             }
-            *track = Track::Sent { tries };
-            send.push(pod.clone());
+            send.push((pod.clone(), tries));
         }
         self.begun |= !send.is_empty();
-        Ok(send)
+        let sent = |(pod, tries): (PodRef, u8)| {
+            self.pods.insert(pod.clone(), Track::Sent { tries });
+            pod
+        };
+        Ok(send.into_iter().map(sent).collect())
     }
 }
 

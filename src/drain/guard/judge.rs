@@ -176,12 +176,18 @@ impl Guard {
     /// Looks at all pods that are to go as one drain would, without evicting any: which may never go, each with the reason.
     /// Controllers that are needed for that and were not read are due afterwards.
     pub fn survey(&mut self, going: &[PodRef]) -> Vec<String> {
-        let mut left = self.left(going.iter());
         let mut never = Vec::new();
-        for pod in going {
-            if let Verdict::Never(why) = self.judge(pod, true, &mut left) {
-                never.push(why);
+        // Nothing is evicted, so what would have to be noted first counts as noted.
+        for _ in 0..2 {
+            never.clear();
+            let mut left = self.left(going.iter());
+            for pod in going {
+                if let Verdict::Never(why) = self.judge(pod, true, &mut left) {
+                    never.push(why);
+                }
             }
+            let noted = self.to_note.clone();
+            self.on_disk.extend(noted);
         }
         never
     }

@@ -205,6 +205,30 @@ fn a_single_replica_blocks_before_the_lock() {
 }
 
 #[test]
+fn a_controller_that_wants_one_only_since_the_slot_was_taken_ends_the_turn() {
+    let mut world = World::asking();
+    std::sync::Arc::make_mut(&mut world.config)
+        .drain
+        .single_replica = SingleReplica::Block;
+    world.pods = ["a", "b"].map(pod).to_vec();
+    world.status(app(2, 2, "1"));
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.holds_slot()));
+    world.status(ControllerView {
+        ready: 2,
+        ..app(1, 1, "1")
+    });
+    assert!(world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+    assert!(world.evicted.is_empty() && !world.node.unschedulable);
+    let failed = machine.journal().failed.clone().unwrap();
+    assert!(
+        failed.why.contains("wants a single replica"),
+        "{}",
+        failed.why
+    );
+}
+
+#[test]
 fn where_nobody_may_look_nobody_blocks_on_a_guess() {
     let mut world = World::asking();
     std::sync::Arc::make_mut(&mut world.config)
