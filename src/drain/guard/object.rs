@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::past::{Past, Wave};
-use crate::drain::{ControllerRef, ControllerView};
+use crate::drain::{ControllerRef, ControllerView, Kind};
 
 /// A controller and what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Object {
     pub(super) seen: Option<Seen>,
     pub(super) past: Past,
+    /// Pods that its Ready count may have in it although they are ending, or are more than are wanted.
+    going: u32,
     /// ReplicaSets that count for a Deployment.
     pub(super) parts: usize,
     /// It must be read, or read again.
@@ -87,6 +89,18 @@ impl Object {
             let wrote = last.written != view.written;
             evicted.writes = evicted.writes.saturating_add(wrote.into());
         }
+        let ending = if of.kind.counts_ending() {
+            view.terminating
+        } else {
+            0
+        };
+        // A Deployment has more than it wants throughout a rollout, and takes them away one by one.
+        let surplus = if of.kind == Kind::Deployment {
+            0
+        } else {
+            view.replicas.saturating_sub(view.wanted)
+        };
+        self.going = ending.saturating_add(surplus);
         let whole = of.kind.has_bare_status() && view.is_whole();
         self.past.read(view.ready, whole, &view.written);
         self.seen = Some(Seen::Is(view));
@@ -181,7 +195,10 @@ impl Object {
     /// How many pods are certainly Ready elsewhere.
     pub(super) fn elsewhere(&self) -> u32 {
         match &self.seen {
-            Some(Seen::Is(view)) if !view.behind => self.past.elsewhere(view.ready),
+            Some(Seen::Is(view)) if !view.behind => {
+                let elsewhere = self.past.elsewhere(view.ready);
+                elsewhere.saturating_sub(self.going)
+            }
             Some(Seen::Is(_) | Seen::Gone) | None => 0,
         }
     }

@@ -277,6 +277,50 @@ fn a_status_at_rest_while_a_pod_still_ends_is_not_one_that_has_seen_it_end() {
 }
 
 #[test]
+fn a_pod_elsewhere_that_is_ending_is_not_one_to_rely_on() {
+    // A rolling update of a StatefulSet, whose Ready count has it in it until it stops.
+    let update = |ending| {
+        move |uid: &str| {
+            let terminating = ending;
+            Ok(Some(ControllerView {
+                terminating,
+                ..view(uid, 2, 2)
+            }))
+        }
+    };
+    for (of, sent) in [("A", 0), ("a", 1)] {
+        let mut case = Case::new(SingleReplica::Evict);
+        case.pods(&[pod("1", of)], update(1));
+        assert_eq!(case.sent.len(), sent, "other kinds do not count it");
+        case.again(update(0));
+        assert_eq!(case.sent, ["1"]);
+    }
+}
+
+#[test]
+fn a_scale_down_that_has_just_begun_leaves_fewer_elsewhere_than_the_status_says() {
+    // The status is of the pods before it, and has acted on the new number all the same.
+    let scaled = |replicas| {
+        move |uid: &str| {
+            Ok(Some(ControllerView {
+                replicas,
+                ..view(uid, 2, replicas)
+            }))
+        }
+    };
+    for of in ["a", "A"] {
+        let mut case = Case::new(SingleReplica::Evict);
+        case.pods(&[pod("1", of), pod("2", of)], scaled(4));
+        assert_eq!(case.sent, ["1"], "those elsewhere may be the ones that go");
+        case.pods(&[pod("2", of)], scaled(2));
+        assert_eq!(case.sent, ["1"]);
+        case.again(scaled(3));
+        case.again(scaled(2));
+        assert_eq!(case.sent, ["1"], "{of}");
+    }
+}
+
+#[test]
 fn what_turns_have_noted_of_controllers_that_are_not_here_is_forgotten() {
     let mut case = Case::new(SingleReplica::Evict);
     case.pods(&[pod("1", "a"), pod("2", "a")], status(2, 2));
