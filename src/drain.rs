@@ -12,6 +12,7 @@ mod orphan;
 mod plan;
 mod pod;
 mod track;
+mod unseen;
 mod volumes;
 mod wish;
 
@@ -22,5 +23,6 @@ pub use guard::{Guard, Wave};
 pub use orphan::Orphans;
 pub use plan::{Choice, Plan, choose, plan};
 pub use pod::{Controller, EvictAnswer, PodRef, PodView};
+pub use unseen::Unseen;
 pub use volumes::{Attached, LOOK as VOLUMES_LOOK, Volumes};
 pub use wish::{Order, Wish, Wishes};

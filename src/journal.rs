@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backoff::after_failed_turns;
-use crate::drain::{PodRef, Wave};
+use crate::drain::{ControllerRef, PodRef, Wave};
 use crate::lock::TurnId;
 use crate::request::{Request, Requests};
 
@@ -66,6 +66,9 @@ pub struct Turn {
     /// Static pods of the control plane on this node at acquisition, `namespace/name`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub control_plane: Vec<String>,
+    /// DaemonSets of pods on this node that did not exist when its drain was planned.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub orphans: BTreeSet<ControllerRef>,
     /// How far it has come.
     pub stage: Stage,
 }

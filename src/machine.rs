@@ -284,6 +284,7 @@ impl Machine {
             Phase::Draining(_) => self.drain_check(out),
             Phase::Verifying(_) => self.verify_again(out),
             Phase::Recovering(_) => self.prove(out),
+            Phase::Undoing(_) => self.undo_check(out),
             Phase::Starting(_)
             | Phase::Idle
             | Phase::Resting(_)
@@ -294,7 +295,6 @@ impl Machine {
             | Phase::Cordoning(_)
             | Phase::Asked(_)
             | Phase::Down(_)
-            | Phase::Undoing(_)
             | Phase::Ended => {}
         }
     }
@@ -351,6 +351,7 @@ impl Machine {
             Phase::Draining(_) => self.drain_look(out),
             Phase::Verifying(_) => self.verify_look(out),
             Phase::Cordoning(_) => self.cordon_look(out),
+            Phase::Undoing(_) => self.undo_look(out),
             // They look at what changed when the call that they wait for has its outcome.
             Phase::Starting(_)
             | Phase::Checking(_)
@@ -360,7 +361,6 @@ impl Machine {
             | Phase::Asked(_)
             | Phase::Down(_)
             | Phase::Recovering(_)
-            | Phase::Undoing(_)
             | Phase::Ended => {}
         }
     }

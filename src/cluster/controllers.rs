@@ -38,8 +38,16 @@ struct Managed {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Spec {
     replicas: Option<u32>,
+    update_strategy: Option<UpdateStrategy>,
+}
+
+/// Of a StatefulSet.
+#[derive(Debug, Deserialize)]
+struct UpdateStrategy {
+    r#type: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -50,6 +58,28 @@ struct Status {
     ready_replicas: Option<u32>,
     available_replicas: Option<u32>,
     terminating_replicas: Option<u32>,
+    current_replicas: Option<u32>,
+    updated_replicas: Option<u32>,
+    current_revision: Option<String>,
+    update_revision: Option<String>,
+}
+
+impl Status {
+    /// Pods of a StatefulSet that are ending. Its Ready count has them in it; what it counts by revision has not
+    /// (`stateful_set_control.go`, `computeReplicaStatus`). Of one that is updated on deletion there may be pods of any revision.
+    fn ending(&self, spec: &Spec) -> u32 {
+        let strategy = spec.update_strategy.as_ref();
+        let on_delete = strategy.is_some_and(|it| it.r#type.as_deref() == Some("OnDelete"));
+        let (Some(current), Some(update), false) =
+            (&self.current_revision, &self.update_revision, on_delete)
+        else {
+            return 0;
+        };
+        let updated = self.updated_replicas.unwrap_or_default();
+        let others = self.current_replicas.filter(|_| current != update);
+        let stay = updated.saturating_add(others.unwrap_or_default());
+        self.replicas.unwrap_or_default().saturating_sub(stay)
+    }
 }
 
 macro_rules! kinds {
@@ -81,13 +111,15 @@ impl From<Keeper> for ControllerView {
             .filter_map(|entry| entry.time)
             .collect();
         written.sort_unstable();
+        // Of a StatefulSet only, for no other has revisions.
+        let ending = status.ending(&spec);
         Self {
             uid: metadata.uid,
             wanted: spec.replicas.unwrap_or(1),
             replicas: status.replicas.unwrap_or_default(),
             ready: status.ready_replicas.unwrap_or_default(),
             available: status.available_replicas.unwrap_or_default(),
-            terminating: status.terminating_replicas.unwrap_or_default(),
+            terminating: status.terminating_replicas.unwrap_or(ending),
             behind: status.observed_generation.unwrap_or_default()
                 < metadata.generation.unwrap_or_default(),
             deleting: metadata.deletion_timestamp.is_some(),

@@ -111,7 +111,7 @@ pub struct ControllerView {
     pub ready: u32,
     /// `status.availableReplicas`: Ready for long enough; absent is 0.
     pub available: u32,
-    /// `status.terminatingReplicas`; absent, where the server does not tell, is 0.
+    /// `status.terminatingReplicas`; absent, where the server does not tell, is 0. Of a StatefulSet, what its other numbers tell.
     pub terminating: u32,
     /// The status is of an earlier generation than the spec: its controller has not acted on the last change yet.
     pub behind: bool,

@@ -2,6 +2,7 @@
 
 mod words;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ending::Endings;
@@ -9,7 +10,8 @@ use super::guard::{Guard, Verdict, Wave};
 use super::opening::Openings;
 use super::track::{By, Sent, Track};
 use super::{
-    BudgetRef, ControllerView, EvictAnswer, Order, Orphans, Plan, PodRef, PodView, Volumes, plan,
+    BudgetRef, ControllerRef, ControllerView, EvictAnswer, Order, Orphans, Plan, PodRef, PodView,
+    Volumes, plan,
 };
 use crate::config::Drain as Policy;
 use crate::failure::Failure;
@@ -128,8 +130,7 @@ impl Drain {
                 None
             }
             DrainEvent::Budget(budget, room) => {
-                let in_flight = self.in_flight_of(&budget);
-                self.openings.seen(budget, room, in_flight);
+                self.opened(&budget, room);
                 None
             }
             DrainEvent::Controller(result) => {
@@ -197,6 +198,11 @@ impl Drain {
         &mut self.guard
     }
 
+    /// [`Guard::took`].
+    pub fn took(&self) -> Option<BTreeSet<ControllerRef>> {
+        self.guard.took()
+    }
+
     /// The wait for volumes after the drain.
     pub fn volumes_mut(&mut self) -> &mut Volumes {
         &mut self.volumes
@@ -255,6 +261,7 @@ impl Drain {
             refuse: _,
         } = plan;
         self.fresh = true;
+        let begins = self.first.is_none();
         self.first
             .get_or_insert_with(|| pods.iter().map(|pod| pod.pod.uid.clone()).collect());
         let stays = |pod: &&PodView| skip.iter().any(|(kept, _)| *kept == pod.pod);
@@ -268,14 +275,21 @@ impl Drain {
         self.order.extend(order);
         self.order
             .retain(|pod, _| self.pods.contains_key(pod) || evict.contains(pod));
+        let mut late = Vec::new();
         for pod in &evict {
-            self.pods.entry(pod.clone()).or_insert(Track::Todo);
+            if let Entry::Vacant(new) = self.pods.entry(pod.clone()) {
+                new.insert(Track::Todo);
+                late.push(pod);
+            }
         }
         // Those of a later order are looked at when it has come.
         let now = self.order_now();
         let going = |pod: &&PodRef| self.order.get(*pod).copied() == now;
         self.guard
             .pods(pods, &evict.iter().filter(going).cloned().collect());
+        // The look at the controller that let the first of them go may be long past.
+        let late = late.into_iter().filter(|_| !begins);
+        late.for_each(|pod| self.guard.refresh(pod));
         self.endings.seen(pods, &self.listed);
         for pod in wait {
             let track = self.pods.entry(pod).or_insert(Track::Ending);
@@ -305,16 +319,31 @@ impl Drain {
         {
             self.openings.refused(budget, sent.early);
         }
+        if now == Track::Ending {
+            self.guard.went(pod);
+        }
         *track = now;
         failed
+    }
+
+    /// A budget is seen to allow so many evictions.
+    fn opened(&mut self, budget: &BudgetRef, room: u32) {
+        let in_flight = self.in_flight_of(budget);
+        self.openings.seen(budget, room, in_flight);
+        if self.openings.has_room(budget) {
+            let of = |track: &Track| track.refused_by() == Some(budget);
+            for (pod, _) in self.pods.iter().filter(|(_, track)| of(track)) {
+                self.guard.refresh(pod);
+            }
+        }
     }
 
     fn tick(&mut self) {
         self.openings.tick();
         for (pod, track) in &mut self.pods {
-            if let Track::Blocked { ticks, by, .. } = track {
-                // What was known of its controller may not be so any more.
-                if *ticks == 1 && !matches!(by, By::Budget(_)) {
+            if let Track::Blocked { ticks, .. } = track {
+                // What was known of its controller may not be so any more. A budget may look at other pods, or at none.
+                if *ticks == 1 {
                     self.guard.refresh(pod);
                 }
                 *ticks = ticks.saturating_sub(1);
@@ -343,7 +372,7 @@ impl Drain {
         let staying = self.pods.iter().filter(|(_, track)| track.stays());
         let mut left = self.guard.left(staying.map(|(pod, _)| pod));
         let mut send = Vec::new();
-        for (pod, track) in &mut self.pods {
+        for (pod, track) in &self.pods {
             if self.order.get(pod).copied() != now {
                 continue;
             }
@@ -357,16 +386,20 @@ impl Drain {
             match self.guard.judge(pod, track.stays(), &mut left) {
                 Verdict::Go => {}
                 Verdict::Wait => continue,
+                // None goes then, those before it included.
                 Verdict::Never(why) => return Err(why),
             }
             if let Some(budget) = &sent.budget {
                 self.openings.take(budget);
             }
-            *track = Track::Sent(sent);
-            send.push(pod.clone());
+            send.push((pod.clone(), sent));
         }
         self.begun |= !send.is_empty();
-        Ok(send)
+        let sent = |(pod, sent): (PodRef, Sent)| {
+            self.pods.insert(pod.clone(), Track::Sent(sent));
+            pod
+        };
+        Ok(send.into_iter().map(sent).collect())
     }
 }
 

@@ -52,8 +52,6 @@ pub struct Guard {
     listed: bool,
     /// Pods may have changed unseen since they were counted.
     missed: bool,
-    /// Another node may drain next.
-    shared: bool,
     /// The drain is over; controllers are read until they have seen it.
     closing: bool,
     /// What is to be told, once.
@@ -93,16 +91,10 @@ impl Guard {
             to_note: BTreeMap::new(),
             listed: false,
             missed: false,
-            shared: false,
             closing: false,
             said: Vec::new(),
             told: BTreeSet::new(),
         }
-    }
-
-    /// Whether another node may drain next: it must not count what is evicted here.
-    pub fn share(&mut self, shared: bool) {
-        self.shared = shared;
     }
 
     /// The pods are not watched any more: the next list may lack what happened until then.
@@ -281,6 +273,30 @@ impl Guard {
         };
         let objects = self.objects.iter().filter(unseen);
         objects.map(|(of, _)| of.clone()).collect()
+    }
+
+    /// The eviction of a pod was carried out, or the pod went by itself.
+    pub fn went(&mut self, pod: &PodRef) {
+        let own = self.pods.get(pod).map(|own| &own.controller);
+        if let Some(object) = own.and_then(|of| self.objects.get_mut(of)) {
+            object.took(&pod.uid);
+        }
+    }
+
+    /// Controllers of Ready pods that were evicted, and not only asked for, by what was last seen. `None`: nobody has looked since
+    /// an earlier process evicted some.
+    pub fn took(&self) -> Option<BTreeSet<ControllerRef>> {
+        let evicted = |(of, object): (&ControllerRef, &Object)| {
+            let own = self.pods.iter().filter(|(_, own)| own.controller == *of);
+            let stays = own.filter(|(_, own)| !own.terminating);
+            let (ready, stays) = stays.fold((0_u32, BTreeSet::new()), |(ready, mut uids), it| {
+                uids.insert(it.0.uid.as_str());
+                (ready.saturating_add(it.1.ready.into()), uids)
+            });
+            object.has_taken(ready, &stays).then(|| of.clone())
+        };
+        let known = self.listed || !self.recalled.1;
+        known.then(|| self.objects.iter().filter_map(evicted).collect())
     }
 
     /// The kinds of controllers that this node may not read, if there are such, for a person.

@@ -21,9 +21,9 @@ struct Opening {
 
 impl Openings {
     /// A watch shows how many evictions the budget allows. Those in flight take up room that it may not have counted yet.
-    pub(super) fn seen(&mut self, budget: BudgetRef, room: u32, in_flight: usize) {
+    pub(super) fn seen(&mut self, budget: &BudgetRef, room: u32, in_flight: usize) {
         let in_flight = u32::try_from(in_flight).unwrap_or(u32::MAX);
-        self.0.entry(budget).or_default().room = room.saturating_sub(in_flight);
+        self.0.entry(budget.clone()).or_default().room = room.saturating_sub(in_flight);
     }
 
     /// Whether one more pod of this budget may be asked for before its tick.

@@ -24,6 +24,19 @@ impl Orphans {
         }
     }
 
+    /// These are not there, as was found before.
+    pub fn known(gone: BTreeSet<ControllerRef>) -> Self {
+        Self {
+            unread: BTreeSet::new(),
+            gone,
+        }
+    }
+
+    /// Those that are not there.
+    pub fn gone(&self) -> &BTreeSet<ControllerRef> {
+        &self.gone
+    }
+
     /// The DaemonSet to read next, if one is left.
     pub fn next_read(&self) -> Option<ControllerRef> {
         self.unread.first().cloned()

@@ -35,7 +35,7 @@ pub(super) struct Sent {
 /// What an eviction was refused by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum By {
-    /// A budget, which looks at its pods itself; or several, or one whose name is not known.
+    /// A budget; or several, or one whose name is not known.
     Budget(Option<BudgetRef>),
     /// The server: it was not carried out.
     Server,
@@ -53,17 +53,23 @@ impl Track {
         }
     }
 
+    /// The budget that forbids its eviction now, as far as its name is known.
+    pub(super) fn refused_by(&self) -> Option<&BudgetRef> {
+        match self {
+            Self::Blocked {
+                by: By::Budget(budget),
+                ..
+            } => budget.as_ref(),
+            Self::Blocked { .. } | Self::Todo | Self::Sent(_) | Self::Ending => None,
+        }
+    }
+
     /// What is sent if its eviction is due, or early if its budget has room.
     pub(super) fn due(&self, has_room: impl Fn(&BudgetRef) -> bool) -> Option<Sent> {
         match self {
             Self::Todo => Some(Sent::default()),
-            Self::Blocked {
-                ticks, tries, by, ..
-            } => {
-                let budget = match by {
-                    By::Budget(budget) => budget.clone(),
-                    By::Server | By::Nobody => None,
-                };
+            Self::Blocked { ticks, tries, .. } => {
+                let budget = self.refused_by().cloned();
                 let early = *ticks > 0;
                 let open = || budget.as_ref().is_some_and(has_room);
                 (!early || open()).then_some(Sent {

@@ -59,6 +59,7 @@ impl Machine {
                     lock_version: acquiring.view.version.clone(),
                     requests: self.wanted(),
                     control_plane,
+                    orphans: self.orphans.gone().clone(),
                     stage: Stage::Active,
                 };
                 self.journal.turn = Some(turn);

@@ -63,14 +63,14 @@ impl Machine {
             (CordonStep::Read, Reply::Node(result)) => {
                 let drain = cordoning.drain.clone();
                 if let Some(outcome) = self.why_undo_now() {
-                    self.undo_drain(out, drain, outcome);
+                    self.undo_drain(out, drain.as_ref(), outcome);
                     return;
                 }
                 let begun = self.evictions_begun();
                 match self.look_at_node(result.unwrap_or_default().as_ref(), begun) {
                     Look::Cordoned => self.cordoned(out),
                     Look::Lost => self.restart(out),
-                    Look::Undo(outcome) => self.undo_drain(out, drain, outcome),
+                    Look::Undo(outcome) => self.undo_drain(out, drain.as_ref(), outcome),
                     Look::Write(patch) => self.before_cordon(out, None, patch),
                 }
             }
@@ -132,7 +132,7 @@ impl Machine {
                 Phase::Cordoning(cordoning) => cordoning.drain.take(),
                 _ => None,
             };
-            self.undo_drain(out, drain, outcome);
+            self.undo_drain(out, drain.as_ref(), outcome);
         }
     }
 
@@ -196,7 +196,7 @@ impl Machine {
         };
         let begun = cordoning.drain.take();
         if let Some(outcome) = self.why_undo_now() {
-            self.undo_drain(out, begun, outcome);
+            self.undo_drain(out, begun.as_ref(), outcome);
             return;
         }
         let drain = begun.unwrap_or_else(|| self.new_drain());

@@ -54,13 +54,14 @@ impl Machine {
             return;
         }
         let guard = draining.drain.guard_mut();
-        if let (Some(of), Some(turn), false) =
+        if let Some(controller) = guard.next_read() {
+            self.call(out, Op::ReadController(controller), Patience::Once);
+        } else if let (Some(of), Some(turn), false) =
             (guard.unnoted(), self.journal.turn.as_ref(), closing)
         {
+            // Of all that was read at once: each note costs a write to the disk.
             self.journal.waves = Some(Waves { turn: turn.id, of });
             self.write_journal(out, Patience::Turn);
-        } else if let Some(controller) = guard.next_read() {
-            self.call(out, Op::ReadController(controller), Patience::Once);
         } else if let Some(rounds) = guard.waits().filter(|_| !draining.polling) {
             draining.polling = true;
             let later = rounds.saturating_sub(QUICK);

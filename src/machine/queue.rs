@@ -13,15 +13,12 @@ use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Time
 use crate::backoff::Delay;
 use crate::drain::Drain;
 use crate::failure::WriteOutcome;
-use crate::journal::Outcome;
 use crate::lock::{Entry, LockView};
 
 /// How often the own Node is looked at while another node drains.
 const LOOK: Duration = Duration::from_secs(60);
 /// After a watch that ended.
 const READ_AGAIN: Duration = Duration::from_secs(5);
-/// Looks at controllers that an undo waits for: then they have had their time.
-const LOOKS_OF_UNDO: u16 = 10;
 
 /// Waiting to be the one that drains, or giving that on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -68,15 +65,12 @@ impl Draining {
 
     /// The drain is over, but a controller has not seen yet what was evicted: the next node would count it.
     pub(super) fn is_unseen(&mut self) -> bool {
-        let undoes = match &self.leave {
-            Some(Leave::Verify) => false,
-            Some(Leave::Undo(_)) => true,
-            Some(Leave::Restart | Leave::Cordon) | None => return false,
-        };
+        if self.leave != Some(Leave::Verify) {
+            return false;
+        }
         let guard = self.drain.guard_mut();
-        let rounds = guard.close();
-        let given_up = undoes && rounds >= LOOKS_OF_UNDO;
-        !given_up && !guard.unseen().is_empty()
+        guard.close();
+        !guard.unseen().is_empty()
     }
 }
 
@@ -96,16 +90,6 @@ impl Machine {
     pub(super) fn holds_floor(&self) -> bool {
         self.own_entry()
             .is_some_and(|entry| entry.draining == Some(true))
-    }
-
-    /// Undoes a turn that has evicted pods, or an earlier process of which has.
-    pub(super) fn undo_drain(&mut self, out: &mut Out, drain: Option<Drain>, outcome: Outcome) {
-        let drain = drain.unwrap_or_else(|| self.new_drain());
-        if self.owes_a_look(&drain) {
-            self.close_drain(out, drain, Leave::Undo(outcome));
-        } else {
-            self.undo(out, outcome);
-        }
     }
 
     /// Others may wait for this drain, and controllers may not have seen yet what was evicted.

@@ -174,7 +174,12 @@ impl Machine {
             .map(String::as_str)
             .collect();
         if !missing.is_empty() {
-            return Err(format!("not back yet: static pods {}", missing.join(", ")));
+            return Err(format!(
+                "not back yet: static pods {} (is the kubelet at work? if one was removed for good: rollboot unlock {} --force, \
+                 then systemctl restart rollboot)",
+                missing.join(", "),
+                self.host.node
+            ));
         }
         // A fast reset leaves them Ready in the eyes of the server until the kubelet has looked.
         let started = |pod: &PodView| pod.running_since.is_some_and(|since| since >= boot_time);

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
+use crate::drain::Orphans;
 use crate::failure::WriteOutcome;
 use crate::journal::{Outcome, Stage, Turn};
 use crate::lock::{Entry, LockView, key};
@@ -175,14 +176,9 @@ impl Machine {
                 since: String::new(),
                 draining: Some(false),
             },
+            // A boot in the middle of a drain ends it for nobody else: what was not evicted is down, and controllers may count it.
             |entry| Entry {
                 stamp: self.stamp,
-                // The boot has ended the drain as well.
-                draining: if entry.boot_id == self.host.boot_id {
-                    entry.draining
-                } else {
-                    entry.draining.map(|_| false)
-                },
                 ..entry
             },
         )
@@ -290,9 +286,16 @@ impl Machine {
             return;
         };
         if turn.boot_id != self.host.boot_id {
+            if slot.is_none()
+                && let Some(turn) = &mut self.journal.turn
+            {
+                // Somebody has taken the slot, so what others wait for is not at stake any more, only our cordon.
+                turn.control_plane.clear();
+            }
             self.recover(out);
             return;
         }
+        self.orphans = Orphans::known(turn.orphans.clone());
         let undo = |why: &str| Outcome::Again(why.to_owned());
         match turn.stage {
             Stage::Rebooting => self.asked_before(out),
@@ -341,6 +344,7 @@ impl Machine {
             requests: self.wanted(),
             // What was here before is not known; what is here now is looked at all the same.
             control_plane: Vec::new(),
+            orphans: BTreeSet::new(),
             stage: Stage::Active,
         });
         true

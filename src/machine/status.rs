@@ -337,13 +337,19 @@ impl Machine {
                 "rebooted; proof of health is missing: {}",
                 recovering.missing
             ),
-            Phase::Undoing(undoing) => match &undoing.outcome {
-                Outcome::Done => "rebooted and healthy; giving the turn on".to_owned(),
-                Outcome::Stop => "being stopped; undoing the turn".to_owned(),
-                Outcome::Again(why) | Outcome::BackOff(why) | Outcome::Latch(why) => {
-                    format!("undoing the turn: {why}")
+            Phase::Undoing(undoing) => {
+                let what = match &undoing.outcome {
+                    Outcome::Done => "rebooted and healthy; giving the turn on".to_owned(),
+                    Outcome::Stop => "being stopped; undoing the turn".to_owned(),
+                    Outcome::Again(why) | Outcome::BackOff(why) | Outcome::Latch(why) => {
+                        format!("undoing the turn: {why}")
+                    }
+                };
+                match undoing.waits() {
+                    Some(waits) => format!("{what}; {waits}"),
+                    None => what,
                 }
-            },
+            }
             Phase::Ended => "ending".to_owned(),
         };
         match self.call.as_ref().and_then(super::call::Call::trouble) {

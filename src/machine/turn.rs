@@ -83,7 +83,6 @@ impl Machine {
             );
         }
         drain.on(DrainEvent::WatchEnded);
-        drain.guard_mut().share(self.holds_floor());
         self.phase = Phase::Draining(Draining::new(drain));
         out.push(Action::WatchPods);
         out.set(Timer::Check, Delay::exactly(LOOK));

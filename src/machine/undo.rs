@@ -1,10 +1,14 @@
 //! Giving everything back: first the cordon, **then** the slot, then the journal. After a reboot and its proof it is the same way.
+//!
+//! In between the slot is kept until controllers have seen what this turn evicted: the next node would count those pods as Ready,
+//! and one after the other would evict its share of a service whose controller is dead.
 
 use std::time::Duration;
 
 use super::gate::Blocked;
 use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::Delay;
+use crate::drain::{Drain, Unseen};
 use crate::failure::WriteOutcome;
 use crate::journal::{Asked, Failed, Outcome, Stage};
 use crate::lock::{LockPatch, LockView};
@@ -13,12 +17,27 @@ use crate::shutdown::{GoingDown, ShutdownFacts};
 
 /// The pause after an undo that is nobody's failure.
 const AGAIN: Duration = Duration::from_secs(5);
+/// Looks at controllers that come quickly one after the other. Then somebody is told, and whoever asked for an end has waited for
+/// long enough.
+const QUICK: u16 = 10;
 
 /// An undo, and what comes after it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Undoing {
     step: Step,
     pub(super) outcome: Outcome,
+    unseen: Unseen,
+    /// What is waited for was evicted for certain.
+    sure: bool,
+    looks: u16,
+}
+
+impl Undoing {
+    /// What the slot is kept for, if it is.
+    pub(super) fn waits(&self) -> Option<String> {
+        let waits = matches!(self.step, Step::Wait | Step::Controller) && self.looks > 0;
+        waits.then(|| format!("the slot is kept: {}", self.unseen.describe()))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -29,6 +48,10 @@ enum Step {
     /// The three facts, right before the cordon is lifted: after the read, which may have been repeated for long.
     FactsForNode(NodePatch),
     WriteNode,
+    /// Whether it has seen what was evicted.
+    Controller,
+    /// Until it is looked at again.
+    Wait,
     ReadLock,
     /// The three facts, right before the slot is given up.
     FactsForLock(LockPatch),
@@ -39,6 +62,18 @@ enum Step {
 impl Machine {
     /// Undoes the turn. Evictions in flight have been answered.
     pub(super) fn undo(&mut self, out: &mut Out, outcome: Outcome) {
+        let drain = match &mut self.phase {
+            Phase::Cordoning(cordoning) => cordoning.drain.clone(),
+            Phase::Queueing(queueing) => Some(queueing.drain.clone()),
+            Phase::Draining(draining) => Some(draining.drain.clone()),
+            Phase::Verifying(verifying) => Some(verifying.drain.clone()),
+            _ => None,
+        };
+        self.undo_drain(out, drain.as_ref(), outcome);
+    }
+
+    /// Undoes the turn of this drain; without one an earlier process may have evicted.
+    pub(super) fn undo_drain(&mut self, out: &mut Out, drain: Option<&Drain>, outcome: Outcome) {
         let why = match &outcome {
             Outcome::Done => None,
             Outcome::Again(why) | Outcome::BackOff(why) | Outcome::Latch(why) => Some(why.clone()),
@@ -54,21 +89,43 @@ impl Machine {
             out.report(report, format!("the turn is being undone: {why}"));
         }
         self.note_outcome(out, &outcome);
-        out.push(Action::CancelTimer(Timer::Drain));
+        // Before logind is asked, every pod that had to go has gone.
+        let all = outcome == Outcome::Done || matches!(self.phase, Phase::Asked(_));
+        let took = drain.and_then(Drain::took);
+        if let (Some(waves), true) = (&mut self.journal.waves, all || took.is_some()) {
+            let took = took.clone().unwrap_or_default();
+            for wave in waves.of.values_mut() {
+                wave.took = all || took.contains(&wave.of);
+            }
+        }
+        for timer in [Timer::Drain, Timer::Check] {
+            out.push(Action::CancelTimer(timer));
+        }
         self.end_round(out);
         self.expired = false;
-        self.undoing(Step::Announce, outcome);
+        self.undoing(Step::Announce, outcome, all || took.is_some());
         self.write_journal(out, Patience::Turn);
     }
 
     /// An earlier process had begun; the journal says so already.
     pub(super) fn undo_again(&mut self, out: &mut Out, outcome: Outcome) {
-        self.undoing(Step::ReadNode, outcome);
+        self.undoing(Step::ReadNode, outcome, true);
         self.call(out, Op::ReadNode, Patience::Turn);
     }
 
-    fn undoing(&mut self, step: Step, outcome: Outcome) {
-        self.phase = Phase::Undoing(Undoing { step, outcome });
+    fn undoing(&mut self, step: Step, outcome: Outcome, sure: bool) {
+        let turn = self.turn().map(|turn| turn.id);
+        let waves = self.journal.waves.as_ref();
+        let waves = waves.filter(|waves| Some(waves.turn) == turn);
+        let waves = waves.into_iter().flat_map(|waves| waves.of.values());
+        let waves = waves.filter(|wave| wave.took || !sure);
+        self.phase = Phase::Undoing(Undoing {
+            step,
+            unseen: Unseen::new(waves.cloned(), self.boot_changed()),
+            outcome,
+            sure,
+            looks: 0,
+        });
     }
 
     /// What an outcome means for later turns. It is on disk before the first write of the undo.
@@ -81,7 +138,6 @@ impl Machine {
         match outcome {
             Outcome::Done => {
                 self.journal.failed = None;
-                self.journal.waves = None;
                 let known = self
                     .journal
                     .history
@@ -136,18 +192,24 @@ impl Machine {
             (Step::ReadNode, Reply::Node(result)) => {
                 match self.clean_node(result.unwrap_or_default()) {
                     Some(patch) => self.undo_step(out, Step::FactsForNode(patch), Op::Facts),
-                    None => self.undo_step(out, Step::ReadLock, Op::ReadLock),
+                    None => self.look_at_controllers(out),
                 }
             }
             (Step::FactsForNode(patch), Reply::Facts(facts)) => {
                 self.if_up(out, &facts, Step::WriteNode, Op::PatchNode(patch));
             }
             (Step::WriteNode, Reply::NodeWritten(outcome)) => match outcome {
-                WriteOutcome::Applied(_) => self.undo_step(out, Step::ReadLock, Op::ReadLock),
+                WriteOutcome::Applied(_) => self.look_at_controllers(out),
                 WriteOutcome::Conflict | WriteOutcome::Refused(_) | WriteOutcome::Unknown(_) => {
                     self.undo_step(out, Step::ReadNode, Op::ReadNode);
                 }
             },
+            (Step::Controller, Reply::Controller(result)) => {
+                if let Phase::Undoing(undoing) = &mut self.phase {
+                    undoing.unseen.read(result);
+                }
+                self.look_at_controllers(out);
+            }
             (Step::ReadLock, Reply::Lock { result, .. }) => {
                 self.give_up_slot(out, result.unwrap_or_default());
             }
@@ -181,6 +243,60 @@ impl Machine {
         }
     }
 
+    /// Reads the controllers that are due, then goes on to the lock.
+    fn look_at_controllers(&mut self, out: &mut Out) {
+        let Phase::Undoing(undoing) = &mut self.phase else {
+            return;
+        };
+        if let Some(of) = undoing.unseen.next_read() {
+            undoing.step = Step::Controller;
+            self.call(out, Op::ReadController(of), Patience::Once);
+        } else {
+            self.undo_step(out, Step::ReadLock, Op::ReadLock);
+        }
+    }
+
+    /// Whether the slot must be kept for now.
+    fn keeps_slot(&mut self, out: &mut Out) -> bool {
+        let hurry = self.stop != Stop::No || self.abort;
+        let Phase::Undoing(undoing) = &mut self.phase else {
+            return false;
+        };
+        let bounded = hurry || !undoing.sure;
+        if undoing.unseen.is_empty() || (bounded && undoing.looks >= QUICK) {
+            return false;
+        }
+        undoing.step = Step::Wait;
+        undoing.looks = undoing.looks.saturating_add(1);
+        let looks = undoing.looks;
+        if looks == QUICK {
+            let text = undoing.waits().unwrap_or_default();
+            out.report(Report::Waiting, text);
+        }
+        let seconds = if looks < QUICK { 1 } else { 15 };
+        out.set(Timer::Check, Delay::about(Duration::from_secs(seconds)));
+        true
+    }
+
+    /// Time to look at controllers again.
+    pub(super) fn undo_check(&mut self, out: &mut Out) {
+        if let Phase::Undoing(undoing) = &mut self.phase
+            && undoing.step == Step::Wait
+        {
+            undoing.unseen.look_again();
+            self.look_at_controllers(out);
+        }
+    }
+
+    /// Whoever asks for an end has not long to wait.
+    pub(super) fn undo_look(&mut self, out: &mut Out) {
+        if let Phase::Undoing(undoing) = &self.phase
+            && undoing.step == Step::Wait
+        {
+            out.set(Timer::Check, Delay::NOW);
+        }
+    }
+
     /// What must be written to the own Node. One that is being deleted keeps everything.
     fn clean_node(&self, node: Option<NodeView>) -> Option<NodePatch> {
         let node = node.filter(|node| !node.deleting)?;
@@ -192,6 +308,7 @@ impl Machine {
             .as_ref()
             .map(|view| (view.own_keys(&self.host.node), view));
         match keys {
+            Some((keys, _)) if !keys.is_empty() && self.keeps_slot(out) => {}
             Some((keys, view)) if !keys.is_empty() => {
                 let patch = view.patch(None, &keys);
                 self.undo_step(out, Step::FactsForLock(patch), Op::Facts);
@@ -208,6 +325,9 @@ impl Machine {
         self.journal.turn = None;
         if let Phase::Undoing(undoing) = &mut self.phase {
             undoing.step = Step::Close;
+            if undoing.outcome == Outcome::Done {
+                self.journal.waves = None;
+            }
         }
         self.write_journal(out, Patience::Turn);
     }

@@ -97,6 +97,7 @@ fn turn() -> impl Strategy<Value = Turn> {
         timestamp(),
         requests(),
         any::<Vec<String>>(),
+        prop::collection::vec(wave(), 0..3),
         stage,
     )
         .prop_map(
@@ -106,6 +107,7 @@ fn turn() -> impl Strategy<Value = Turn> {
                 since,
                 requests,
                 control_plane,
+                orphans,
                 stage,
             )| Turn {
                 id: TurnId(id),
@@ -116,14 +118,15 @@ fn turn() -> impl Strategy<Value = Turn> {
                 lock_version,
                 requests,
                 control_plane,
+                orphans: orphans.into_iter().map(|wave| wave.of).collect(),
                 stage,
             },
         )
 }
 
 fn wave() -> impl Strategy<Value = Wave> {
-    (any::<u32>(), any::<[String; 5]>()).prop_map(
-        |(ready, [namespace, name, uid, full, written])| Wave {
+    (any::<[u32; 2]>(), any::<[String; 5]>()).prop_map(
+        |([ready, counted], [namespace, name, uid, full, written])| Wave {
             of: ControllerRef {
                 namespace,
                 kind: Kind::StatefulSet,
@@ -133,6 +136,8 @@ fn wave() -> impl Strategy<Value = Wave> {
             ready,
             full,
             written,
+            counted,
+            took: ready % 2 == 0,
         },
     )
 }

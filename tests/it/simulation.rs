@@ -12,6 +12,7 @@ mod observe;
 mod orphans;
 mod queue;
 mod status;
+mod unseen;
 mod volumes;
 mod windows;
 mod world;

@@ -30,14 +30,7 @@ impl Drain {
 
     /// The budgets that forbid an eviction now, as far as their names are known: what opens should be seen.
     pub fn blocking_budgets(&self) -> BTreeSet<&BudgetRef> {
-        let budget = |track| match track {
-            &Track::Blocked {
-                by: By::Budget(ref budget),
-                ..
-            } => budget.as_ref(),
-            _ => None,
-        };
-        let budgets = self.pods.values().filter_map(budget);
+        let budgets = self.pods.values().filter_map(Track::refused_by);
         budgets.filter(|_| !self.stopped).collect()
     }
 

@@ -63,7 +63,7 @@ impl Guard {
                 self.rounds = 0;
                 left.insert(root, others);
                 if let Some(object) = self.objects.get_mut(&own.controller) {
-                    object.evicts();
+                    object.evicts(&pod.uid);
                 }
                 if let Some(note) = note.filter(|note| self.told.insert(note.clone())) {
                     self.said.push(note);
@@ -118,21 +118,16 @@ impl Guard {
             };
         }
         // Some go now and others later: the journal must have the numbers first.
-        self.note(&own.controller);
-        self.note(root);
-        if self.lacks_notes() {
+        let noted = self.note(&own.controller);
+        if !self.note(root) || !noted {
             return Err(No::Later(format!("{root}: noted in the journal first")));
         }
         Ok(None)
     }
 
-    /// Where another node drains next, the next process must know what this one has evicted.
+    /// The next process must know what this one has evicted: the slot is kept until controllers have seen it.
     fn is_noted(&mut self, own: &Own) -> Result<(), No> {
-        if !self.shared {
-            return Ok(());
-        }
-        self.note(&own.controller);
-        if self.lacks_notes() {
+        if !self.note(&own.controller) {
             return Err(No::Later(format!(
                 "{}: noted in the journal first",
                 own.controller
@@ -164,24 +159,35 @@ impl Guard {
         }
     }
 
-    fn note(&mut self, of: &ControllerRef) {
+    /// Whether the journal has on disk what is known of a controller; if not, it is to be written.
+    fn note(&mut self, of: &ControllerRef) -> bool {
         if let Some(object) = self.objects.get(of)
             && let Some(Seen::Is(view)) = &object.seen
         {
-            let wave = object.past.wave(of, &view.written);
-            self.to_note.insert(of.uid.clone(), wave);
+            let wave = object.past.wave(of, view);
+            if self.on_disk.get(&of.uid) != Some(&wave) {
+                self.to_note.insert(of.uid.clone(), wave);
+                return false;
+            }
         }
+        true
     }
 
     /// Looks at all pods that are to go as one drain would, without evicting any: which may never go, each with the reason.
     /// Controllers that are needed for that and were not read are due afterwards.
     pub fn survey(&mut self, going: &[PodRef]) -> Vec<String> {
-        let mut left = self.left(going.iter());
         let mut never = Vec::new();
-        for pod in going {
-            if let Verdict::Never(why) = self.judge(pod, true, &mut left) {
-                never.push(why);
+        // Nothing is evicted, so what would have to be noted first counts as noted.
+        for _ in 0..2 {
+            never.clear();
+            let mut left = self.left(going.iter());
+            for pod in going {
+                if let Verdict::Never(why) = self.judge(pod, true, &mut left) {
+                    never.push(why);
+                }
             }
+            let noted = self.to_note.clone();
+            self.on_disk.extend(noted);
         }
         never
     }

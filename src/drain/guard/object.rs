@@ -1,15 +1,17 @@
 //! One controller, as the guard knows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::past::{Past, Wave};
-use crate::drain::{ControllerRef, ControllerView};
+use crate::drain::{ControllerRef, ControllerView, Kind};
 
 /// A controller and what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Object {
     pub(super) seen: Option<Seen>,
     pub(super) past: Past,
+    /// Pods that its Ready count may have in it although they are ending, or are more than are wanted.
+    going: u32,
     /// ReplicaSets that count for a Deployment.
     pub(super) parts: usize,
     /// It must be read, or read again.
@@ -23,12 +25,17 @@ pub(super) struct Object {
     evicted: Option<Evicted>,
 }
 
-/// What was known when a first Ready pod was evicted, and how many were since.
+/// What was known when a first Ready pod was evicted, and which were since.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Evicted {
     ready: u32,
     written: String,
-    pods: u32,
+    /// UIDs of those whose eviction was sent.
+    pods: BTreeSet<String>,
+    /// One of them was evicted for certain.
+    took: bool,
+    /// An earlier process may have evicted some of so many.
+    before: u32,
     /// It was read since, or since the drain is over.
     read: bool,
     /// The last status was the same as the one before it, both read since.
@@ -82,6 +89,18 @@ impl Object {
             let wrote = last.written != view.written;
             evicted.writes = evicted.writes.saturating_add(wrote.into());
         }
+        let ending = if of.kind.counts_ending() {
+            view.terminating
+        } else {
+            0
+        };
+        // A Deployment has more than it wants throughout a rollout, and takes them away one by one.
+        let surplus = if of.kind == Kind::Deployment {
+            0
+        } else {
+            view.replicas.saturating_sub(view.wanted)
+        };
+        self.going = ending.saturating_add(surplus);
         let whole = of.kind.has_bare_status() && view.is_whole();
         self.past.read(view.ready, whole, &view.written);
         self.seen = Some(Seen::Is(view));
@@ -93,7 +112,9 @@ impl Object {
             evicted: Some(Evicted {
                 ready: 0,
                 written: wave.written.clone(),
-                pods: 1,
+                pods: BTreeSet::new(),
+                took: false,
+                before: wave.ready,
                 read: false,
                 still: false,
                 writes: 0,
@@ -103,19 +124,36 @@ impl Object {
     }
 
     /// A Ready pod of it is being evicted.
-    pub(super) fn evicts(&mut self) {
+    pub(super) fn evicts(&mut self, uid: &str) {
         if let Some(Seen::Is(view)) = &self.seen {
             let evicted = self.evicted.get_or_insert_with(|| Evicted {
                 ready: view.ready,
                 written: view.written.clone(),
-                pods: 0,
+                pods: BTreeSet::new(),
+                took: false,
+                before: 0,
                 read: false,
                 still: false,
                 writes: 0,
             });
-            evicted.pods = evicted.pods.saturating_add(1);
+            evicted.pods.insert(uid.to_owned());
             evicted.anew();
         }
+    }
+
+    /// This pod went.
+    pub(super) fn took(&mut self, uid: &str) {
+        if let Some(evicted) = &mut self.evicted {
+            evicted.took |= evicted.pods.contains(uid);
+        }
+    }
+
+    /// Whether a Ready pod of it was evicted, with these of its pods still here, so many of them Ready.
+    pub(super) fn has_taken(&self, ready: u32, stays: &BTreeSet<&str>) -> bool {
+        self.evicted.as_ref().is_some_and(|evicted| {
+            let mut pods = evicted.pods.iter();
+            evicted.took || evicted.before > ready || pods.any(|uid| !stays.contains(uid.as_str()))
+        })
     }
 
     /// The drain is over: the last of what was evicted is gone only now.
@@ -137,7 +175,9 @@ impl Object {
             Some(Seen::Is(view)) => view,
         };
         let written = view.written != evicted.written || view.written.is_empty();
-        let fallen = view.ready.saturating_add(evicted.pods) <= evicted.ready;
+        // Of those of an earlier process nobody knows how many there were.
+        let pods = u32::try_from(evicted.pods.len()).unwrap_or(u32::MAX);
+        let fallen = evicted.before == 0 && view.ready.saturating_add(pods) <= evicted.ready;
         let lives = view.wanted > 0 && !view.deleting;
         lives && !(fallen || written && evicted.still || evicted.writes >= AWAKE)
     }
@@ -155,7 +195,10 @@ impl Object {
     /// How many pods are certainly Ready elsewhere.
     pub(super) fn elsewhere(&self) -> u32 {
         match &self.seen {
-            Some(Seen::Is(view)) if !view.behind => self.past.elsewhere(view.ready),
+            Some(Seen::Is(view)) if !view.behind => {
+                let elsewhere = self.past.elsewhere(view.ready);
+                elsewhere.saturating_sub(self.going)
+            }
             Some(Seen::Is(_) | Seen::Gone) | None => 0,
         }
     }

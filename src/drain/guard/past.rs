@@ -15,7 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::drain::ControllerRef;
+use crate::drain::{ControllerRef, ControllerView};
 
 /// What must survive a crash once some pods of a controller are evicted and others are not, here or on the node that drains next:
 /// evicted pods that are gone cannot be counted any more, and its status may still count them.
@@ -30,6 +30,12 @@ pub struct Wave {
     pub full: String,
     /// [`super::ControllerView::written`] of the last read.
     pub written: String,
+    /// [`super::ControllerView::ready`] of the last read. A journal of an older version does not say.
+    #[serde(default)]
+    pub counted: u32,
+    /// Some of its pods were evicted, and not only asked for: known once a turn is being undone.
+    #[serde(default)]
+    pub took: bool,
 }
 
 /// The numbers of own Ready pods that a status may stand for.
@@ -146,12 +152,14 @@ impl Past {
     }
 
     /// What a later process must know of it.
-    pub(super) fn wave(&self, of: &ControllerRef, written: &str) -> Wave {
+    pub(super) fn wave(&self, of: &ControllerRef, view: &ControllerView) -> Wave {
         Wave {
             of: of.clone(),
             ready: self.most(),
             full: self.full.clone().unwrap_or_default(),
-            written: written.to_owned(),
+            written: view.written.clone(),
+            counted: view.ready,
+            took: false,
         }
     }
 

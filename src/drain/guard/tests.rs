@@ -280,6 +280,26 @@ fn a_single_replica_is_a_matter_of_policy() {
 }
 
 #[test]
+fn a_drain_that_fails_of_one_pod_counts_no_other_as_on_its_way() {
+    // A rollout: one is wanted, and its successor is Ready as well.
+    let two = [pod("1", "a"), pod("2", "a")];
+    let surge = |uid: &str| Ok(Some(view(uid, 1, 2)));
+    let mut case = Case::new(SingleReplica::Block);
+    case.pods(&two, surge);
+    assert!(matches!(case.progress, Progress::Failed(_)));
+    assert_eq!((case.sent.len(), case.drain.in_flight()), (0, 0));
+
+    // That is known before the slot is taken.
+    let going = two.each_ref().map(|pod| pod.pod.clone());
+    let mut guard = Guard::new(SingleReplica::Block, BTreeMap::new(), false);
+    guard.pods(&two, &going.iter().cloned().collect());
+    while guard.next_read().is_some() {
+        guard.read(surge("a"));
+    }
+    assert_eq!(guard.survey(&going).len(), 1);
+}
+
+#[test]
 fn a_deployment_counts_the_pods_of_all_its_replica_sets() {
     // In the middle of a rollout: one pod of each ReplicaSet, both here.
     let answer = |uid: &str| {

@@ -114,6 +114,41 @@ async fn each_field_is_read_from_its_place() {
     assert!(view.behind && view.deleting);
 }
 
+/// The numbers are as `stateful_set_control.go` counts them.
+#[tokio::test]
+async fn pods_of_a_stateful_set_that_are_ending_are_those_that_are_of_no_revision() {
+    let mut object = whole();
+    object["kind"] = json!("StatefulSet");
+    object["status"] = json!({"replicas": 3, "readyReplicas": 3, "updatedReplicas": 1, "currentReplicas": 1,
+        "currentRevision": "a", "updateRevision": "b"});
+    type Change = fn(&mut Value);
+    let changes: [(Change, u32); 6] = [
+        (|_| (), 1),
+        (|it| it["status"]["updatedReplicas"] = json!(2), 0),
+        // At rest each pod counts in both numbers.
+        (|it| it["status"]["updateRevision"] = json!("a"), 2),
+        (
+            |it| {
+                it["status"]["updateRevision"] = json!("a");
+                it["status"]["updatedReplicas"] = json!(3);
+                it["status"]["currentReplicas"] = json!(3);
+            },
+            0,
+        ),
+        (|it| it["status"]["updateRevision"] = Value::Null, 0),
+        (
+            |it| it["spec"]["updateStrategy"] = json!({"type": "OnDelete"}),
+            0,
+        ),
+    ];
+    for (change, ending) in changes {
+        let mut object = object.clone();
+        change(&mut object);
+        let view = read(Kind::StatefulSet, Reply::Json(200, object.clone())).await;
+        assert_eq!(view.unwrap().unwrap().terminating, ending, "{object}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_absent_has_the_meaning_that_the_api_gives_it() {
     let bare = json!({"kind": "StatefulSet", "metadata": {"uid": "u", "managedFields": null}, "spec": {}, "status": {}});

@@ -226,7 +226,10 @@ impl Cluster for World {
     }
 
     async fn read_controller(&self, of: &ControllerRef) -> Result<Option<ControllerView>, Failure> {
-        Ok(Some(plenty(of)))
+        Ok(Some(ControllerView {
+            written: self.evicted.borrow().len().to_string(),
+            ..plenty(of)
+        }))
     }
 
     /// Never comes to an end: nothing may wait for it.

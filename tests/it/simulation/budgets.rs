@@ -1,10 +1,10 @@
 //! A budget that blocks is watched: its opening is used at once, and nothing depends on the watch.
 
-use rollboot::drain::{BudgetRef, BudgetView};
+use rollboot::drain::{BudgetRef, BudgetView, ControllerView};
 use rollboot::failure::{Failure, FailureKind};
 use rollboot::machine::{Event, Label, Machine};
 
-use super::world::{World, pod};
+use super::world::{World, plenty_of, pod};
 
 const HOUR: f64 = 3600.0;
 const REFUSED: &str = "Cannot evict pod as it would violate the pod's disruption budget. The disruption budget web needs 2 healthy pods and has 2 currently";
@@ -30,12 +30,23 @@ fn blocked(pods: &[&str]) -> (World, Machine) {
     (world, machine)
 }
 
+/// The watch shows a budget, and whatever the machine asks for before it evicts is answered.
+fn shows(world: &mut World, machine: Machine, view: Option<BudgetView>) -> Machine {
+    let mut machine = world.feed(machine, Event::BudgetSeen(web(), view));
+    let replied = |_: &Machine, world: &World| {
+        let is_reply = |event: &Event| matches!(event, Event::Reply(_));
+        !world.queue.iter().any(is_reply)
+    };
+    assert!(world.until(&mut machine, 1.0, replied));
+    machine
+}
+
 fn sees(world: &mut World, machine: Machine, allowed: u32) -> Machine {
     let view = BudgetView {
         allowed,
         behind: false,
     };
-    world.feed(machine, Event::BudgetSeen(web(), Some(view)))
+    shows(world, machine, Some(view))
 }
 
 #[test]
@@ -61,6 +72,22 @@ fn an_opening_is_used_at_once_by_as_many_as_it_allows() {
 }
 
 #[test]
+fn a_controller_is_read_again_before_what_a_budget_held_up_goes() {
+    let (mut world, machine) = blocked(&["a"]);
+    // Meanwhile all others of it have failed; the budget looks at other pods.
+    let last = ControllerView {
+        ready: 1,
+        written: "now".into(),
+        ..plenty_of("app")
+    };
+    world.controllers.insert("app".into(), last);
+    world.blocked = false;
+    let machine = sees(&mut world, machine, 1);
+    assert_eq!(world.evicted.len(), 0, "{}", machine.reason());
+    assert!(machine.reason().contains("last ready pod"));
+}
+
+#[test]
 fn evictions_in_flight_take_up_room() {
     let (mut world, machine) = blocked(&["a", "b"]);
     world.blocked = false;
@@ -75,7 +102,7 @@ fn evictions_in_flight_take_up_room() {
 fn a_budget_that_is_gone_forbids_nothing() {
     let (mut world, machine) = blocked(&["a", "b"]);
     world.blocked = false;
-    let machine = world.feed(machine, Event::BudgetSeen(web(), None));
+    let machine = shows(&mut world, machine, None);
     assert_eq!(world.evicted, ["a", "b"]);
     drop(machine);
 }
@@ -87,7 +114,7 @@ fn a_status_that_is_behind_is_not_believed() {
         allowed: 1,
         behind: true,
     };
-    let machine = world.feed(machine, Event::BudgetSeen(web(), Some(view)));
+    let machine = shows(&mut world, machine, Some(view));
     assert_eq!(world.refused, 1);
     drop(machine);
 }

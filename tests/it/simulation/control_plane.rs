@@ -71,6 +71,24 @@ fn static_pods_that_are_not_listed_yet_are_waited_for() {
 }
 
 #[test]
+fn a_static_pod_that_was_removed_for_good_is_named_with_the_way_out() {
+    let (mut world, mut machine) = rebooted(vec![fixed("kube-apiserver-n1", BOOTED)]);
+    assert!(!world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+    let reason = machine.reason();
+    let told = "static pods default/etcd-n1 (is the kubelet at work? if one was removed for good: rollboot unlock n1 --force";
+    assert!(reason.contains(told), "{reason}");
+    world.unlock();
+    let mut machine = world.start();
+    let over = |machine: &Machine, _: &World| machine.journal().turn.is_none();
+    assert!(
+        world.until(&mut machine, 60.0, over),
+        "{}",
+        machine.reason()
+    );
+    assert!(!world.node.unschedulable && !world.holds_slot());
+}
+
+#[test]
 fn a_control_plane_that_is_back_gives_the_turn_on() {
     let back = vec![fixed("etcd-n1", BOOTED), fixed("kube-apiserver-n1", BOOTED)];
     let (mut world, mut machine) = rebooted(back);

@@ -77,9 +77,15 @@ fn the_last_ready_pod_waits_for_a_replacement() {
 #[test]
 fn a_status_that_never_catches_up_fails_the_drain_and_never_evicts() {
     let (mut world, mut machine) = all_here();
-    for _ in 0..20 {
+    for turn in 0..20 {
         world.until_label(&mut machine, Label::Failed);
-        assert!(world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+        if turn == 0 {
+            // The next node would believe it.
+            assert!(!world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+            world.unlock();
+        }
+        let over = |machine: &Machine, _: &World| machine.journal().turn.is_none();
+        assert!(world.until(&mut machine, HOUR, over));
         let failed = machine.journal().failed.clone().unwrap();
         assert!(
             failed.why.contains("ReplicaSet default/app"),
@@ -89,7 +95,11 @@ fn a_status_that_never_catches_up_fails_the_drain_and_never_evicts() {
         assert!(!world.node.unschedulable);
         // The next turn, and the one after a restart, know that two of the three were evicted by this node.
         machine = world.start();
-        assert!(world.until(&mut machine, 24.0 * HOUR, |_, world| world.holds_slot()));
+        assert!(
+            world.until(&mut machine, 24.0 * HOUR, |_, world| world.holds_slot()),
+            "{turn}: {}",
+            machine.reason()
+        );
         assert_eq!(world.evicted.len(), 2);
     }
 }
@@ -104,8 +114,10 @@ fn a_restart_while_a_replacement_is_waited_for_changes_nothing() {
     world.status(app(3, 3, "2"));
     assert!(world.until(&mut machine, 60.0, |_, world| world.asked() > 0));
     assert_eq!(world.evicted.len(), 3);
+    world.status(app(3, 2, "3"));
     let mut machine = world.boot();
-    assert!(world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+    let over = |machine: &Machine, _: &World| machine.journal().turn.is_none();
+    assert!(world.until(&mut machine, HOUR, over));
     assert_eq!(machine.journal().waves, None);
 }
 
@@ -142,7 +154,7 @@ fn node_and_lock_are_looked_at_while_a_replacement_is_waited_for() {
     lock.annotations
         .insert(rollboot::lock::PAUSE.into(), "why".into());
     lock.version = "77".into();
-    assert!(world.until(&mut machine, 60.0, |_, world| !world.holds_slot()));
+    assert!(world.until(&mut machine, 60.0, |_, world| !world.node.unschedulable));
 }
 
 #[test]
@@ -190,6 +202,30 @@ fn a_single_replica_blocks_before_the_lock() {
     assert!(world.reads() <= 120, "{} reads in an hour", world.reads());
     world.status(app(2, 2, "2"));
     assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+}
+
+#[test]
+fn a_controller_that_wants_one_only_since_the_slot_was_taken_ends_the_turn() {
+    let mut world = World::asking();
+    std::sync::Arc::make_mut(&mut world.config)
+        .drain
+        .single_replica = SingleReplica::Block;
+    world.pods = ["a", "b"].map(pod).to_vec();
+    world.status(app(2, 2, "1"));
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.holds_slot()));
+    world.status(ControllerView {
+        ready: 2,
+        ..app(1, 1, "1")
+    });
+    assert!(world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+    assert!(world.evicted.is_empty() && !world.node.unschedulable);
+    let failed = machine.journal().failed.clone().unwrap();
+    assert!(
+        failed.why.contains("wants a single replica"),
+        "{}",
+        failed.why
+    );
 }
 
 #[test]

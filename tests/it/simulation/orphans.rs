@@ -89,6 +89,17 @@ fn without_it_they_go_where_the_policy_says_so_also_after_a_look_back() {
 }
 
 #[test]
+fn a_restart_does_not_forget_that_their_daemon_set_is_gone() {
+    let (mut world, mut machine) = site(Unmanaged::Evict, true);
+    world.blocked = true;
+    assert!(world.until(&mut machine, HOUR, |_, world| world.refused > 0));
+    let mut machine = world.start();
+    world.blocked = false;
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    assert_eq!(world.evicted.len(), 3, "{:?}", world.evicted);
+}
+
+#[test]
 fn a_replacement_that_tolerates_the_cordon_stays_and_is_named() {
     let mut world = World::asking();
     let mut operator = pod("operator");

@@ -56,6 +56,8 @@ pub(crate) struct World {
     /// Watches of budgets that run, and all that were begun.
     pub(crate) watched: BTreeSet<BudgetRef>,
     pub(crate) watches: usize,
+    /// Names of pods whose eviction a budget of their own does not allow.
+    pub(crate) kept: BTreeSet<String>,
     /// What the next questions about evictions are answered, instead of the truth.
     pub(crate) answers: Vec<EvictAnswer>,
     /// Evictions that a budget refused.
@@ -178,6 +180,7 @@ impl World {
             refusal: "a budget",
             watched: BTreeSet::new(),
             watches: 0,
+            kept: BTreeSet::new(),
             answers: Vec::new(),
             refused: 0,
             node_refuses: false,
@@ -246,6 +249,13 @@ impl World {
             .is_some_and(|lock| !lock.own_keys("n1").is_empty())
     }
 
+    /// An operator frees all slots.
+    pub(crate) fn unlock(&mut self) {
+        let lock = self.lock.as_mut().unwrap();
+        lock.annotations.clear();
+        lock.version = next(&lock.version);
+    }
+
     pub(crate) fn asked(&self) -> usize {
         self.ops.iter().filter(|op| **op == Op::Reboot).count()
     }
@@ -293,7 +303,7 @@ impl World {
                 assert!(self.watched.insert(budget), "one watch of each at a time");
             }
             Action::UnwatchBudgets => self.watched.clear(),
-            Action::Evict(pod) if self.blocked => {
+            Action::Evict(pod) if self.blocked || self.kept.contains(&pod.name) => {
                 self.refused += 1;
                 let answer = EvictAnswer::Budget(self.refusal.into());
                 self.queue.push_back(Event::Evicted(pod, answer));

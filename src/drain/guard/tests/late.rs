@@ -171,6 +171,40 @@ fn what_is_tried_again_is_looked_at_again() {
 }
 
 #[test]
+fn a_budget_that_opens_says_nothing_about_the_controller() {
+    // It may look at the pods of others as well.
+    let one = pod("1", "a");
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(std::slice::from_ref(&one), status(2, 2));
+    for _ in 0..3 {
+        case.on(answer(&one, EvictAnswer::Budget("b".into())));
+        case.on(DrainEvent::Tick);
+        case.settle(status(2, 2));
+    }
+    assert_eq!(case.sent, ["1"; 4]);
+    case.on(answer(&one, EvictAnswer::Budget("b".into())));
+    case.on(DrainEvent::Tick);
+    case.settle(status(2, 1));
+    assert_eq!(case.sent, ["1"; 4], "the other one is gone");
+    case.again(status(2, 2));
+    assert_eq!(case.sent, ["1"; 5]);
+}
+
+#[test]
+fn a_pod_that_comes_later_is_not_judged_by_an_earlier_look() {
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a"), pod("3", "b")], status(3, 3));
+    assert_eq!(case.sent, ["1", "3"]);
+    // Hours later, and somebody had lifted the cordon for a while.
+    let late = [pod("2", "a"), ending("3", "b")];
+    case.on(DrainEvent::Pods(late.to_vec()));
+    case.settle(status(3, 1));
+    assert_eq!(case.sent, ["1", "3"], "the others may be gone by now");
+    case.again(status(3, 3));
+    assert_eq!(case.sent, ["1", "3", "2"]);
+}
+
+#[test]
 fn pods_of_a_later_order_are_looked_at_when_it_has_come() {
     // A ReplicaSet of the namespace is read before, for it may be of the same Deployment, and then once more.
     for (of, read) in [("B", &["B", "a"][..]), ("b", &["a", "b", "b"])] {
@@ -240,6 +274,50 @@ fn a_status_at_rest_while_a_pod_still_ends_is_not_one_that_has_seen_it_end() {
     assert!(!case.drain.guard().unseen().is_empty());
     case.again(status(3, 1));
     assert!(case.drain.guard().unseen().is_empty());
+}
+
+#[test]
+fn a_pod_elsewhere_that_is_ending_is_not_one_to_rely_on() {
+    // A rolling update of a StatefulSet, whose Ready count has it in it until it stops.
+    let update = |ending| {
+        move |uid: &str| {
+            let terminating = ending;
+            Ok(Some(ControllerView {
+                terminating,
+                ..view(uid, 2, 2)
+            }))
+        }
+    };
+    for (of, sent) in [("A", 0), ("a", 1)] {
+        let mut case = Case::new(SingleReplica::Evict);
+        case.pods(&[pod("1", of)], update(1));
+        assert_eq!(case.sent.len(), sent, "other kinds do not count it");
+        case.again(update(0));
+        assert_eq!(case.sent, ["1"]);
+    }
+}
+
+#[test]
+fn a_scale_down_that_has_just_begun_leaves_fewer_elsewhere_than_the_status_says() {
+    // The status is of the pods before it, and has acted on the new number all the same.
+    let scaled = |replicas| {
+        move |uid: &str| {
+            Ok(Some(ControllerView {
+                replicas,
+                ..view(uid, 2, replicas)
+            }))
+        }
+    };
+    for of in ["a", "A"] {
+        let mut case = Case::new(SingleReplica::Evict);
+        case.pods(&[pod("1", of), pod("2", of)], scaled(4));
+        assert_eq!(case.sent, ["1"], "those elsewhere may be the ones that go");
+        case.pods(&[pod("2", of)], scaled(2));
+        assert_eq!(case.sent, ["1"]);
+        case.again(scaled(3));
+        case.again(scaled(2));
+        assert_eq!(case.sent, ["1"], "{of}");
+    }
 }
 
 #[test]

@@ -1,0 +1,245 @@
+//! Controllers that may not have seen yet what a turn evicted: the next node would still count those pods as Ready.
+//!
+//! A controller that is awake writes its status after every eviction of a Ready pod, for it counts one pod less. It has seen
+//! all of them once it has written and come to rest. After a boot it has had minutes for that, and having written is enough.
+
+use std::collections::BTreeMap;
+
+use super::{ControllerRef, ControllerView, Kind, Wave};
+use crate::failure::{Failure, FailureKind};
+
+/// Refusals in a row after which a kind counts as not to be read: a server that starts answers 403 for a moment.
+const REFUSALS: u8 = 4;
+/// A status that was seen to be written so often is of a controller that is awake, if it never rests.
+const AWAKE: u8 = 3;
+
+/// The controllers that are waited for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Unseen {
+    left: BTreeMap<ControllerRef, Late>,
+    booted: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Late {
+    /// What its status was at the last look before the last eviction.
+    wave: Wave,
+    /// What it was at the last look since.
+    last: Option<(u32, String)>,
+    writes: u8,
+    refusals: u8,
+    due: bool,
+}
+
+impl Unseen {
+    /// These, of which pods were evicted; `booted`: in an earlier boot.
+    pub fn new(waves: impl IntoIterator<Item = Wave>, booted: bool) -> Self {
+        // A Deployment sees pods through its ReplicaSets, and may miss a short fall.
+        let waves = waves.into_iter();
+        let waves = waves.filter(|wave| wave.of.kind != Kind::Deployment);
+        let late = |wave: Wave| {
+            let of = wave.of.clone();
+            let late = Late {
+                wave,
+                last: None,
+                writes: 0,
+                refusals: 0,
+                due: true,
+            };
+            (of, late)
+        };
+        Self {
+            left: waves.map(late).collect(),
+            booted,
+        }
+    }
+
+    /// Whether all have seen it.
+    pub fn is_empty(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    /// The controller to read next, if one is due.
+    pub fn next_read(&self) -> Option<ControllerRef> {
+        let mut left = self.left.iter();
+        left.find(|(_, late)| late.due).map(|(of, _)| of.clone())
+    }
+
+    /// Takes the answer to [`Self::next_read`].
+    pub fn read(&mut self, result: Result<Option<ControllerView>, Failure>) {
+        let Some(of) = self.next_read() else {
+            return;
+        };
+        let Some(late) = self.left.get_mut(&of) else {
+            return;
+        };
+        late.due = false;
+        let seen = match result {
+            Ok(view) => view
+                .filter(|view| view.uid == of.uid)
+                .is_none_or(|view| late.has_seen(&view, self.booted)),
+            Err(failure) => {
+                let refused = failure.kind == FailureKind::Forbidden;
+                late.refusals = if refused {
+                    late.refusals.saturating_add(1)
+                } else {
+                    0
+                };
+                late.refusals >= REFUSALS
+            }
+        };
+        if seen {
+            self.left.remove(&of);
+        }
+    }
+
+    /// All that are left are due again.
+    pub fn look_again(&mut self) {
+        self.left.values_mut().for_each(|late| late.due = true);
+    }
+
+    /// What is waited for, in words; empty if nothing is.
+    pub fn describe(&self) -> String {
+        let names: Vec<_> = self.left.keys().map(ControllerRef::to_string).collect();
+        if names.is_empty() {
+            return String::new();
+        }
+        format!(
+            "{}: the controller has not seen yet what was evicted (is kube-controller-manager at work?)",
+            names.join(", ")
+        )
+    }
+}
+
+impl Late {
+    fn has_seen(&mut self, view: &ControllerView, booted: bool) -> bool {
+        self.refusals = 0;
+        let now = (view.ready, view.written.clone());
+        let before = self.last.replace(now.clone());
+        let still = before.as_ref() == Some(&now);
+        if before.is_some_and(|before| before != now) {
+            self.writes = self.writes.saturating_add(1);
+        }
+        let written = view.written.is_empty()
+            || view.written != self.wave.written
+            || view.ready < self.wave.counted;
+        let lives = view.wanted > 0 && !view.deleting;
+        !lives || written && (booted || still || self.writes >= AWAKE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waves(names: &[&str]) -> Vec<Wave> {
+        let wave = |name: &&str| Wave {
+            of: ControllerRef {
+                namespace: "ns".into(),
+                kind: Kind::ReplicaSet,
+                name: (*name).into(),
+                uid: (*name).into(),
+            },
+            ready: 1,
+            full: String::new(),
+            written: "1".into(),
+            counted: 2,
+            took: true,
+        };
+        names.iter().map(wave).collect()
+    }
+
+    fn view(ready: u32, written: &str) -> ControllerView {
+        ControllerView {
+            uid: "a".into(),
+            wanted: 2,
+            replicas: 2,
+            ready,
+            available: ready,
+            terminating: 0,
+            behind: false,
+            deleting: false,
+            owner: None,
+            written: written.into(),
+        }
+    }
+
+    /// Whether it has seen, after each of these looks.
+    fn looks<const N: usize>(booted: bool, views: [ControllerView; N]) -> [bool; N] {
+        let mut unseen = Unseen::new(waves(&["a"]), booted);
+        views.map(|view| {
+            unseen.look_again();
+            unseen.read(Ok(Some(view)));
+            unseen.is_empty()
+        })
+    }
+
+    #[test]
+    fn a_status_that_was_written_and_rests_has_seen_it() {
+        let same = || view(2, "1");
+        assert_eq!(looks(false, [same(), same(), same()]), [false; 3]);
+        assert_eq!(looks(true, [same(), same(), same()]), [false; 3]);
+        // Of two evictions it may have seen one: it is looked at once more, unless a boot lies between.
+        let wrote = || view(2, "2");
+        assert_eq!(looks(false, [wrote(), wrote()]), [false, true]);
+        assert_eq!(looks(true, [wrote()]), [true]);
+        let fell = || view(1, "1");
+        assert_eq!(looks(true, [fell()]), [true], "within the same second");
+        let flaps = ["2", "3", "4", "5"].map(|written| view(2, written));
+        assert_eq!(looks(false, flaps), [false, false, false, true]);
+        let silent = || view(2, "");
+        assert_eq!(looks(false, [silent(), silent()]), [false, true]);
+    }
+
+    #[test]
+    fn what_nobody_wants_or_nobody_keeps_is_not_waited_for() {
+        type Change = fn(&mut ControllerView);
+        let changes: [Change; 3] = [
+            |it| it.wanted = 0,
+            |it| it.deleting = true,
+            |it| it.uid = "another".into(),
+        ];
+        for change in changes {
+            let mut same = view(2, "1");
+            change(&mut same);
+            assert_eq!(looks(false, [same]), [true]);
+        }
+        let mut unseen = Unseen::new(waves(&["a"]), false);
+        unseen.read(Ok(None));
+        assert!(unseen.is_empty());
+        let mut deployment = waves(&["a"]);
+        deployment[0].of.kind = Kind::Deployment;
+        assert!(Unseen::new(deployment, true).is_empty());
+    }
+
+    #[test]
+    fn each_is_read_once_a_look_and_failures_say_nothing() {
+        let mut unseen = Unseen::new(waves(&["a", "b"]), true);
+        let failure = |kind| Err(Failure::new(kind, "no"));
+        for look in 0..10 {
+            assert_eq!(unseen.next_read().unwrap().name, "a");
+            unseen.read(failure(if look % 3 == 2 {
+                FailureKind::Unavailable
+            } else {
+                FailureKind::Forbidden
+            }));
+            assert_eq!(unseen.next_read().unwrap().name, "b");
+            unseen.read(failure(FailureKind::Unavailable));
+            assert_eq!(unseen.next_read(), None);
+            unseen.look_again();
+        }
+        assert!(
+            unseen
+                .describe()
+                .starts_with("ReplicaSet ns/a, ReplicaSet ns/b: ")
+        );
+        // What may not be read any more is not waited for.
+        for _ in 0..REFUSALS {
+            unseen.read(failure(FailureKind::Forbidden));
+            unseen.read(failure(FailureKind::Unavailable));
+            unseen.look_again();
+        }
+        assert!(unseen.describe().starts_with("ReplicaSet ns/b: "));
+        assert_eq!(Unseen::default().describe(), "");
+    }
+}

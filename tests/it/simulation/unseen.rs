@@ -1,0 +1,169 @@
+//! A controller that does not see what a turn evicted: the next node would count those pods, so it gets no slot until then.
+
+use rollboot::drain::ControllerView;
+use rollboot::lock::PAUSE;
+use rollboot::machine::{Event, Label, Machine};
+
+use super::world::{World, plenty_of, pod};
+
+const HOUR: f64 = 3600.0;
+
+/// Two are wanted, and one of them is here.
+fn app(ready: u32, written: &str) -> ControllerView {
+    ControllerView {
+        wanted: 2,
+        replicas: 2,
+        ready,
+        available: ready,
+        written: written.into(),
+        ..plenty_of("app")
+    }
+}
+
+impl World {
+    fn controller_writes(&mut self, ready: u32, written: &str) {
+        let view = app(ready, written);
+        self.controllers.insert(view.uid.clone(), view);
+    }
+}
+
+/// One pod is evicted, and the other is elsewhere. `stays`: by a budget one of another controller cannot go.
+fn evicted(stays: bool) -> (World, Machine) {
+    let mut world = World::asking();
+    world.pods = vec![pod("a")];
+    world.controller_writes(2, "1");
+    if stays {
+        let mut other = pod("b");
+        other.controller.as_mut().unwrap().uid = "other".into();
+        world.kept.insert("b".into());
+        world.pods.push(other);
+    }
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.evicted == ["a"]));
+    (world, machine)
+}
+
+#[test]
+fn a_node_that_is_back_keeps_its_slot_until_controllers_have_seen_what_it_evicted() {
+    let (mut world, mut machine) = evicted(false);
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    // The controller manager is dead: its status still says two, and the next node would take the other one.
+    let mut machine = world.boot();
+    assert!(!world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+    assert_eq!(machine.label(), Label::Recovering);
+    let reason = machine.reason();
+    let wanted = "ReplicaSet default/app: the controller has not seen yet what was evicted";
+    assert!(reason.contains(wanted), "{reason}");
+    assert!(!world.node.unschedulable, "pods may come back");
+    let told = world.reports.iter().filter(|it| it.contains(wanted));
+    assert_eq!(told.count(), 1, "{:#?}", world.reports);
+    // So it is after a restart.
+    let mut machine = world.start();
+    assert!(!world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+    world.controller_writes(1, "2");
+    assert!(world.until(&mut machine, 60.0, |_, world| !world.holds_slot()));
+    let over = |machine: &Machine, _: &World| machine.journal().turn.is_none();
+    assert!(world.until(&mut machine, 60.0, over));
+    assert_eq!(machine.journal().waves, None);
+}
+
+#[test]
+fn a_controller_that_is_awake_costs_a_node_that_is_back_one_read() {
+    let (mut world, mut machine) = evicted(false);
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    world.controller_writes(2, "2");
+    world.ops.clear();
+    let mut machine = world.boot();
+    let began = world.time;
+    assert!(world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+    assert!(world.time - began < 1.0, "{} s", world.time - began);
+    let of = |op: &&rollboot::machine::Op| matches!(op, rollboot::machine::Op::ReadController(_));
+    assert_eq!(world.ops.iter().filter(of).count(), 1);
+}
+
+#[test]
+fn a_turn_that_is_undone_keeps_its_slot_until_controllers_have_seen_what_it_evicted() {
+    for how in ["time", "pause", "hold", "window", "unlock"] {
+        let (mut world, mut machine) = evicted(true);
+        match how {
+            "pause" => {
+                let lock = world.lock.as_mut().unwrap();
+                lock.annotations.insert(PAUSE.into(), "why".into());
+                lock.version = "77".into();
+            }
+            "hold" => world.node.hold = Some("why".into()),
+            "window" => world.present.clear(),
+            _ => {}
+        }
+        if how == "window" {
+            machine = world.feed(machine, Event::Sentinels(world.present.clone()));
+        }
+        let lifted = |_: &Machine, world: &World| !world.node.unschedulable;
+        assert!(world.until(&mut machine, HOUR, lifted), "{how}");
+        let free = |_: &Machine, world: &World| !world.holds_slot();
+        assert!(!world.until(&mut machine, HOUR, free), "{how}");
+        let reason = machine.reason();
+        assert!(reason.contains("has not seen yet"), "{how}: {reason}");
+        if how == "unlock" {
+            // An operator knows better.
+            world.unlock();
+            let over = |machine: &Machine, _: &World| machine.journal().turn.is_none();
+            assert!(world.until(&mut machine, 60.0, over));
+            continue;
+        }
+        world.controller_writes(1, "2");
+        assert!(world.until(&mut machine, 60.0, free), "{how}");
+    }
+}
+
+#[test]
+fn a_reboot_that_does_not_happen_gives_no_slot_to_the_next_node_either() {
+    let (mut world, mut machine) = evicted(false);
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    assert!(world.until(&mut machine, HOUR, |_, world| !world.node.unschedulable));
+    let free = |_: &Machine, world: &World| !world.holds_slot();
+    assert!(!world.until(&mut machine, HOUR, free));
+    let mut machine = world.start();
+    assert!(!world.until(&mut machine, HOUR, free));
+    world.controller_writes(1, "2");
+    assert!(world.until(&mut machine, 60.0, free));
+}
+
+#[test]
+fn whoever_asks_for_an_end_does_not_wait_for_long() {
+    for how in ["abort", "stop"] {
+        for late in [false, true] {
+            let (mut world, mut machine) = evicted(true);
+            if late {
+                assert!(world.until(&mut machine, HOUR, |_, world| !world.node.unschedulable));
+            }
+            let event = match how {
+                "abort" => Event::Abort,
+                _ => Event::StopRequested,
+            };
+            machine = world.feed(machine, event);
+            let free = |_: &Machine, world: &World| !world.holds_slot();
+            assert!(
+                world.until(&mut machine, 60.0, free),
+                "{how} {late}: {}",
+                machine.reason()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_pod_that_was_asked_for_and_did_not_go_is_not_waited_for() {
+    let mut world = World::asking();
+    world.pods = vec![pod("a")];
+    world.controller_writes(2, "1");
+    world.blocked = true;
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.refused > 0));
+    // Nor after a restart.
+    let mut machine = world.start();
+    let refused = world.refused;
+    assert!(world.until(&mut machine, HOUR, |_, world| world.refused > refused));
+    world.until_label(&mut machine, Label::Failed);
+    assert!(world.until(&mut machine, 5.0, |_, world| !world.holds_slot()));
+}
