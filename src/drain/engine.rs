@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ending::Endings;
+use super::few::few;
 use super::guard::{Guard, Verdict, Wave};
 use super::plan::CAME_BACK;
 use super::track::{By, Track};
@@ -251,8 +252,7 @@ impl Drain {
     pub fn came_back(&self) -> String {
         let late =
             |(pod, why): &(PodRef, &str)| (*why == CAME_BACK).then(|| format!("{pod} {why}"));
-        let late: Vec<_> = self.kept.iter().filter_map(late).collect();
-        late.join("; ")
+        few(self.kept.iter().filter_map(late))
     }
 
     /// What is still here, for a person: the blocked ones with their reason, the others by name.
@@ -267,8 +267,7 @@ impl Drain {
         }
         let reasons = self.guard.reasons().into_iter();
         let free = self.pods.iter().filter(|(pod, _)| !self.guard.holds(pod));
-        let all: Vec<_> = reasons.chain(free.map(one)).collect();
-        all.join("; ")
+        few(reasons.chain(free.map(one)))
     }
 
     fn seen(&mut self, pods: &[PodView]) -> Option<String> {

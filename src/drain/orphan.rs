@@ -103,6 +103,7 @@ mod tests {
             terminating: 0,
             behind: false,
             deleting: false,
+            orphaning: false,
             owner: None,
             written: String::new(),
         }

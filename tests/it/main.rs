@@ -15,6 +15,7 @@ mod cluster;
 mod daemon;
 mod demo;
 mod layers;
+mod lists;
 mod plan;
 mod properties;
 mod simulation;

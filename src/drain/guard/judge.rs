@@ -84,7 +84,14 @@ impl Guard {
         root: &ControllerRef,
         ready_here: u32,
     ) -> Result<Option<String>, No> {
-        if self.known(&own.controller)?.lets_all_go() {
+        let direct = self.known(&own.controller)?;
+        if direct.leaves_orphans() {
+            return Err(No::Later(format!(
+                "{}: it is being deleted without its pods, and nobody would create them again",
+                own.controller
+            )));
+        }
+        if direct.lets_all_go() {
             return Ok(None);
         }
         self.all_parts_known(own)?;

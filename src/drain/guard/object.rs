@@ -163,10 +163,18 @@ impl Object {
     /// Nothing of it needs to stay: another pod is Ready elsewhere, or nobody wants any, or nobody is there to want.
     pub(super) fn lets_all_go(&self) -> bool {
         match &self.seen {
-            Some(Seen::Is(view)) => view.deleting || view.wanted == 0 || self.elsewhere() > 0,
+            Some(Seen::Is(view)) => {
+                let ends = view.deleting && !view.leaves_orphans();
+                ends || view.wanted == 0 || self.elsewhere() > 0
+            }
             Some(Seen::Gone) => true,
             None => false,
         }
+    }
+
+    /// None of its pods would be created again, and none of them is to end.
+    pub(super) fn leaves_orphans(&self) -> bool {
+        matches!(&self.seen, Some(Seen::Is(view)) if view.leaves_orphans())
     }
 
     pub(super) fn behind(&self) -> bool {
