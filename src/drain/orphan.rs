@@ -29,6 +29,11 @@ impl Orphans {
         self.unread.first().cloned()
     }
 
+    /// DaemonSets that are still to be read.
+    pub fn due(&self) -> usize {
+        self.unread.len()
+    }
+
     /// Takes the answer to [`Self::next_read`].
     ///
     /// # Errors

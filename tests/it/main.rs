@@ -18,4 +18,5 @@ mod layers;
 mod lists;
 mod plan;
 mod properties;
+mod scale;
 mod simulation;

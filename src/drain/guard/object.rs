@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::count::Count;
 use super::past::{Past, Wave};
 use crate::drain::{ControllerRef, ControllerView};
 
@@ -140,6 +141,21 @@ impl Object {
         let fallen = view.ready.saturating_add(evicted.pods) <= evicted.ready;
         let lives = view.wanted > 0 && !view.deleting;
         lives && !(fallen || written && evicted.still || evicted.writes >= AWAKE)
+    }
+
+    /// Takes note of its pods on this node, which are of so many controllers; `missed`: nobody watched them for a while.
+    pub(super) fn counts(&mut self, count: &Count, parts: usize, missed: bool) {
+        let Count { ready, here } = *count;
+        if missed {
+            self.past.missed(ready, here);
+        }
+        if parts > self.parts && self.parts > 0 {
+            // Pods that were here before are only now known to count.
+            self.past.forget_order(ready, here);
+        } else {
+            self.past.note(ready, here);
+        }
+        self.parts = self.parts.max(parts);
     }
 
     /// It was read, and not too long ago.

@@ -276,7 +276,7 @@ fn a_single_replica_is_a_matter_of_policy() {
             wanted,
         ))));
     }
-    let singles = guard.survey(&going);
+    let singles = guard.survey(&going).unwrap();
     assert_eq!(singles.len(), 1, "{singles:?}");
 }
 
