@@ -27,7 +27,7 @@ use super::{Exit, Failed, orphans, runtime, say};
 use crate::cluster::KubeletCluster;
 use crate::config::load::{files, load};
 use crate::config::{Config, DrainMode};
-use crate::drain::{PodView, plan};
+use crate::drain::{ControllerRef, PodView, plan};
 use crate::failure::{Failure, FailureKind};
 use crate::host::{LocalHost, Root, boot};
 use crate::journal::Journal;
@@ -195,7 +195,7 @@ impl Here<'_> {
         findings: &mut Vec<Finding>,
     ) -> Option<Vec<PodView>> {
         let (pods, lock, others, health) = tokio::join!(
-            cluster.list_pods(),
+            self::pods::listed(cluster),
             cluster.read_lock(),
             cluster.schedulable_nodes(),
             self.health(cluster),
@@ -259,12 +259,13 @@ impl Here<'_> {
             return Answers::default();
         }
         let mut pods = pods.clone();
-        if let Err(failure) = orphans::mark(cluster, &mut pods).await {
+        let controller = async |of: &ControllerRef| cluster.read_controller(of).await;
+        if let Err(failure) = orphans::mark(controller, &mut pods).await {
             findings.push(warn("own pods", failure, ""));
         }
         let plan = plan(&pods, drain, None);
         findings.push(pods::plan(&plan));
-        findings.extend(guard::guard(cluster, drain, &pods, &plan.evict).await);
+        findings.extend(guard::guard(controller, drain, &pods, &plan.evict).await);
         let answers = Answers::ask(cluster, &plan.evict).await;
         findings.extend(answers.findings());
         answers

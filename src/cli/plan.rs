@@ -2,21 +2,27 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Exit, Failed, orphans, runtime, say};
 use crate::cluster::KubeletCluster;
 use crate::config::load::load;
 use crate::config::{Config, DrainMode};
-use crate::drain::{Choice, EvictAnswer, Order, PodRef, PodView, choose};
+use crate::drain::{Choice, ControllerRef, EvictAnswer, Order, PodRef, PodView, choose};
 use crate::failure::{Failure, FailureKind};
 use crate::machine::is_waited_for;
 use crate::ports::Cluster;
 
 /// Dry runs on their way at once.
 const AT_ONCE: usize = 8;
+/// For all of them together.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Why nobody knows whether a pod may go.
+const NOT_ASKED: &str = "the server was not asked whether it may go: that takes too long";
 
 /// Whether a drain would get to its end now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -83,7 +89,8 @@ pub(super) fn plan(root: &Path, config: Option<&Path>, json: bool) -> Result<Exi
 async fn look(cluster: &KubeletCluster, config: &Config) -> Result<Report, Failure> {
     let mut pods = cluster.list_pods().await?;
     if config.drain.mode == DrainMode::Evict {
-        orphans::mark(cluster, &mut pods).await?;
+        let controller = async |of: &ControllerRef| cluster.read_controller(of).await;
+        orphans::mark(controller, &mut pods).await?;
     }
     let choices: Vec<_> = pods
         .into_iter()
@@ -98,12 +105,19 @@ async fn look(cluster: &KubeletCluster, config: &Config) -> Result<Report, Failu
     let refused = choices
         .iter()
         .any(|(_, choice)| matches!(choice, Choice::Refuse(_)));
+    let until = Instant::now() + LIMIT;
     // In order, and within one by name: as they would go.
     let mut lines: Vec<(Option<Order>, Line, bool)> = stream::iter(choices)
         .map(|(pod, choice)| async move {
             // While a pod refuses, nothing is asked about the others: nothing would be evicted.
             let blocked = match choice {
-                Choice::Evict(_) if !refused => ask(cluster, &pod.pod).await,
+                // The time may be over before it is asked.
+                Choice::Evict(_) if !refused && Instant::now() >= until => {
+                    Some(NOT_ASKED.to_owned())
+                }
+                Choice::Evict(_) if !refused => timeout_at(until, ask(cluster, &pod.pod))
+                    .await
+                    .unwrap_or_else(|_| Some(NOT_ASKED.to_owned())),
                 _ => None,
             };
             let gate = waited_for(config, &pod);
@@ -226,9 +240,12 @@ fn render(report: &Report) -> String {
             count("skip")
         ),
         Verdict::Blocked => {
-            let refused =
+            let blocked =
                 |pod: &&Line| pod.action == "evict" && !pod.gated && !pod.reason.is_empty();
-            let refused = report.pods.iter().filter(refused).count();
+            let blocked = report.pods.iter().filter(blocked);
+            let (late, refused): (Vec<_>, Vec<_>) =
+                blocked.partition(|pod| pod.reason == NOT_ASKED);
+            let (late, refused) = (late.len(), refused.len());
             let gated = report.pods.iter().filter(|pod| pod.gated).count();
             let mut why = Vec::new();
             if gated > 0 {
@@ -238,6 +255,13 @@ fn render(report: &Report) -> String {
                 let all = count("evict");
                 why.push(format!(
                     "{refused} of {all} evictions would be refused for now"
+                ));
+            }
+            if late > 0 {
+                let seconds = LIMIT.as_secs();
+                why.push(format!(
+                    "of {} nobody knows whether they may go: the server was asked for {seconds} s",
+                    pods(late)
                 ));
             }
             format!("blocked: {}", why.join(", and "))

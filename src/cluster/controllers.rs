@@ -5,10 +5,10 @@ use serde::Deserialize;
 use super::KubeletCluster;
 use super::answer::{Answer, Object, Present};
 use super::exchange::{Lost, Question};
-use super::owner::{Owner, controller};
+use super::owner::{Owner, Unclear, controller};
 use super::text::{name, query};
 use crate::drain::{ControllerRef, ControllerView, Kind};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 
 /// The part of a controller that is read, whatever its kind. Its template is skipped without being kept.
 #[derive(Debug, Deserialize)]
@@ -26,6 +26,7 @@ struct Metadata {
     uid: String,
     generation: Option<i64>,
     deletion_timestamp: Present,
+    finalizers: Option<Vec<String>>,
     owner_references: Option<Vec<Owner>>,
     managed_fields: Option<Vec<Managed>>,
 }
@@ -96,8 +97,13 @@ macro_rules! kinds {
 
 kinds!(Deployment ReplicaSet StatefulSet ReplicationController DaemonSet);
 
-impl From<Keeper> for ControllerView {
-    fn from(keeper: Keeper) -> Self {
+/// Of an object that is being deleted: what it keeps stays, and belongs to nobody then (`kubectl delete --cascade=orphan`).
+const ORPHANS: &str = "orphan";
+
+impl TryFrom<Keeper> for ControllerView {
+    type Error = Unclear;
+
+    fn try_from(keeper: Keeper) -> Result<Self, Unclear> {
         let Keeper {
             metadata,
             spec,
@@ -113,7 +119,8 @@ impl From<Keeper> for ControllerView {
         written.sort_unstable();
         // Of a StatefulSet only, for no other has revisions.
         let ending = status.ending(&spec);
-        Self {
+        let mut finalizers = metadata.finalizers.iter().flatten();
+        Ok(Self {
             uid: metadata.uid,
             wanted: spec.replicas.unwrap_or(1),
             replicas: status.replicas.unwrap_or_default(),
@@ -123,9 +130,10 @@ impl From<Keeper> for ControllerView {
             behind: status.observed_generation.unwrap_or_default()
                 < metadata.generation.unwrap_or_default(),
             deleting: metadata.deletion_timestamp.is_some(),
-            owner: controller(metadata.owner_references),
+            orphaning: finalizers.any(|finalizer| finalizer == ORPHANS),
+            owner: controller(metadata.owner_references)?,
             written: written.join(" "),
-        }
+        })
     }
 }
 
@@ -155,7 +163,13 @@ impl KubeletCluster {
         if answer.says_absent(plural, &of.name) {
             return Ok(None);
         }
-        keeper(of.kind, &answer).map(|keeper| Some(keeper.into()))
+        let view = keeper(of.kind, &answer)?.try_into();
+        view.map(Some).map_err(|Unclear| {
+            let why = format!(
+                "cannot read {of}: its owner references do not name one controller in full"
+            );
+            Failure::new(FailureKind::Unavailable, why)
+        })
     }
 }
 

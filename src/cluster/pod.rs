@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::answer::{Object, Present};
-use super::owner::{Owner, controller};
+use super::owner::{Owner, Unclear, controller};
 use crate::drain::{PodRef, PodView, Wishes};
 
 /// The taint that a cordon brings.
@@ -115,6 +115,18 @@ struct Condition {
     status: Option<String>,
 }
 
+/// Which pod of a list makes no sense, and why, if there is one. A list with such a pod is none: nothing is guessed.
+pub(super) fn senseless(list: &[u8]) -> Option<String> {
+    let list: serde_json::Value = serde_json::from_slice(list).ok()?;
+    list.get("items")?.as_array()?.iter().find_map(|pod| {
+        let why = Pod::deserialize(pod).err()?;
+        let part = |field| pod.get("metadata")?.get(field)?.as_str();
+        let named = part("namespace").zip(part("name"));
+        let (namespace, name) = named.unwrap_or(("?", "?"));
+        Some(format!("{namespace}/{name}: {why}"))
+    })
+}
+
 impl Object for PodList {
     const KIND: &'static str = "PodList";
 }
@@ -144,13 +156,18 @@ impl From<Pod> for PodView {
                 },
             ),
         };
+        let (controller, unclear) = match controller(metadata.owner_references) {
+            Ok(controller) => (controller, false),
+            Err(Unclear) => (None, true),
+        };
         Self {
             pod: PodRef {
                 namespace: metadata.namespace,
                 name: metadata.name,
                 uid: metadata.uid,
             },
-            controller: controller(metadata.owner_references),
+            controller,
+            unclear,
             orphaned: false,
             mirror,
             finished: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
@@ -359,9 +376,29 @@ mod tests {
         assert_eq!(found.map(|it| it.name).as_deref(), Some("c"));
         let owners = json!([owner("a", Value::Null)]);
         assert_eq!(
-            view(|pod| pod["metadata"]["ownerReferences"] = owners.clone()).controller,
-            None
+            view(|pod| pod["metadata"]["ownerReferences"] = owners.clone()),
+            view(|_| {})
         );
+    }
+
+    #[test]
+    fn a_controller_that_is_not_named_in_full_or_not_alone_is_none_and_noted() {
+        let whole = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "r", "uid": "u", "controller": true});
+        let mut odd = vec![json!([whole, whole])];
+        for field in ["apiVersion", "kind", "name", "uid"] {
+            for value in [json!(""), Value::Null] {
+                let mut owner = whole.clone();
+                owner[field] = value;
+                odd.push(json!([owner]));
+            }
+        }
+        for owners in odd {
+            let found = view(|pod| pod["metadata"]["ownerReferences"] = owners.clone());
+            assert_eq!((found.controller, found.unclear), (None, true), "{owners}");
+        }
+        let lacks_much = json!([{"controller": false}, whole]);
+        let found = view(|pod| pod["metadata"]["ownerReferences"] = lacks_much.clone());
+        assert!(found.controller.is_some() && !found.unclear);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::KubeletCluster;
 use super::exchange::{Lost, Question};
-use super::pod::{Pod, PodList};
+use super::pod::{Pod, PodList, senseless};
 use super::text::{name, query};
 use super::watch::Change;
 use crate::drain::{EvictAnswer, PodRef, PodView};
@@ -35,7 +35,11 @@ impl KubeletCluster {
         }
         Err(Failure::new(
             FailureKind::Unavailable,
-            format!("cannot list the pods of {}: the list has no end", self.node),
+            format!(
+                "cannot list the pods of {}: the list has no end, after {} pods",
+                self.node,
+                pods.len()
+            ),
         ))
     }
 
@@ -54,7 +58,15 @@ impl KubeletCluster {
             format!("/api/v1/pods{}", query(&pairs)),
         );
         let answer = self.ask(&question).await.map_err(Lost::failure)?;
-        answer.object()
+        answer
+            .object()
+            .map_err(|failure| match senseless(&answer.body) {
+                Some(why) => {
+                    let why = format!("{}: cannot make sense of {why}", answer.what);
+                    Failure::new(failure.kind, why)
+                }
+                None => failure,
+            })
     }
 
     /// Lists the pods, then follows the changes from the version of that list.

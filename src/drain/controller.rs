@@ -117,6 +117,8 @@ pub struct ControllerView {
     pub behind: bool,
     /// It has a deletion timestamp.
     pub deleting: bool,
+    /// When it is deleted its pods are to stay, and nobody will create them again.
+    pub orphaning: bool,
     /// Its own controller: of a ReplicaSet usually a Deployment.
     pub owner: Option<Controller>,
     /// When the status was last changed, as `managedFields` have it: compared with an earlier one for equality, never with a clock.
@@ -124,6 +126,11 @@ pub struct ControllerView {
 }
 
 impl ControllerView {
+    /// It is being deleted, and what it keeps is to stay.
+    pub(super) fn leaves_orphans(&self) -> bool {
+        self.deleting && self.orphaning
+    }
+
     /// Exactly the wanted pods exist, all of them Ready, and nothing but a change of one of them will change the status.
     pub(super) fn is_whole(&self) -> bool {
         let counts = [self.replicas, self.ready, self.available];

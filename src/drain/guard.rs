@@ -17,6 +17,7 @@ pub use past::Wave;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ControllerRef, ControllerView, Kind, PodRef, PodView};
+use count::Count;
 pub(super) use judge::Verdict;
 use object::{Object, Seen};
 
@@ -32,6 +33,10 @@ pub struct Guard {
     single: SingleReplica,
     pods: BTreeMap<PodRef, Own>,
     objects: BTreeMap<ControllerRef, Object>,
+    /// Pods here, by their own controller.
+    counts: BTreeMap<ControllerRef, Count>,
+    /// ReplicaSets that are known to be of a Deployment.
+    parts: BTreeMap<ControllerRef, BTreeSet<ControllerRef>>,
     /// Kinds that this node may not read: `guard.yaml` is not applied.
     forbidden: BTreeSet<Kind>,
     /// Kinds of which one could be read in this drain: a refusal is a failure then.
@@ -81,6 +86,8 @@ impl Guard {
             single,
             pods: BTreeMap::new(),
             objects,
+            counts: BTreeMap::new(),
+            parts: BTreeMap::new(),
             forbidden: BTreeSet::new(),
             readable: BTreeSet::new(),
             asked: None,
@@ -108,14 +115,14 @@ impl Guard {
             return;
         };
         let (direct, root) = (own.controller.clone(), self.root(&own.controller));
-        let object = self.objects.entry(direct);
+        let object = self.objects.entry(direct.clone());
         let object = object.or_insert_with(Object::unread);
         (object.stale, object.due) = (true, true);
         // It is read only if it is needed.
         if let Some(object) = self.objects.get_mut(&root) {
             object.stale = true;
         }
-        self.count();
+        self.note_count(&direct, false);
     }
 
     /// Takes note of the pods of this node. `going` are those that are to be evicted: only their controllers are read, and
@@ -153,7 +160,7 @@ impl Guard {
             }
             self.pods.insert(pod.pod.clone(), own);
         }
-        self.count_after(missed);
+        self.count(missed);
     }
 
     /// The controller to read next, if one is due. One read is on its way at a time.
@@ -170,11 +177,20 @@ impl Guard {
         self.asked.clone()
     }
 
+    /// Controllers that are known to need reading.
+    pub fn due(&self) -> usize {
+        let due = |(of, object): &(&ControllerRef, &Object)| {
+            object.due && !self.forbidden.contains(&of.kind)
+        };
+        self.objects.iter().filter(due).count()
+    }
+
     /// Takes the answer to the read on its way.
     pub fn read(&mut self, result: Result<Option<ControllerView>, Failure>) {
         let Some(of) = self.asked.take() else {
             return;
         };
+        let before = self.owner(&of);
         let Some(object) = self.objects.get_mut(&of) else {
             return;
         };
@@ -215,8 +231,7 @@ impl Guard {
                 }
             }
         }
-        self.resolve(&of);
-        self.count();
+        self.resolve(&of, before.as_ref());
     }
 
     /// Time to look again at what is waited for.

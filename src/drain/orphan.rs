@@ -42,6 +42,11 @@ impl Orphans {
         self.unread.first().cloned()
     }
 
+    /// DaemonSets that are still to be read.
+    pub fn due(&self) -> usize {
+        self.unread.len()
+    }
+
     /// Takes the answer to [`Self::next_read`].
     ///
     /// # Errors
@@ -116,6 +121,7 @@ mod tests {
             terminating: 0,
             behind: false,
             deleting: false,
+            orphaning: false,
             owner: None,
             written: String::new(),
         }

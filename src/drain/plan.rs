@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::few::few;
 use super::orphan::daemon_set;
 use super::{Order, PodRef, PodView, Wish};
 use crate::config::{Drain as Policy, EmptyDir, Unmanaged, UnsafeToEvict};
@@ -39,14 +40,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Why nothing may be evicted at all, if so: every pod that forbids it, by name.
+    /// Why nothing may be evicted at all, if so: the pods that forbid it, by name.
     pub fn refusal(&self) -> Option<String> {
-        let pods: Vec<_> = self
-            .refuse
-            .iter()
-            .map(|(pod, why)| format!("{pod}: {why}"))
-            .collect();
-        (!pods.is_empty()).then(|| pods.join("; "))
+        let pods = self.refuse.iter();
+        let words = pods.map(|(pod, why)| format!("{pod}: {why}"));
+        (!self.refuse.is_empty()).then(|| few(words))
     }
 
     /// Nothing is left that a drain would have to move.
@@ -84,6 +82,12 @@ pub fn choose(pod: &PodView, policy: &Policy, late: bool) -> Choice {
     } else {
         None
     };
+    // Whatever it says, and even if it is ending: it may be Ready, and count for a controller that others here are judged by.
+    if pod.unclear && !pod.finished && stays.is_none() {
+        return Choice::Refuse(
+            "its owner references do not name one controller in full, so nobody knows who would create it again (kubectl get pod -o yaml)",
+        );
+    }
     let order = match wished(pod, policy) {
         Ok(order) => order,
         // Of a pod that no drain moves it can only be asked that the node stays up.
@@ -220,6 +224,26 @@ mod tests {
             });
         };
         assert_eq!(verdict(other_group), "evict");
+    }
+
+    #[test]
+    fn a_pod_of_which_nobody_knows_who_keeps_it_refuses_whatever_the_policy() {
+        let mut policy = Config::default().drain;
+        let unclear = |change: fn(&mut PodView)| {
+            pod(|pod| {
+                (pod.controller, pod.unclear) = (None, true);
+                change(pod);
+            })
+        };
+        for unmanaged in [Unmanaged::Refuse, Unmanaged::Evict, Unmanaged::Skip] {
+            policy.unmanaged = unmanaged;
+            let judged = |change| named(choose(&unclear(change), &policy, false));
+            assert_eq!(judged(|_| ()), "refuse");
+            assert_eq!(judged(|pod| pod.terminating = true), "refuse");
+            assert_eq!(judged(|pod| written("skip")(pod)), "refuse");
+            assert_eq!(judged(|pod| pod.finished = true), "evict");
+            assert_eq!(judged(|pod| pod.mirror = true), "skip");
+        }
     }
 
     #[test]

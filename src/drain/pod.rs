@@ -65,6 +65,8 @@ pub struct PodView {
     pub pod: PodRef,
     /// Who keeps it.
     pub controller: Option<Controller>,
+    /// Somebody keeps it, and its owner references do not say who.
+    pub unclear: bool,
     /// Its DaemonSet does not exist: noted by [`Orphans`](super::Orphans), for a pod does not say so.
     pub orphaned: bool,
     /// It has the annotation `kubernetes.io/config.mirror`: a static pod of the kubelet.

@@ -159,6 +159,7 @@ mod tests {
             terminating: 0,
             behind: false,
             deleting: false,
+            orphaning: false,
             owner: None,
             written: written.into(),
         }

@@ -5,7 +5,7 @@
 use super::check::{Aim, Checking};
 use super::gate::Blocked;
 use super::{Action, Machine, Op, Out, Patience, Phase, Report};
-use crate::drain::{Drain, EvictAnswer, PodRef, essence};
+use crate::drain::{Drain, EvictAnswer, PodRef, essence, few};
 use crate::failure::{Failure, FailureKind};
 use crate::journal::Failed;
 use crate::node::NodeEvent;
@@ -145,11 +145,8 @@ impl Machine {
     /// The back-off goes on: nothing is evicted, and no slot is taken.
     fn still_blocked(&mut self, out: &mut Out, found: &[(PodRef, String)]) {
         self.tries = 0;
-        let words: Vec<_> = found
-            .iter()
-            .map(|(pod, why)| format!("{pod}: {why}"))
-            .collect();
-        let why = format!("a drain would be blocked again: {}", words.join("; "));
+        let words = found.iter().map(|(pod, why)| format!("{pod}: {why}"));
+        let why = format!("a drain would be blocked again: {}", few(words));
         out.report(Report::StillBlocked, why.clone());
         let earlier = self.journal.failed.take();
         // One that may go now may be blocked again when its turn comes.

@@ -14,7 +14,7 @@ use super::judge::{
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
 use crate::backoff::{Delay, doubling};
 use crate::config::{DrainMode, SingleReplica};
-use crate::drain::{Guard, Orphans, PodRef, PodView, plan};
+use crate::drain::{Guard, Orphans, PodRef, PodView, few, plan};
 use crate::failure::FailureKind;
 use crate::lock::{LockView, Verdict};
 use crate::node::NodeView;
@@ -79,14 +79,16 @@ impl Machine {
     }
 
     pub(super) fn on_checking(&mut self, out: &mut Out, reply: Reply) {
-        let Phase::Checking(step) = &self.phase else {
+        let Phase::Checking(step) = &mut self.phase else {
             return;
         };
+        // Taken, for it may be about thousands of pods; each path says where it goes on.
+        let step = std::mem::replace(step, Checking::Gates);
         if self.called_off().is_some() {
             self.consider(out);
             return;
         }
-        match (step.clone(), reply) {
+        match (step, reply) {
             (Checking::Gates, Reply::Gates(result)) => match host_gate(&result) {
                 Some(blocked) => self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN))),
                 None => self.check(out, Checking::Node, Op::ReadNode),
@@ -153,6 +155,7 @@ impl Machine {
                     Report::Defect,
                     format!("{step:?} does not expect {reply:?}"),
                 );
+                self.phase = Phase::Checking(step);
             }
         }
     }
@@ -244,19 +247,20 @@ impl Machine {
 
     /// Reads what decides whether a pod is a single replica, then goes on to the lock if none is.
     fn survey(&mut self, out: &mut Out, mut survey: Box<Survey>) {
-        let singles = survey.guard.survey(&survey.going);
-        if let Some(controller) = survey.guard.next_read() {
-            self.check(
-                out,
-                Checking::Controllers(survey),
-                Op::ReadController(controller),
-            );
-        } else if singles.is_empty() {
+        let singles = match survey.guard.survey(&survey.going) {
+            Ok(singles) => singles,
+            Err(controller) => {
+                let op = Op::ReadController(controller);
+                self.check(out, Checking::Controllers(survey), op);
+                return;
+            }
+        };
+        if singles.is_empty() {
             let Survey { aim, going, .. } = *survey;
             self.ask_blockers(out, aim, &going);
         } else {
             let detail = "no slot is taken until it is moved, or wants more than one";
-            let blocked = Blocked::new(Gate::Pods, singles.join("; "), detail);
+            let blocked = Blocked::new(Gate::Pods, few(singles), detail);
             self.rest(out, blocked, Some(Delay::about(3 * LOOK_AGAIN)));
         }
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::gate::Blocked;
 use super::{Gate, Machine, Op, Phase, Timer};
 use crate::config::Mode;
+use crate::drain::few;
 use crate::journal::Outcome;
 use crate::lock::{DEFAULT_GROUP, Limits};
 
@@ -311,20 +312,16 @@ impl Machine {
             Phase::Draining(draining) => {
                 let left = draining.drain.left();
                 let reasons = draining.drain.guard().reasons();
-                let blocked: Vec<_> = draining
+                let blocked = few(draining
                     .drain
                     .blocked()
                     .map(|(pod, why)| format!("{pod}: {why}"))
                     .chain(reasons)
-                    .chain(draining.drain.late())
-                    .collect();
+                    .chain(draining.drain.late()));
                 if blocked.is_empty() {
                     format!("draining, {left} pods left")
                 } else {
-                    format!(
-                        "draining, {left} pods left; blocked: {}",
-                        blocked.join("; ")
-                    )
+                    format!("draining, {left} pods left; blocked: {blocked}")
                 }
             }
             Phase::Verifying(verifying) => match verifying.blocked() {

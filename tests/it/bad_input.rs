@@ -9,15 +9,18 @@ mod bus_cases;
 mod case;
 mod cluster_api;
 mod config;
+mod controllers;
 mod credential;
 mod gates;
 mod host;
 mod lock;
 mod node;
 mod objects;
+mod pods;
 mod sentinel;
 mod state;
 mod table;
+mod windows;
 
 use std::rc::Rc;
 
@@ -33,13 +36,16 @@ const AT_ONCE: usize = 64;
 #[tokio::test]
 async fn each_bad_input_is_told_leaves_nothing_behind_and_heals() {
     let only = std::env::var("ROLLBOOT_CASE").ok();
-    let sections: [Section; 9] = [
+    let sections: [Section; 12] = [
         ("Configuration", config::cases()),
+        ("Windows", windows::cases()),
         ("Kubeconfig and credential", credential::cases()),
         ("API server", cluster_api::cases()),
         ("Lock", lock::cases()),
         ("Node", node::cases()),
         ("Gates", gates::cases()),
+        ("Pods", pods::cases()),
+        ("Controllers", controllers::cases()),
         ("Sentinel", sentinel::cases()),
         ("D-Bus and logind", bus_cases::cases()),
         ("State, clock, process", state::cases()),

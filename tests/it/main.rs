@@ -15,6 +15,8 @@ mod cluster;
 mod daemon;
 mod demo;
 mod layers;
+mod lists;
 mod plan;
 mod properties;
+mod scale;
 mod simulation;

@@ -284,6 +284,7 @@ fn plenty(of: &ControllerRef) -> ControllerView {
         terminating: 0,
         behind: false,
         deleting: false,
+        orphaning: false,
         owner: None,
         written: String::new(),
     }

@@ -6,9 +6,8 @@ use std::time::Duration;
 use super::finding::{Finding, fail, ok, warn};
 use crate::cli::text::list;
 use crate::config::{Drain, SingleReplica};
-use crate::drain::{Guard, PodRef, PodView};
+use crate::drain::{ControllerRef, ControllerView, Guard, PodRef, PodView};
 use crate::failure::{Failure, FailureKind};
-use crate::ports::Cluster;
 
 const GUARD: &str = "guard";
 const APPLY: &str = "kubectl apply -f /usr/share/rollboot/kubernetes/guard.yaml";
@@ -19,37 +18,44 @@ const NAMED: usize = 5;
 
 /// Reads the controllers of the pods that would be evicted. `None`: there is nothing to read.
 pub(super) async fn guard(
-    cluster: &impl Cluster,
+    controller: impl AsyncFn(&ControllerRef) -> Result<Option<ControllerView>, Failure>,
     drain: &Drain,
     pods: &[PodView],
     going: &[PodRef],
 ) -> Option<Finding> {
     let mut guard = Guard::new(SingleReplica::Block, BTreeMap::new(), false);
     guard.pods(pods, &going.iter().cloned().collect());
-    let mut singles = guard.survey(going);
-    let mut next = guard.next_read();
-    next.as_ref()?;
+    let mut next = guard.survey(going).err()?;
+    let mut read: usize = 0;
     let reading = async {
-        while let Some(controller) = next.take() {
-            match cluster.read_controller(&controller).await {
-                Ok(view) => guard.read(Ok(view)),
-                Err(failure) => return Err(failure),
-            }
-            singles = guard.survey(going);
-            next = guard.next_read();
+        loop {
+            guard.read(Ok(controller(&next).await?));
+            read = read.saturating_add(1);
+            next = match guard.survey(going) {
+                Ok(singles) => return Ok(singles),
+                Err(next) => next,
+            };
         }
-        Ok(())
     };
-    let read = tokio::time::timeout(LIMIT, reading).await;
-    Some(match read {
-        Err(_) => warn(
-            GUARD,
-            "reading the controllers of the pods takes too long",
-            "",
-        ),
+    let in_time = tokio::time::timeout(LIMIT, reading).await;
+    Some(match in_time {
+        // The one that was not answered is not due any more.
+        Err(_) => late(read, guard.due().saturating_add(1)),
         Ok(Err(failure)) => unread(drain.single_replica, &failure),
-        Ok(Ok(())) => found(drain.single_replica, &singles),
+        Ok(Ok(singles)) => found(drain.single_replica, &singles),
     })
+}
+
+fn late(read: usize, left: usize) -> Finding {
+    let all = read.saturating_add(left);
+    let seconds = LIMIT.as_secs();
+    warn(
+        GUARD,
+        format!(
+            "nobody knows what a drain interrupts: only {read} of {all} controllers were read in {seconds} s"
+        ),
+        "the daemon takes its time, and evicts nothing whose controller it has not read",
+    )
 }
 
 fn unread(policy: SingleReplica, failure: &Failure) -> Finding {
@@ -99,6 +105,48 @@ fn found(policy: SingleReplica, singles: &[String]) -> Finding {
 mod tests {
     use super::super::finding::Verdict;
     use super::*;
+    use crate::config::Config;
+    use crate::drain::Controller;
+
+    fn pods(many: usize) -> Vec<PodView> {
+        let pod = |number: usize| PodView {
+            pod: PodRef {
+                namespace: "ns".into(),
+                name: format!("p{number}"),
+                uid: format!("p{number}"),
+            },
+            controller: Some(Controller {
+                api_version: "apps/v1".into(),
+                kind: "ReplicaSet".into(),
+                name: format!("r{number}"),
+                uid: format!("r{number}"),
+            }),
+            ready: true,
+            ..PodView::default()
+        };
+        (0..many).map(pod).collect()
+    }
+
+    /// Each controller is gone, which is told after so many seconds.
+    async fn looked_at(pods: &[PodView], seconds: u64) -> Option<Finding> {
+        let controller = async |_: &ControllerRef| {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            Ok(None)
+        };
+        let going: Vec<_> = pods.iter().map(|pod| pod.pod.clone()).collect();
+        guard(controller, &Config::default().drain, pods, &going).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_takes_too_long_says_how_far_it_came() {
+        let found = looked_at(&pods(100), 3).await.unwrap();
+        assert_eq!(found.result, Verdict::Warn);
+        let far = "only 6 of 100 controllers were read in 20 s";
+        assert!(found.found.contains(far), "{found:?}");
+        let found = looked_at(&pods(5), 3).await.unwrap();
+        assert_eq!(found.result, Verdict::Ok, "{found:?}");
+        assert_eq!(looked_at(&[], 3).await, None);
+    }
 
     #[test]
     fn what_may_not_be_read_is_only_in_the_way_of_a_policy_that_needs_it() {

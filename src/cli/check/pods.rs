@@ -10,8 +10,8 @@ use super::finding::{Finding, fail, ok, warn};
 use crate::cli::text::{list, span};
 use crate::cluster::KubeletCluster;
 use crate::config::{Drain, DrainMode, EmptyDir, ForeignCordon, Unmanaged};
-use crate::drain::{EvictAnswer, Plan, PodRef};
-use crate::failure::FailureKind;
+use crate::drain::{EvictAnswer, Plan, PodRef, PodView};
+use crate::failure::{Failure, FailureKind};
 use crate::ports::Cluster;
 
 const DRAIN: &str = "drain";
@@ -23,6 +23,16 @@ const AT_ONCE: usize = 8;
 const LIMIT: Duration = Duration::from_secs(30);
 /// Pods that are named.
 const NAMED: usize = 5;
+
+/// The pods of the node: however many pages the server makes of them, a person waits only so long.
+pub(super) async fn listed(cluster: &impl Cluster) -> Result<Vec<PodView>, Failure> {
+    let list = tokio::time::timeout(LIMIT, cluster.list_pods()).await;
+    list.unwrap_or_else(|_| {
+        let seconds = LIMIT.as_secs();
+        let why = format!("the pods of this node are not all listed after {seconds} s");
+        Err(Failure::new(FailureKind::Timeout, why))
+    })
+}
 
 /// What the configuration says, in its own words.
 pub(super) fn policy(drain: &Drain) -> Finding {
@@ -175,7 +185,11 @@ impl Answers {
         if late > 0 {
             findings.push(warn(
                 EVICTIONS,
-                format!("{late} were not answered in time"),
+                format!(
+                    "{late} of {} were not answered within {} s",
+                    self.wanted,
+                    LIMIT.as_secs()
+                ),
                 "",
             ));
         }
@@ -201,7 +215,6 @@ mod tests {
     use super::super::finding::Verdict;
     use super::*;
     use crate::config::Config;
-    use crate::failure::Failure;
 
     fn pod(name: &str) -> PodRef {
         PodRef {
@@ -265,7 +278,11 @@ mod tests {
             wanted: 3,
             ..answers(vec![EvictAnswer::Accepted])
         };
-        assert!(late.findings()[0].found.contains("2 were not answered"));
+        assert!(
+            late.findings()[0]
+                .found
+                .contains("2 of 3 were not answered")
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Drain;
+use crate::drain::few::few;
 use crate::drain::plan::CAME_BACK;
 use crate::drain::track::{By, Track};
 use crate::drain::{BudgetRef, PodRef};
@@ -43,8 +44,7 @@ impl Drain {
     pub fn came_back(&self) -> String {
         let late =
             |(pod, why): &(PodRef, &str)| (*why == CAME_BACK).then(|| format!("{pod} {why}"));
-        let late: Vec<_> = self.kept.iter().filter_map(late).collect();
-        late.join("; ")
+        few(self.kept.iter().filter_map(late))
     }
 
     /// What is still here, for a person: the blocked ones with their reason, the others by name.
@@ -59,7 +59,6 @@ impl Drain {
         }
         let reasons = self.guard.reasons().into_iter();
         let free = self.pods.iter().filter(|(pod, _)| !self.guard.holds(pod));
-        let all: Vec<_> = reasons.chain(free.map(one)).collect();
-        all.join("; ")
+        few(reasons.chain(free.map(one)))
     }
 }

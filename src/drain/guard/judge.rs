@@ -6,8 +6,13 @@ use super::{Guard, Kind, Object, Own, Seen};
 use crate::config::SingleReplica;
 use crate::drain::{ControllerRef, PodRef};
 
-/// Ready pods that stay here for now, by the controller whose pods count.
-pub(in crate::drain) type Left = BTreeMap<ControllerRef, u32>;
+/// What a round of judging begins with.
+pub(in crate::drain) struct Left {
+    /// Ready pods that stay here for now, by the controller whose pods count.
+    ready: BTreeMap<ControllerRef, u32>,
+    /// Of each namespace a ReplicaSet that nobody has read yet, if there is one.
+    unread: BTreeMap<String, ControllerRef>,
+}
 
 /// What the guard says about an eviction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,14 +29,32 @@ impl Guard {
     pub(in crate::drain) fn left<'a>(&mut self, staying: impl Iterator<Item = &'a PodRef>) -> Left {
         self.held.clear();
         self.to_note.clear();
-        let mut left = Left::new();
+        let mut ready = BTreeMap::<_, u32>::new();
         for own in staying.filter_map(|pod| self.pods.get(pod)) {
             if own.ready && !own.terminating {
-                let count = left.entry(self.root(&own.controller)).or_default();
+                let count = ready.entry(self.root(&own.controller)).or_default();
                 *count = count.saturating_add(1);
             }
         }
-        left
+        Left {
+            ready,
+            unread: self.unread(),
+        }
+    }
+
+    /// As long as a ReplicaSet is unknown, its pods may belong to any Deployment of the namespace.
+    fn unread(&self) -> BTreeMap<String, ControllerRef> {
+        let mut unread = BTreeMap::new();
+        for (of, object) in &self.objects {
+            if object.seen.is_none()
+                && of.kind == Kind::ReplicaSet
+                && !self.forbidden.contains(&of.kind)
+                && !unread.contains_key(&of.namespace)
+            {
+                unread.insert(of.namespace.clone(), of.clone());
+            }
+        }
+        unread
     }
 
     /// Whether a pod may go now; if so, it no longer counts as left. `counted`: so far it does.
@@ -54,14 +77,15 @@ impl Guard {
             };
         }
         let root = self.root(&own.controller);
-        let others = left.get(&root).copied().unwrap_or_default();
+        let others = left.ready.get(&root).copied().unwrap_or_default();
         let others = others.saturating_sub(counted.into());
         let ready_here = others.saturating_add(1);
-        let verdict = self.may_go(&own, &root, ready_here);
+        let unread = left.unread.get(&own.controller.namespace);
+        let verdict = self.may_go(&own, &root, ready_here, unread);
         let why = match verdict.and_then(|note| self.is_noted(&own).map(|()| note)) {
             Ok(note) => {
                 self.rounds = 0;
-                left.insert(root, others);
+                left.ready.insert(root, others);
                 if let Some(object) = self.objects.get_mut(&own.controller) {
                     object.evicts(&pod.uid);
                 }
@@ -83,11 +107,21 @@ impl Guard {
         own: &Own,
         root: &ControllerRef,
         ready_here: u32,
+        unread: Option<&ControllerRef>,
     ) -> Result<Option<String>, No> {
-        if self.known(&own.controller)?.lets_all_go() {
+        let direct = self.known(&own.controller)?;
+        if direct.leaves_orphans() {
+            return Err(No::Later(format!(
+                "{}: it is being deleted without its pods, and nobody would create them again",
+                own.controller
+            )));
+        }
+        if direct.lets_all_go() {
             return Ok(None);
         }
-        self.all_parts_known(own)?;
+        if let Some(of) = unread {
+            return Err(No::Later(format!("{of}: not read yet")));
+        }
         if let Some(object) = self.objects.get_mut(root) {
             // A Deployment: only now its own numbers are needed.
             object.due |= !object.is_known() && object.failed.is_none();
@@ -145,20 +179,6 @@ impl Guard {
         })
     }
 
-    /// As long as a ReplicaSet is unknown, its pods may belong to any Deployment of the namespace.
-    fn all_parts_known(&self, own: &Own) -> Result<(), No> {
-        let unknown = self.objects.iter().find(|(of, object)| {
-            of.namespace == own.controller.namespace
-                && object.seen.is_none()
-                && of.kind == Kind::ReplicaSet
-                && !self.forbidden.contains(&of.kind)
-        });
-        match unknown {
-            Some((of, _)) => Err(No::Later(format!("{of}: not read yet"))),
-            None => Ok(()),
-        }
-    }
-
     /// Whether the journal has on disk what is known of a controller; if not, it is to be written.
     fn note(&mut self, of: &ControllerRef) -> bool {
         if let Some(object) = self.objects.get(of)
@@ -174,8 +194,14 @@ impl Guard {
     }
 
     /// Looks at all pods that are to go as one drain would, without evicting any: which may never go, each with the reason.
-    /// Controllers that are needed for that and were not read are due afterwards.
-    pub fn survey(&mut self, going: &[PodRef]) -> Vec<String> {
+    ///
+    /// # Errors
+    /// A controller that must be read first. Not until all that are known to be needed are read is anything judged, which may
+    /// show that more are.
+    pub fn survey(&mut self, going: &[PodRef]) -> Result<Vec<String>, ControllerRef> {
+        if let Some(unread) = self.next_read() {
+            return Err(unread);
+        }
         let mut never = Vec::new();
         // Nothing is evicted, so what would have to be noted first counts as noted.
         for _ in 0..2 {
@@ -189,7 +215,7 @@ impl Guard {
             let noted = self.to_note.clone();
             self.on_disk.extend(noted);
         }
-        never
+        self.next_read().map_or(Ok(never), Err)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::count::Count;
 use super::past::{Past, Wave};
 use crate::drain::{ControllerRef, ControllerView, Kind};
 
@@ -182,6 +183,21 @@ impl Object {
         lives && !(fallen || written && evicted.still || evicted.writes >= AWAKE)
     }
 
+    /// Takes note of its pods on this node, which are of so many controllers; `missed`: nobody watched them for a while.
+    pub(super) fn counts(&mut self, count: &Count, parts: usize, missed: bool) {
+        let Count { ready, here } = *count;
+        if missed {
+            self.past.missed(ready, here);
+        }
+        if parts > self.parts && self.parts > 0 {
+            // Pods that were here before are only now known to count.
+            self.past.forget_order(ready, here);
+        } else {
+            self.past.note(ready, here);
+        }
+        self.parts = self.parts.max(parts);
+    }
+
     /// It was read, and not too long ago.
     pub(super) fn is_known(&self) -> bool {
         self.seen.is_some() && !self.stale
@@ -206,10 +222,18 @@ impl Object {
     /// Nothing of it needs to stay: another pod is Ready elsewhere, or nobody wants any, or nobody is there to want.
     pub(super) fn lets_all_go(&self) -> bool {
         match &self.seen {
-            Some(Seen::Is(view)) => view.deleting || view.wanted == 0 || self.elsewhere() > 0,
+            Some(Seen::Is(view)) => {
+                let ends = view.deleting && !view.leaves_orphans();
+                ends || view.wanted == 0 || self.elsewhere() > 0
+            }
             Some(Seen::Gone) => true,
             None => false,
         }
+    }
+
+    /// None of its pods would be created again, and none of them is to end.
+    pub(super) fn leaves_orphans(&self) -> bool {
+        matches!(&self.seen, Some(Seen::Is(view)) if view.leaves_orphans())
     }
 
     pub(super) fn behind(&self) -> bool {

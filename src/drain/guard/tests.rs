@@ -55,6 +55,7 @@ fn view(uid: &str, wanted: u32, ready: u32) -> ControllerView {
         terminating: 0,
         behind: false,
         deleting: false,
+        orphaning: false,
         owner: None,
         written: "1".into(),
     }
@@ -275,7 +276,7 @@ fn a_single_replica_is_a_matter_of_policy() {
             wanted,
         ))));
     }
-    let singles = guard.survey(&going);
+    let singles = guard.survey(&going).unwrap();
     assert_eq!(singles.len(), 1, "{singles:?}");
 }
 
@@ -296,7 +297,7 @@ fn a_drain_that_fails_of_one_pod_counts_no_other_as_on_its_way() {
     while guard.next_read().is_some() {
         guard.read(surge("a"));
     }
-    assert_eq!(guard.survey(&going).len(), 1);
+    assert_eq!(guard.survey(&going).unwrap().len(), 1);
 }
 
 #[test]
@@ -345,6 +346,35 @@ fn what_nobody_wants_or_nobody_keeps_goes() {
     case.pods(&[pod("1", "a")], |_| Ok(None));
     assert_eq!(case.sent, ["1"]);
     assert!(case.drain.guard_mut().take_said()[0].contains("is gone"));
+}
+
+#[test]
+fn what_is_deleted_without_its_pods_keeps_them_until_it_is_gone() {
+    for policy in [SingleReplica::Evict, SingleReplica::Block] {
+        let mut case = Case::new(policy);
+        let status = |orphaning, deleting| {
+            move |uid: &str| {
+                Ok(Some(ControllerView {
+                    deleting,
+                    orphaning,
+                    ..view(uid, 3, 3)
+                }))
+            }
+        };
+        case.pods(&[pod("1", "a")], status(true, true));
+        assert!(case.sent.is_empty(), "though another is Ready elsewhere");
+        assert!(case.reason().contains("is being deleted without its pods"));
+        case.again(status(true, false));
+        assert_eq!(case.sent, ["1"]);
+    }
+    // The ReplicaSet of such a Deployment stays, and creates pods.
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a")], |uid| {
+        let mut view = owned(view(uid, 2, 1), "web");
+        (view.deleting, view.orphaning) = (uid == "web", uid == "web");
+        Ok(Some(view))
+    });
+    assert!(case.sent.is_empty() && case.reason().contains("its last ready pod is on this node"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::case::Case;
 use super::host::{CONFIG, Host, SETTINGS};
 
 /// Exit 78, and the same place and words on standard error. A start after the correction works.
-async fn refused(text: &str, words: &[&str]) -> String {
+pub(super) async fn refused(text: &str, words: &[&str]) -> String {
     let mut host = Host::new().await;
     host.ask();
     host.write(CONFIG, text);
@@ -20,7 +20,7 @@ async fn refused(text: &str, words: &[&str]) -> String {
     message
 }
 
-const AT_START: &str = "exit 78; corrected and started";
+pub(super) const AT_START: &str = "exit 78; corrected and started";
 
 pub(super) fn cases() -> Vec<Case> {
     vec![

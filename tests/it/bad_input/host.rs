@@ -275,6 +275,14 @@ impl Host {
         self.plain(&found(&self.status()).unwrap())
     }
 
+    /// Waits for a message with these words in the status.
+    pub(super) async fn shows(&self, words: &[&str]) {
+        let all = |text: &String| words.iter().all(|word| text.contains(word));
+        let what = format!("{words:?} in the status");
+        self.until(&what, |status| said(status).iter().any(all))
+            .await;
+    }
+
     /// The message with these words in the log alone.
     pub(super) fn logged(&self, words: &[&str]) -> String {
         let log = self.log();

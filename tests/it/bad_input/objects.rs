@@ -61,25 +61,59 @@ impl Host {
 
     /// A pod that may be evicted.
     pub(super) fn add_pod(&self) {
-        let pod = json!({
-            "apiVersion": "v1", "kind": "Pod",
-            "metadata": {"namespace": "default", "name": "p", "ownerReferences": [
-                {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "r", "uid": "r", "controller": true}]},
-            "spec": {"nodeName": NODE, "terminationGracePeriodSeconds": 30},
-            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
-        });
-        self.api
-            .store()
-            .create("scheduler", Kind::Pod, pod)
-            .unwrap();
+        self.owned_pod("p", "ReplicaSet", "r", "r");
     }
 
     pub(super) fn remove_pod(&self) {
-        assert!(
-            self.api
-                .store()
-                .remove("kubelet", Kind::Pod, "default", "p")
-                .is_some()
-        );
+        self.pod_ends("p");
+    }
+
+    /// A Ready pod of a controller.
+    pub(super) fn owned_pod(&self, name: &str, kind: &str, of: &str, uid: &str) {
+        let owner = json!({"apiVersion": "apps/v1", "kind": kind, "name": of, "uid": uid, "controller": true});
+        self.pod(name, |pod| {
+            pod["metadata"]["ownerReferences"] = json!([owner]);
+        });
+    }
+
+    /// A Ready pod that nobody keeps, changed in this way. Nobody checks what becomes of it.
+    pub(super) fn pod(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        let mut pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"namespace": "default", "name": name},
+            "spec": {"nodeName": NODE, "terminationGracePeriodSeconds": 30},
+            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+        });
+        change(&mut pod);
+        let store = self.api.store();
+        store.create("scheduler", Kind::Pod, pod).unwrap();
+    }
+
+    pub(super) fn edit_pod(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        let store = self.api.store();
+        let changed = store.update("somebody", Kind::Pod, "default", name, change);
+        assert!(changed.is_some());
+    }
+
+    /// As a kubelet says that a pod has ended.
+    pub(super) fn pod_ends(&self, name: &str) {
+        let store = self.api.store();
+        let gone = store.remove("kubelet", Kind::Pod, "default", name);
+        assert!(gone.is_some());
+    }
+
+    /// Names of the pods that this node has ever evicted, in the order in which it did.
+    pub(super) fn evicted(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for change in self.api.store().history() {
+            let metadata = &change.object["metadata"];
+            let name = metadata["name"].as_str().unwrap_or_default().to_owned();
+            let goes = !metadata["deletionTimestamp"].is_null();
+            let pod = change.kind == Kind::Pod && change.by.starts_with("system:node:");
+            if pod && goes && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 }

@@ -102,6 +102,7 @@ async fn each_field_is_read_from_its_place() {
             terminating: 1,
             behind: false,
             deleting: false,
+            orphaning: false,
             owner: Some(owner),
             written: "2026-01-01T00:00:05Z 2026-01-01T00:00:07Z".into(),
         }

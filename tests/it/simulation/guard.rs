@@ -19,6 +19,7 @@ fn app(wanted: u32, ready: u32, written: &str) -> ControllerView {
         terminating: 0,
         behind: false,
         deleting: false,
+        orphaning: false,
         owner: None,
         written: written.into(),
     }

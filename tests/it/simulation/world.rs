@@ -124,6 +124,7 @@ pub(crate) fn plenty_of(uid: &str) -> ControllerView {
         terminating: 0,
         behind: false,
         deleting: false,
+        orphaning: false,
         owner: None,
         written: "then".into(),
     }

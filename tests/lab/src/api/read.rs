@@ -27,27 +27,28 @@ pub(super) fn list(inner: &Inner, asked: &Asked) -> Result<Value, Refusal> {
         _ => asked.query("limit").parse().unwrap_or(usize::MAX),
     };
     let limit = if limit == 0 { usize::MAX } else { limit };
-    let (revision, objects, skipped) = match asked.query("continue") {
-        "" => (inner.revision(), inner.list(kind).cloned().collect(), 0),
+    let (revision, objects) = match asked.query("continue") {
+        "" => (inner.revision(), inner.list(kind).collect()),
         token => {
             let invalid = || {
                 let why = "invalid continue token: continue key is not valid";
                 Refusal::bad_request(why)
             };
-            let (revision, skipped) = place(token).ok_or_else(invalid)?;
+            let (revision, namespace, name) = place(token).ok_or_else(invalid)?;
             if revision < inner.oldest() {
                 return Err(Refusal::new(410, "Expired", EXPIRED));
             }
-            (revision, inner.list_at(kind, revision), skipped)
+            let from = (kind, namespace, name);
+            (revision, inner.list_at(&from, revision))
         }
     };
     let mut chosen = objects
         .into_iter()
-        .filter(|object| is_chosen(asked, object))
-        .skip(skipped);
+        .filter(|object| is_chosen(asked, object));
     let items: Vec<Value> = chosen
         .by_ref()
         .take(limit)
+        .cloned()
         .map(|mut item| {
             // Items of a list do not say what they are; the list does.
             if let Some(item) = item.as_object_mut() {
@@ -57,13 +58,13 @@ pub(super) fn list(inner: &Inner, asked: &Asked) -> Result<Value, Refusal> {
             item
         })
         .collect();
-    let left = chosen.count();
     let mut metadata = json!({"resourceVersion": revision.to_string()});
-    if left > 0 {
-        let token = format!("{revision} {}", skipped + items.len());
+    if let (Some(_), Some(last)) = (chosen.next(), items.last()) {
+        let (namespace, name) = (meta(last, "namespace"), meta(last, "name"));
+        let token = format!("{revision} {namespace} {name}");
         metadata["continue"] = json!(URL_SAFE_NO_PAD.encode(token));
         if asked.selectors().next().is_none() {
-            metadata["remainingItemCount"] = json!(left);
+            metadata["remainingItemCount"] = json!(1 + chosen.count());
         }
     }
     if asked.wants_table() {
@@ -123,11 +124,13 @@ fn health(node: &Value) -> String {
 
 const EXPIRED: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.";
 
-fn place(token: &str) -> Option<(u64, usize)> {
+/// The version of a list that goes on, and after which object it does.
+fn place(token: &str) -> Option<(u64, String, String)> {
     let text = URL_SAFE_NO_PAD.decode(token).ok()?;
     let text = String::from_utf8(text).ok()?;
-    let (revision, skipped) = text.split_once(' ')?;
-    Some((revision.parse().ok()?, skipped.parse().ok()?))
+    let (revision, last) = text.split_once(' ')?;
+    let (namespace, name) = last.split_once(' ')?;
+    Some((revision.parse().ok()?, namespace.into(), name.into()))
 }
 
 /// Only some fields can be asked for.

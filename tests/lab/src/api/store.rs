@@ -1,6 +1,7 @@
 //! The objects, each with its version, and everything that ever happened to them.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -183,8 +184,15 @@ impl Inner {
             .map(|(_, object)| object)
     }
 
-    /// What was at a revision that has passed, in the order of a list.
-    pub(super) fn list_at(&self, kind: Kind, revision: u64) -> Vec<Value> {
+    /// What came after an object at a revision that has passed, in the order of a list.
+    pub(super) fn list_at(&self, after: &Key, revision: u64) -> Vec<&Value> {
+        let kind = after.0;
+        let begins = Bound::Excluded(after.clone());
+        if self.since(revision).all(|(change, _)| change.kind != kind) {
+            let rest = self.objects.range((begins, Bound::Unbounded));
+            let rest = rest.take_while(|((found, _, _), _)| *found == kind);
+            return rest.map(|(_, object)| object).collect();
+        }
         let mut objects = BTreeMap::new();
         for change in &self.history {
             if change.revision > revision {
@@ -194,11 +202,12 @@ impl Inner {
                 let key = key(kind, &change.object);
                 match change.what {
                     What::Deleted => objects.remove(&key),
-                    What::Added | What::Modified => objects.insert(key, change.object.clone()),
+                    What::Added | What::Modified => objects.insert(key, &change.object),
                 };
             }
         }
-        objects.into_values().collect()
+        let rest = objects.range((begins, Bound::Unbounded));
+        rest.map(|(_, object)| *object).collect()
     }
 
     /// The changes after a revision, each with the state before it.
