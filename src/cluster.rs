@@ -1,6 +1,6 @@
 //! The API server, asked with the kubelet's own credential.
 //!
-//! Each method of [`KubeletCluster`] makes one request (a long list: one for each page) under a deadline and says what
+//! Each method of [`KubeletCluster`] makes one request (a list of Nodes: one for each page) under a deadline and says what
 //! came of it. Nothing is retried, nothing is decided, nothing is remembered but the connection.
 
 mod answer;
@@ -12,6 +12,7 @@ mod credential;
 mod events;
 mod exchange;
 mod files;
+mod items;
 mod kubeconfig;
 mod lock_map;
 mod nodes;

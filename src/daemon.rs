@@ -53,10 +53,7 @@ impl<C: Cluster + 'static, H: Host + 'static> Daemon<C, H> {
     /// Feeds an event to the machine and carries out what it says.
     pub fn feed(&mut self, event: Event) {
         tracing::debug!(?event, "event");
-        let machine = self.machine.clone();
-        let (machine, actions) = machine.step(Timestamp::now(), event);
-        self.machine = machine;
-        for action in actions {
+        for action in self.machine.on(Timestamp::now(), event) {
             tracing::debug!(?action, "action");
             self.carry_out(action);
         }

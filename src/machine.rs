@@ -194,6 +194,12 @@ impl Machine {
     /// Takes one event and returns the next state and what to do. `now` is the wall clock.
     #[must_use]
     pub fn step(mut self, now: Timestamp, event: Event) -> (Self, Vec<Action>) {
+        let actions = self.on(now, event);
+        (self, actions)
+    }
+
+    /// The same in place, for whoever does not need the state before: in a drain it holds hundreds of pods.
+    pub fn on(&mut self, now: Timestamp, event: Event) -> Vec<Action> {
         let before = self.label();
         let mut out = Out {
             actions: Vec::new(),
@@ -204,7 +210,7 @@ impl Machine {
         if self.label() != before {
             self.since = now;
         }
-        (self, out.actions)
+        out.actions
     }
 
     fn on_event(&mut self, out: &mut Out, event: Event) {

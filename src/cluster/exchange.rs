@@ -13,8 +13,8 @@ use super::client::{Connector, Session};
 use super::text::{certificate_advice, chain};
 use crate::failure::{Failure, FailureKind};
 
-/// Longest answer that is read: fifty pods of the largest size that etcd stores are shorter.
-const MAX_ANSWER: usize = 96 << 20;
+/// Longest answer that is kept; etcd stores no object of that size.
+const MAX_ANSWER: usize = 8 << 20;
 /// Of an answer that is an error, so much is enough to say what it was.
 const MAX_ERROR: usize = 64 << 10;
 
@@ -187,6 +187,21 @@ pub(super) async fn collect(
     end: Instant,
     deadline: Duration,
 ) -> Result<Answer, Lost> {
+    let take = |text: &mut Vec<u8>, piece: &[u8]| {
+        text.extend_from_slice(piece);
+        Ok(())
+    };
+    collect_by(question, response, end, deadline, take).await
+}
+
+/// The same with `take`, which puts as much of each piece into the text of the answer as is to be kept.
+pub(super) async fn collect_by(
+    question: &Question,
+    response: Response<Body>,
+    end: Instant,
+    deadline: Duration,
+    mut take: impl FnMut(&mut Vec<u8>, &[u8]) -> Result<(), Failure>,
+) -> Result<Answer, Lost> {
     let (head, mut body) = response.into_parts();
     let broken = |why: String| Lost::Open(question.failure(FailureKind::Unavailable, &why));
     let success = head.status.is_success();
@@ -201,7 +216,8 @@ pub(super) async fn collect(
             }
             Ok(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
-                    text.extend_from_slice(data);
+                    take(&mut text, data)
+                        .map_err(|why| Lost::Open(question.failure(why.kind, &why.message)))?;
                 }
             }
         }

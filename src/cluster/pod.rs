@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::answer::{Object, Present};
 use super::owner::{Owner, Unclear, controller};
 use crate::drain::{PodRef, PodView, Wishes};
+use crate::failure::{Failure, FailureKind};
 
 /// The taint that a cordon brings.
 const CORDON_TAINT: &str = "node.kubernetes.io/unschedulable";
@@ -14,18 +16,18 @@ const CORDON_TAINT: &str = "node.kubernetes.io/unschedulable";
 /// The priority of `system-cluster-critical`; that of `system-node-critical` is higher (`pkg/apis/scheduling`).
 const SYSTEM_CRITICAL: i32 = 2_000_000_000;
 
-/// A page of a list. Its pods have no kind of their own.
+/// A list whose pods were taken out of it. They have no kind of their own.
 #[derive(Debug, Deserialize)]
 pub(super) struct PodList {
-    pub(super) metadata: ListMetadata,
-    pub(super) items: Option<Vec<Pod>>,
+    metadata: ListMetadata,
+    items: Option<Vec<IgnoredAny>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ListMetadata {
-    pub(super) resource_version: String,
-    pub(super) r#continue: Option<String>,
+struct ListMetadata {
+    resource_version: String,
+    r#continue: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -115,20 +117,38 @@ struct Condition {
     status: Option<String>,
 }
 
-/// Which pod of a list makes no sense, and why, if there is one. A list with such a pod is none: nothing is guessed.
-pub(super) fn senseless(list: &[u8]) -> Option<String> {
-    let list: serde_json::Value = serde_json::from_slice(list).ok()?;
-    list.get("items")?.as_array()?.iter().find_map(|pod| {
-        let why = Pod::deserialize(pod).err()?;
-        let part = |field| pod.get("metadata")?.get(field)?.as_str();
-        let named = part("namespace").zip(part("name"));
-        let (namespace, name) = named.unwrap_or(("?", "?"));
-        Some(format!("{namespace}/{name}: {why}"))
-    })
+/// Which pod it is that makes no sense, and why, without a place in a text that nobody has.
+pub(super) fn senseless(pod: &[u8]) -> String {
+    let value: serde_json::Value = match serde_json::from_slice(pod) {
+        Ok(value) => value,
+        Err(error) => return format!("a pod in the list: {error}"),
+    };
+    let part = |field| value.get("metadata")?.get(field)?.as_str();
+    let why = Pod::deserialize(&value).err();
+    let why = why.map(|why| why.to_string()).unwrap_or_default();
+    match part("namespace").zip(part("name")) {
+        Some((namespace, name)) => format!("{namespace}/{name}: {why}"),
+        None => format!("a pod in the list: {why}"),
+    }
 }
 
 impl Object for PodList {
     const KIND: &'static str = "PodList";
+}
+
+impl PodList {
+    /// The version of the list.
+    ///
+    /// # Errors
+    /// It is not all of it: nobody asked for pages, and a pod that was overlooked would not be evicted.
+    pub(super) fn version(self, what: &str) -> Result<String, Failure> {
+        let continues = self.metadata.r#continue.is_some_and(|it| !it.is_empty());
+        if continues || self.items.is_some_and(|items| !items.is_empty()) {
+            let why = format!("{what}: the API server has not answered with the whole list");
+            return Err(Failure::new(FailureKind::Unavailable, why));
+        }
+        Ok(self.metadata.resource_version)
+    }
 }
 
 impl Pod {

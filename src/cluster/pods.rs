@@ -14,59 +14,30 @@ use super::watch::Change;
 use crate::drain::{EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, FailureKind};
 
-/// Pods in one page. A pod has some ten thousand bytes of JSON.
-const PAGE: &str = "50";
 /// A kubelet runs a few hundred pods; a server that never ends its list must not keep us.
-const MAX_PAGES: usize = 200;
+const MAX_PODS: usize = 10_000;
 
 impl KubeletCluster {
-    /// All pods of the node, and the version of the list.
+    /// All pods of the node, and the version of the list. No version is asked for: version 0 would answer from a cache that may be
+    /// old.
     pub(super) async fn get_pods(&self) -> Result<(Vec<PodView>, String), Failure> {
-        let mut pods = Vec::new();
-        let mut token: Option<String> = None;
-        for _page in 0..MAX_PAGES {
-            let list = self.get_page(token.as_deref()).await?;
-            pods.extend(list.items.into_iter().flatten().map(PodView::from));
-            token = list.metadata.r#continue.filter(|token| !token.is_empty());
-            if token.is_none() {
-                // Later pages are of the same version as the first.
-                return Ok((pods, list.metadata.resource_version));
-            }
-        }
-        Err(Failure::new(
-            FailureKind::Unavailable,
-            format!(
-                "cannot list the pods of {}: the list has no end, after {} pods",
-                self.node,
-                pods.len()
-            ),
-        ))
-    }
-
-    /// One page. No version is asked for: version 0 would answer from a cache that may be old, and ignores the limit.
-    async fn get_page(&self, token: Option<&str>) -> Result<PodList, Failure> {
-        let selector = self.pod_selector();
-        let served = self.deadlines.served();
-        let mut pairs = vec![
-            ("fieldSelector", selector.as_str()),
-            ("limit", PAGE),
-            ("timeout", &served),
-        ];
-        pairs.extend(token.map(|token| ("continue", token)));
         let question = Question::get(
             format!("cannot list the pods of {}", self.node),
-            format!("/api/v1/pods{}", query(&pairs)),
+            "/api/v1/pods".to_owned()
+                + &query(&[
+                    ("fieldSelector", &self.pod_selector()),
+                    ("timeout", &self.deadlines.served()),
+                ]),
         );
-        let answer = self.ask(&question).await.map_err(Lost::failure)?;
-        answer
-            .object()
-            .map_err(|failure| match senseless(&answer.body) {
-                Some(why) => {
-                    let why = format!("{}: cannot make sense of {why}", answer.what);
-                    Failure::new(failure.kind, why)
-                }
-                None => failure,
-            })
+        let mut pods = Vec::new();
+        let item = |item: &[u8]| take_pod(&mut pods, item);
+        let answer = self
+            .connector
+            .list(&question, self.deadlines.request, item)
+            .await
+            .map_err(Lost::failure)?;
+        let version = answer.object::<PodList>()?.version(&question.what)?;
+        Ok((pods, version))
     }
 
     /// Lists the pods, then follows the changes from the version of that list.
@@ -153,6 +124,21 @@ impl KubeletCluster {
     fn pod_selector(&self) -> String {
         format!("spec.nodeName={}", self.node)
     }
+}
+
+/// Reads a pod of a list.
+pub(super) fn take_pod(pods: &mut Vec<PodView>, item: &[u8]) -> Result<(), Failure> {
+    let failed = |why: String| Failure::new(FailureKind::Unavailable, why);
+    if pods.len() >= MAX_PODS {
+        return Err(failed(format!(
+            "the list has no end, after {MAX_PODS} pods"
+        )));
+    }
+    // A list with a pod that makes no sense is none: nothing is guessed.
+    let pod = serde_json::from_slice::<Pod>(item)
+        .map_err(|_| failed(format!("cannot make sense of {}", senseless(item))))?;
+    pods.push(pod.into());
+    Ok(())
 }
 
 /// An empty UID would be no precondition at all.

@@ -3,9 +3,11 @@
 use super::answer::Answer;
 use super::budgets::Budget;
 use super::certificate;
+use super::items::Items;
 use super::lock_map::ConfigMap;
 use super::own_node::Node;
 use super::pod::PodList;
+use super::pods::take_pod;
 use crate::drain::{BudgetView, EvictAnswer, PodView};
 use crate::failure::{Failure, WriteOutcome};
 use crate::lock::LockView;
@@ -37,13 +39,15 @@ pub fn node(body: &[u8]) -> Result<NodeView, Failure> {
     answer(200, body).object::<Node>().map(Into::into)
 }
 
-/// A page of a list of pods.
+/// A list of pods.
 ///
 /// # Errors
 /// It is none.
 pub fn pods(body: &[u8]) -> Result<Vec<PodView>, Failure> {
-    let list = answer(200, body).object::<PodList>()?;
-    Ok(list.items.into_iter().flatten().map(Into::into).collect())
+    let (mut pods, mut rest) = (Vec::new(), Vec::new());
+    Items::default().take(&mut rest, body, |item| take_pod(&mut pods, item))?;
+    let list = answer(200, &rest).object::<PodList>()?;
+    list.version("cannot read it").map(|_| pods)
 }
 
 /// A budget, as an event of a watch has it.

@@ -165,9 +165,10 @@ impl Machine {
         if waiting || draining.drain.in_flight() > 0 || (holds_floor && draining.is_unseen()) {
             return;
         }
-        let (Some(leave), drain) = (draining.leave.clone(), draining.drain.clone()) else {
+        let Some(leave) = draining.leave.clone() else {
             return;
         };
+        let drain = draining.drain.clone();
         self.call = None;
         for timer in [Timer::Check, Timer::Evict, Timer::Guard] {
             out.push(Action::CancelTimer(timer));

@@ -62,7 +62,6 @@ pub(super) enum Piece {
 /// The server. It answers from the script in order, and with 500 when that is used up.
 pub(super) struct Server {
     pub(super) url: String,
-    script: Arc<Mutex<VecDeque<Reply>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -106,14 +105,14 @@ impl Server {
         let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let script = Arc::new(Mutex::new(script.into_iter().collect::<VecDeque<_>>()));
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let (replies, log) = (script.clone(), asked.clone());
+        let log = asked.clone();
         let task = tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else {
                     return;
                 };
                 stream.set_nodelay(true).unwrap();
-                let (replies, log, acceptor) = (replies.clone(), log.clone(), acceptor.clone());
+                let (replies, log, acceptor) = (script.clone(), log.clone(), acceptor.clone());
                 tokio::spawn(async move {
                     let Some(acceptor) = acceptor else {
                         return serve(stream, None, &replies, &log).await;
@@ -130,17 +129,7 @@ impl Server {
                 });
             }
         });
-        Self {
-            url,
-            script,
-            asked,
-            task,
-        }
-    }
-
-    /// What is left of the script.
-    pub(super) fn left(&self) -> usize {
-        self.script.lock().unwrap().len()
+        Self { url, asked, task }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rollboot::cluster::reading;
 use rollboot::drain::{EvictAnswer, PodRef};
 use rollboot::failure::{FailureKind, WriteOutcome};
 use rollboot::lock::LockPatch;
@@ -146,62 +147,57 @@ async fn a_write_without_a_precondition_is_not_sent() {
 }
 
 #[tokio::test]
-async fn pods_are_listed_page_by_page() {
+async fn pods_are_listed_at_once_and_from_no_cache_that_may_be_old() {
     let folder = tempfile::tempdir().unwrap();
-    let page = |token: &str, names: &[&str]| {
-        let pods: Vec<_> = names
-            .iter()
-            .map(|name| json!({"metadata": {"namespace": "shop", "name": name, "uid": format!("uid-{name}")}, "spec": {}, "status": {}}))
-            .collect();
-        Reply::Json(
-            200,
-            json!({"kind": "PodList", "metadata": {"resourceVersion": "9", "continue": token}, "items": pods}),
-        )
-    };
+    let pods = ["a", "b", "c"].map(
+        |name| json!({"metadata": {"namespace": "shop", "name": name, "uid": format!("uid-{name}")}, "spec": {}, "status": {}}),
+    );
+    let list = json!({"kind": "PodList", "metadata": {"resourceVersion": "9"}, "items": pods});
     let empty = json!({"kind": "PodList", "metadata": {"resourceVersion": "9"}, "items": null});
-    let server = Server::plain([
-        page("next/1=", &["a", "b"]),
-        page("", &["c"]),
-        Reply::Json(200, empty),
-    ])
-    .await;
+    let server = Server::plain([Reply::Json(200, list), Reply::Json(200, empty)]).await;
     let cluster = cluster_at(folder.path(), &server.url);
     let pods = cluster.list_pods().await.unwrap();
     let names: Vec<_> = pods.iter().map(|pod| pod.pod.to_string()).collect();
     assert_eq!(names, ["shop/a", "shop/b", "shop/c"]);
     assert_eq!(cluster.list_pods().await, Ok(vec![]));
-    let first = "GET /api/v1/pods?fieldSelector=spec.nodeName%3Dnode-a&limit=50&timeout=16000ms";
+    let line = "GET /api/v1/pods?fieldSelector=spec.nodeName%3Dnode-a&timeout=16000ms";
     let lines: Vec<_> = server
         .asked()
         .iter()
         .map(super::server::Asked::line)
         .collect();
-    assert_eq!(
-        lines,
-        [first, &format!("{first}&continue=next%2F1%3D"), first]
-    );
+    assert_eq!(lines, [line, line]);
 }
 
 #[tokio::test]
-async fn a_list_that_breaks_off_or_never_ends_is_no_list() {
+async fn half_a_list_or_one_without_an_end_is_no_list() {
     let folder = tempfile::tempdir().unwrap();
-    let page = json!({"kind": "PodList", "metadata": {"resourceVersion": "9", "continue": "more"}, "items": []});
-    let expired = json!({"kind": "Status", "code": 410, "reason": "Expired", "message": "too old", "metadata": {"continue": "inconsistent"}});
-    let server = Server::plain([Reply::Json(200, page.clone()), Reply::Json(410, expired)]).await;
-    let failure = cluster_at(folder.path(), &server.url)
-        .list_pods()
-        .await
-        .unwrap_err();
-    assert_eq!(failure.kind, FailureKind::Unavailable);
-    assert_eq!(server.asked().len(), 2);
-
-    let endless = Server::plain((0..1000).map(|_| Reply::Json(200, page.clone()))).await;
-    let failure = cluster_at(folder.path(), &endless.url)
-        .list_pods()
-        .await
-        .unwrap_err();
-    assert!(failure.message.contains("no end"), "{failure}");
-    assert!(endless.left() > 0);
+    let pod = json!({"metadata": {"namespace": "shop", "name": "a", "uid": "a"}});
+    let list = |pods: Vec<Value>| json!({"kind": "PodList", "metadata": {"resourceVersion": "9"}, "items": pods});
+    let mut page = list(vec![pod.clone()]);
+    page["metadata"]["continue"] = "more".into();
+    let other = json!({"kind": "ConfigMapList", "metadata": {"resourceVersion": "9"}, "items": []});
+    let expired = json!({"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"});
+    let answers = [
+        (200, page, "whole list"),
+        (200, list(vec![json!({})]), "a pod in the list"),
+        (200, list(vec![pod.clone(); 10_001]), "no end"),
+        (200, other, "does not look like"),
+        (410, expired, "too old"),
+    ];
+    for (status, answer, why) in answers {
+        let server = Server::plain([Reply::Json(status, answer)]).await;
+        let failure = cluster_at(folder.path(), &server.url)
+            .list_pods()
+            .await
+            .unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unavailable, "{failure}");
+        assert!(failure.message.contains(why), "{failure}");
+        assert_eq!(server.asked().len(), 1);
+    }
+    // The same key for whoever reads JSON, and another text.
+    let hidden = list(vec![pod]).to_string().replace("items", "it\\u0065ms");
+    assert!(reading::pods(hidden.as_bytes()).is_err());
 }
 
 #[tokio::test]
