@@ -79,7 +79,9 @@ impl Guard {
     /// in this turn.
     pub fn new(single: SingleReplica, waves: BTreeMap<String, Wave>, same_turn: bool) -> Self {
         let mut objects = BTreeMap::new();
-        for wave in waves.values().filter(|_| same_turn) {
+        // A Deployment sees pods through its ReplicaSets.
+        let direct = |wave: &&Wave| same_turn && wave.of.kind != Kind::Deployment;
+        for wave in waves.values().filter(direct) {
             objects.insert(wave.of.clone(), Object::evicted_before(wave));
         }
         Self {

@@ -321,6 +321,33 @@ fn a_scale_down_that_has_just_begun_leaves_fewer_elsewhere_than_the_status_says(
 }
 
 #[test]
+fn after_a_restart_a_deployment_is_not_what_has_to_see_an_eviction() {
+    // It may miss that a pod was replaced, which its ReplicaSet cannot.
+    let status = |written: &'static str| {
+        move |uid: &str| {
+            let mut view = view(uid, 2, 2);
+            if uid == "a" {
+                view = owned(view, "web");
+                view.written = written.into();
+            }
+            Ok(Some(view))
+        }
+    };
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a"), pod("2", "a")], status("1"));
+    let waves = case.drain.guard().on_disk.clone();
+    assert_eq!(waves.len(), 2);
+    let mut case = Case::new(SingleReplica::Evict);
+    case.drain = Drain::resumed(&Config::default().drain, waves, true);
+    case.pods(&[], status("2"));
+    case.drain.guard_mut().close();
+    case.settle(status("2"));
+    assert!(!case.drain.guard().unseen().is_empty());
+    case.again(status("2"));
+    assert_eq!(case.drain.guard().unseen(), BTreeSet::new());
+}
+
+#[test]
 fn what_turns_have_noted_of_controllers_that_are_not_here_is_forgotten() {
     let mut case = Case::new(SingleReplica::Evict);
     case.pods(&[pod("1", "a"), pod("2", "a")], status(2, 2));
