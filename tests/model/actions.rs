@@ -18,6 +18,7 @@ pub(crate) enum Kind {
     SlowRead,
     Heartbeat,
     LatePod,
+    Opening,
     Unlock,
     Pause,
     Cordon,
@@ -40,7 +41,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Everything.
-    pub(crate) const ALL: [Self; 31] = [
+    pub(crate) const ALL: [Self; 32] = [
         Self::Lose,
         Self::Refuse,
         Self::Crash,
@@ -54,6 +55,7 @@ impl Kind {
         Self::SlowRead,
         Self::Heartbeat,
         Self::LatePod,
+        Self::Opening,
         Self::Unlock,
         Self::Pause,
         Self::Cordon,
@@ -284,6 +286,7 @@ impl Act {
             Self::Fire(_, Timer::Drain) => Kind::DrainTimeout,
             Self::WatchEnds(_) => Kind::WatchEnds,
             Self::EvictBlocked(_) => Kind::Refuse,
+            Self::BudgetOpens(_) => Kind::Opening,
             Self::BootSick(_) => Kind::Sick,
             Self::CallOff(_) => Kind::CallOff,
             Self::Crash(_) | Self::Kill(_) => Kind::Crash,

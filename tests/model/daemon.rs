@@ -241,9 +241,9 @@ impl World {
             Op::PatchLock(patch) if patch.annotations.values().any(Option::is_none) => {
                 self.judge_release(at, patch);
             }
-            Op::PatchLock(_) => {
+            Op::PatchLock(patch) => {
                 self.host(at).ghost.health_seen = None;
-                self.judge_acquisition(at);
+                self.judge_acquisition(at, &patch.version);
             }
             Op::PatchNode(patch) if patch.unschedulable == Some(false) => self.judge_uncordon(at),
             Op::PatchNode(patch) if patch.unschedulable == Some(true) => self.judge_cordon(at),

@@ -198,8 +198,16 @@ impl World {
         }
     }
 
-    /// The machine sends a write that takes a slot.
-    pub(crate) fn judge_acquisition(&mut self, at: usize) {
+    /// The machine sends a write that takes a slot. One of an older version than the lock's, a stamp that is repeated above all,
+    /// takes nothing.
+    pub(crate) fn judge_acquisition(&mut self, at: usize, version: &str) {
+        if self
+            .lock
+            .as_ref()
+            .is_none_or(|lock| lock.version != version)
+        {
+            return;
+        }
         let host = &self.hosts[at];
         let blocked = host.journal.failed.iter().flat_map(|it| &it.blocked);
         let views = self.pod_views(at);

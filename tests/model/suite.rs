@@ -73,7 +73,9 @@ pub(crate) fn quick_alone() -> Vec<Scenario> {
         drain("one node, a drain that is cut short", 2, 1)
             .faults(2, &[Kind::Crash, Kind::DrainTimeout]),
         drain("one node, a drain that a budget stops", 1, 2)
-            .faults(3, &[Kind::Refuse, Kind::DrainTimeout]),
+            .faults(2, &[Kind::Refuse, Kind::DrainTimeout]),
+        drain("one node, a drain whose budget opens", 1, 2)
+            .faults(2, &[Kind::Refuse, Kind::Opening]),
         guard("one node, all pods of a controller", 1, 2),
         calm("one node, a window that closes, one fault", 1, 1)
             .windowed()
@@ -126,6 +128,12 @@ pub(crate) fn thorough() -> Vec<Scenario> {
             .gated()
             .faults(1, &FAULTS)
             .operators(2, &[Kind::Gate, Kind::Uncordon]),
+        drain("one node, a drain that a budget stops again", 1, 2)
+            .faults(3, &[Kind::Refuse, Kind::DrainTimeout]),
+        drain("one node, a drain whose budget opens, and more", 1, 1).faults(
+            4,
+            &[Kind::Refuse, Kind::Opening, Kind::Crash, Kind::DrainTimeout],
+        ),
         evict("one node, a drain, a window that closes", 1, 0)
             .windowed()
             .operators(1, &[Kind::Window]),
