@@ -1,0 +1,192 @@
+//! What keeps a node from a turn is seen before it takes a slot; what changes after the drain, before the reboot.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rollboot::config::{Config, PodGate, SingleReplica};
+use rollboot::drain::PodView;
+use rollboot::machine::{Event, Gate, Label, Machine, Op};
+use rollboot::selector::Selector;
+
+use super::world::{World, plenty_of, pod, request};
+
+const HOUR: f64 = 3600.0;
+
+type Change = fn(&mut World);
+
+fn gate(machine: &Machine) -> Option<Gate> {
+    machine
+        .status()
+        .blocked_by
+        .first()
+        .map(|blocked| blocked.gate)
+}
+
+fn static_pod(ready: bool) -> PodView {
+    PodView {
+        mirror: true,
+        controller: None,
+        ready,
+        ..pod("proxy")
+    }
+}
+
+fn unmanaged() -> PodView {
+    PodView {
+        controller: None,
+        ..pod("alone")
+    }
+}
+
+fn configured(world: &mut World, change: fn(&mut Config)) {
+    change(Arc::make_mut(&mut world.config));
+}
+
+const CLOSED: [(Change, Gate, Change); 8] = [
+    (
+        |world| world.node.hold = Some("disk".into()),
+        Gate::Hold,
+        |world| world.node.hold = None,
+    ),
+    (
+        |world| world.node.unschedulable = true,
+        Gate::ForeignCordon,
+        |world| world.node.unschedulable = false,
+    ),
+    (
+        |world| world.node.boot_id = "b9".into(),
+        Gate::Node,
+        |world| world.node.boot_id = "b0".into(),
+    ),
+    (
+        |world| world.node.deleting = true,
+        Gate::Node,
+        |world| world.node.deleting = false,
+    ),
+    (
+        |world| world.pods = vec![unmanaged()],
+        Gate::Pods,
+        |world| world.pods.clear(),
+    ),
+    (
+        |world| world.pods = vec![static_pod(false)],
+        Gate::Pods,
+        |world| world.pods = vec![static_pod(true)],
+    ),
+    (
+        |world| {
+            configured(world, |config| {
+                let selector = Selector::parse("!app").unwrap();
+                config.gates.pods = vec![PodGate {
+                    namespace: None,
+                    selector,
+                }];
+            });
+            world.pods = vec![pod("a")];
+        },
+        Gate::BlockingPods,
+        |world| world.pods.clear(),
+    ),
+    (
+        |world| {
+            configured(world, |config| {
+                config.drain.single_replica = SingleReplica::Block;
+            });
+            world.pods = vec![pod("a")];
+            let mut single = plenty_of("app");
+            (single.wanted, single.ready) = (1, 1);
+            world.controllers.insert("app".into(), single);
+        },
+        Gate::Pods,
+        |world| world.pods.clear(),
+    ),
+];
+
+#[test]
+fn no_slot_is_taken_while_a_gate_is_closed_that_can_be_seen_without_one() {
+    for (close, expected, open) in CLOSED {
+        let mut world = World::asking();
+        close(&mut world);
+        let mut machine = world.start();
+        let takes = |_: &Machine, world: &World| world.holds_slot();
+        assert!(!world.until(&mut machine, HOUR, takes), "{expected:?}");
+        let told = |machine: &Machine, _: &World| gate(machine) == Some(expected);
+        assert!(world.until(&mut machine, 120.0, told), "{expected:?}");
+        open(&mut world);
+        assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    }
+}
+
+/// Drained, and nothing is asked yet.
+fn drained() -> (World, Machine) {
+    let mut world = World::asking();
+    world.pods = vec![pod("a")];
+    let mut machine = world.start();
+    world.until_label(&mut machine, Label::Drained);
+    assert_eq!(
+        (world.asked(), &world.evicted[..]),
+        (0, &["a".to_owned()][..])
+    );
+    (world, machine)
+}
+
+#[test]
+fn a_node_that_is_held_or_goes_after_the_drain_does_not_reboot() {
+    let changes: [Change; 2] = [
+        |world| world.node.hold = Some("disk".into()),
+        |world| world.node.deleting = true,
+    ];
+    for change in changes {
+        let (mut world, mut machine) = drained();
+        change(&mut world);
+        world.wait(&mut machine, HOUR);
+        assert_eq!((world.asked(), world.holds_slot()), (0, false));
+    }
+}
+
+#[test]
+fn a_node_that_lost_its_cordon_or_its_mark_is_cordoned_again_before_it_reboots() {
+    let changes: [Change; 2] = [
+        |world| world.node.unschedulable = false,
+        |world| world.node.marker = None,
+    ];
+    for change in changes {
+        let (mut world, mut machine) = drained();
+        change(&mut world);
+        world.ops.clear();
+        let asked = |_: &Machine, world: &World| world.asked() > 0;
+        world.until(&mut machine, HOUR, asked);
+        let writes = world.ops.iter().any(|op| matches!(op, Op::PatchNode(_)));
+        assert!(writes, "{:?}", world.ops);
+    }
+}
+
+#[test]
+fn a_pod_that_comes_after_the_drain_goes_before_the_reboot() {
+    let (mut world, mut machine) = drained();
+    world.pods = vec![pod("late")];
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    assert_eq!(world.evicted, ["a", "late"]);
+}
+
+#[test]
+fn a_pod_that_refuses_after_the_drain_keeps_the_node_up() {
+    let (mut world, mut machine) = drained();
+    world.pods = vec![unmanaged()];
+    world.wait(&mut machine, HOUR);
+    assert_eq!((world.asked(), world.evicted.len()), (0, 1));
+    assert!(!world.holds_slot());
+}
+
+#[test]
+fn a_sentinel_that_is_written_to_after_the_drain_is_waited_for() {
+    let (mut world, mut machine) = drained();
+    // More often than `settle`.
+    for number in 0..20 {
+        world.present = BTreeSet::from([request(&format!("written-{number}"))]);
+        machine = world.feed(machine, Event::Sentinels(world.present.clone()));
+        world.wait(&mut machine, 10.0);
+        assert_eq!(world.asked(), 0);
+    }
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+}
