@@ -2,11 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::civil::time;
+use jiff::tz::TimeZone;
 use rollboot::config::{Config, PodGate, SingleReplica};
 use rollboot::drain::PodView;
-use rollboot::machine::{Event, Gate, Label, Machine, Op};
+use rollboot::failure::{Failure, FailureKind};
+use rollboot::machine::{Event, Gate, Label, Machine, Op, Reply};
 use rollboot::selector::Selector;
+use rollboot::window::{Window, Windows, Zone};
 
 use super::world::{World, plenty_of, pod, request};
 
@@ -189,4 +194,86 @@ fn a_sentinel_that_is_written_to_after_the_drain_is_waited_for() {
         assert_eq!(world.asked(), 0);
     }
     assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+}
+
+#[test]
+fn a_node_of_another_uid_after_the_drain_does_not_reboot_in_this_turn() {
+    let (mut world, mut machine) = drained();
+    world.node.uid = "another".into();
+    let over = |_: &Machine, world: &World| world.asked() > 0 || !world.holds_slot();
+    assert!(world.until(&mut machine, HOUR, over));
+    assert_eq!(world.asked(), 0);
+}
+
+/// The last read before the slot is taken is on its way.
+fn about_to_take() -> (World, Machine) {
+    let mut world = World::asking();
+    world.hold = |op| *op == Op::ReadLock;
+    let mut machine = world.start();
+    // The start reads it as well.
+    let first = |_: &Machine, world: &World| world.held.is_some();
+    assert!(world.until(&mut machine, HOUR, first));
+    let op = world.held.take().unwrap();
+    world.reply(op);
+    assert!(world.until(&mut machine, HOUR, first));
+    world.hold = |_| false;
+    (world, machine)
+}
+
+fn answered(world: &mut World, machine: &mut Machine) {
+    let op = world.held.take().unwrap();
+    world.reply(op);
+    let taken = |_: &Machine, world: &World| world.holds_slot();
+    assert!(!world.until(machine, 60.0, taken), "{}", machine.reason());
+    let writes = |op: &Op| matches!(op, Op::PatchLock(_));
+    assert!(!world.ops.iter().any(writes), "{:?}", world.ops);
+}
+
+#[test]
+fn a_sentinel_that_goes_while_the_gates_are_looked_at_takes_no_slot() {
+    let (mut world, mut machine) = about_to_take();
+    world.present.clear();
+    machine = world.feed(machine, Event::Sentinels(world.present.clone()));
+    answered(&mut world, &mut machine);
+}
+
+#[test]
+fn a_window_that_closes_while_the_gates_are_looked_at_takes_no_slot() {
+    let (mut world, mut machine) = about_to_take();
+    let window = Window {
+        days: [true; 7],
+        start: time(1, 0, 0, 0),
+        end: Some(time(2, 0, 0, 0)),
+        zone: Zone(TimeZone::UTC),
+        must_fit: Duration::from_secs(60),
+    };
+    Arc::make_mut(&mut world.config).windows = Windows::new(vec![window]);
+    let config = Arc::clone(&world.config);
+    machine = world.feed(machine, Event::Reload(config));
+    answered(&mut world, &mut machine);
+}
+
+#[test]
+fn where_pods_cannot_be_listed_before_the_cordon_nobody_is_cordoned() {
+    let mut world = World::asking();
+    configured(&mut world, |config| {
+        let selector = Selector::parse("app=backup").unwrap();
+        config.gates.pods = vec![PodGate {
+            namespace: None,
+            selector,
+        }];
+    });
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.holds_slot()));
+    world.hold = |op| *op == Op::ListPods;
+    assert!(world.until(&mut machine, HOUR, |_, world| world.held.is_some()));
+    world.hold = |_| false;
+    world.held = None;
+    let failure = Failure::new(FailureKind::Timeout, "no answer");
+    world
+        .queue
+        .push_back(Event::Reply(Reply::Pods(Err(failure))));
+    let over = |_: &Machine, world: &World| world.node.unschedulable || !world.holds_slot();
+    assert!(world.until(&mut machine, HOUR, over));
+    assert!(!world.node.unschedulable, "{}", machine.reason());
 }
