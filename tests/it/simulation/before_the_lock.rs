@@ -9,6 +9,8 @@ use jiff::tz::TimeZone;
 use rollboot::config::{Config, PodGate, SingleReplica};
 use rollboot::drain::PodView;
 use rollboot::failure::{Failure, FailureKind};
+use rollboot::journal::Asked;
+use rollboot::lock::TurnId;
 use rollboot::machine::{Event, Gate, Label, Machine, Op, Reply};
 use rollboot::selector::Selector;
 use rollboot::window::{Window, Windows, Zone};
@@ -276,4 +278,71 @@ fn where_pods_cannot_be_listed_before_the_cordon_nobody_is_cordoned() {
     let over = |_: &Machine, world: &World| world.node.unschedulable || !world.holds_slot();
     assert!(world.until(&mut machine, HOUR, over));
     assert!(!world.node.unschedulable, "{}", machine.reason());
+}
+
+#[test]
+fn it_is_quiet_for_as_long_as_is_configured_before_the_last_look() {
+    let mut world = World::asking();
+    configured(&mut world, |config| {
+        config.drain.quiet = Duration::from_secs(90);
+    });
+    let mut machine = world.start();
+    world.until_label(&mut machine, Label::Drained);
+    let since = world.time;
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    assert!(world.time >= since + 90.0, "{}", world.time - since);
+}
+
+#[test]
+fn a_last_read_of_the_lock_that_took_long_makes_everything_be_looked_at_again() {
+    for (seconds, again) in [(4, false), (6, true)] {
+        let (mut world, mut machine) = drained();
+        world.hold = |op| *op == Op::ReadLock;
+        let last = |_: &Machine, world: &World| world.held.is_some() && world.journaled_the_ask();
+        assert!(world.until(&mut machine, HOUR, last));
+        world.hold = |_| false;
+        world.held = None;
+        world.ops.clear();
+        let reply = Reply::Lock {
+            result: Ok(world.lock.clone()),
+            took: Duration::from_secs(seconds),
+        };
+        world.queue.push_back(Event::Reply(reply));
+        assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+        assert_eq!(world.ops.contains(&Op::ReadNode), again, "{seconds} s");
+    }
+}
+
+#[test]
+fn a_request_that_is_taken_back_in_a_turn_ends_it_without_a_reboot() {
+    for label in [Label::Cordoned, Label::Drained] {
+        let mut world = World::asking();
+        world.pods = vec![pod("a")];
+        let mut machine = world.start();
+        world.until_label(&mut machine, label);
+        world.present.clear();
+        machine = world.feed(machine, Event::Sentinels(world.present.clone()));
+        world.wait(&mut machine, HOUR);
+        assert_eq!((world.asked(), world.holds_slot()), (0, false), "{label:?}");
+        assert!(!world.node.unschedulable);
+    }
+}
+
+#[test]
+fn a_day_has_so_many_reboots_and_no_more() {
+    for (before, turn) in [(2, true), (3, false)] {
+        let mut world = World::asking();
+        for number in 0..before {
+            world.journal.history.push(Asked {
+                at: world.now(),
+                boot_id: format!("earlier-{number}"),
+                turn: TurnId(number),
+                requests: BTreeSet::from([request("earlier")]),
+            });
+        }
+        let mut machine = world.start();
+        let taken = world.until(&mut machine, HOUR, |_, world| world.holds_slot());
+        assert_eq!(taken, turn, "{before} before");
+        assert_eq!(gate(&machine) == Some(Gate::DailyLimit), !turn);
+    }
 }
