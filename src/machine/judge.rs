@@ -242,3 +242,6 @@ pub(super) fn is_control_plane(pod: &PodView) -> bool {
             .iter()
             .any(|prefix| pod.pod.name.starts_with(prefix))
 }
+
+#[cfg(test)]
+mod tests;

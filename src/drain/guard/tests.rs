@@ -378,6 +378,34 @@ fn what_is_deleted_without_its_pods_keeps_them_until_it_is_gone() {
 }
 
 #[test]
+fn what_is_evicted_by_turns_is_noted_of_a_deployment_too() {
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a"), pod("2", "a")], |uid| {
+        Ok(Some(match uid {
+            "web" => view(uid, 2, 2),
+            _ => owned(view(uid, 2, 2), "web"),
+        }))
+    });
+    assert_eq!(case.sent, ["1"]);
+    let noted: Vec<_> = case.drain.guard().on_disk.keys().collect();
+    assert_eq!(noted, ["a", "web"]);
+}
+
+#[test]
+fn what_cannot_be_read_holds_up_its_own_namespace_only() {
+    for (namespace, sent) in [("other", vec!["1"]), ("ns", vec![])] {
+        let mut case = Case::new(SingleReplica::Evict);
+        let mut unread = pod("3", "b");
+        unread.pod.namespace = namespace.into();
+        case.pods(&[pod("1", "a"), pod("2", "a"), unread], |uid| match uid {
+            "a" => Ok(Some(view(uid, 2, 2))),
+            _ => Err(Failure::new(FailureKind::Unavailable, "no connection")),
+        });
+        assert_eq!(case.sent, sent, "{namespace}");
+    }
+}
+
+#[test]
 fn what_is_of_another_kind_is_not_guarded() {
     let mut case = Case::new(SingleReplica::Block);
     let mut job = pod("1", "a");

@@ -153,6 +153,37 @@ fn one_event_names_pods_and_budget_and_dry_runs_make_none() {
 }
 
 #[test]
+fn an_event_is_of_the_turn_that_failed_and_names_a_few_pods_and_when_it_goes_on() {
+    let names: Vec<String> = (10..22).map(|number| number.to_string()).collect();
+    let mut world = World::asking();
+    world.pods = names.iter().map(|name| pod(name)).collect();
+    world.blocked = true;
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.holds_slot()));
+    let turn = world.journal.turn.as_ref().map(|turn| turn.id);
+    world.until_label(&mut machine, Label::Failed);
+    assert!(world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+    let [event] = &world.announced[..] else {
+        panic!("{:?}", world.announced);
+    };
+    assert_eq!(Some(event.turn), turn);
+    let failed = world.journal.failed.as_ref().unwrap();
+    let says = |words: &str| event.message.contains(words);
+    assert!(says(&failed.retry_at.to_string()), "{}", event.message);
+    assert!(says("forbid to evict 12 of its pods"), "{}", event.message);
+    assert!(
+        says("default/14: a budget; and 7 more"),
+        "{}",
+        event.message
+    );
+    assert!(!says("default/15"), "{}", event.message);
+    // Few enough: all of them.
+    let (world, _machine) = stopped(&["a", "b", "c", "d", "e"]);
+    let message = &world.announced[0].message;
+    assert!(message.ends_with("default/e: a budget"), "{message}");
+}
+
+#[test]
 fn an_event_is_no_longer_than_it_may_be() {
     let names: Vec<String> = (0..40)
         .map(|it| format!("{it}-{}", "ü".repeat(300)))

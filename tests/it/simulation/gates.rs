@@ -1,7 +1,7 @@
 //! Gates of the host, before the lock and right before the reboot: an operator's hold file, a package manager at work.
 
 use rollboot::machine::{Gate, Label, Machine};
-use rollboot::ports::HostGates;
+use rollboot::ports::{HostGates, Inhibitor};
 
 use super::world::World;
 
@@ -10,7 +10,7 @@ const HOUR: f64 = 3600.0;
 /// Closes a gate of the host.
 type Close = fn(&mut HostGates);
 
-const CLOSE: [(Close, Gate, &str); 3] = [
+const CLOSE: [(Close, Gate, &str); 4] = [
     (
         |gates| gates.hold = Some("/etc/rollboot/hold: disk".into()),
         Gate::Hold,
@@ -25,6 +25,17 @@ const CLOSE: [(Close, Gate, &str); 3] = [
         |gates| gates.can_reboot = "na".into(),
         Gate::Logind,
         "\"na\"",
+    ),
+    (
+        |gates| {
+            gates.inhibitors = vec![Inhibitor {
+                who: "backup".into(),
+                why: "at work".into(),
+                pid: 7,
+            }];
+        },
+        Gate::Inhibitor,
+        "backup (pid 7): at work",
     ),
 ];
 
