@@ -87,6 +87,12 @@ fn a_thousand_controllers_are_drained() {
         due.extend(drain.on(DrainEvent::Controller(Ok(Some(view)))).0);
         read += 1;
     }
+    assert_eq!(due.len(), 0, "noted in the journal first");
+    let note = |drain: &mut Drain| {
+        let noted = drain.guard().unnoted().map(DrainEvent::Noted);
+        noted.map(|noted| drain.on(noted).0).unwrap_or_default()
+    };
+    due.extend(note(&mut drain));
     assert_eq!((read, due.len()), (1_000, 16));
     let mut gone = 0;
     let mut progress = Progress::Going;
@@ -100,6 +106,7 @@ fn a_thousand_controllers_are_drained() {
         here.retain(|pod| !ended.contains(&pod.pod));
         let (more, now) = drain.on(DrainEvent::Pods(here.clone()));
         due.extend(more);
+        due.extend(note(&mut drain));
         progress = now;
     }
     assert_eq!((gone, progress), (1_000, Progress::Done));

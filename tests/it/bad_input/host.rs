@@ -291,6 +291,10 @@ impl Host {
             .lines()
             .find(all)
             .unwrap_or_else(|| panic!("{words:?} is not in:\n{log}"));
+        // Behind the time.
+        let levels = ["ERROR ", "WARN ", "INFO "];
+        let said = levels.iter().find_map(|level| line.split_once(level));
+        let line = said.map_or(line, |(_, said)| said);
         self.plain(line.trim_start_matches("rollboot: "))
     }
 
@@ -298,7 +302,15 @@ impl Host {
     fn plain(&self, text: &str) -> String {
         let port = self.api.url().rsplit(':').next().unwrap();
         let root = self.root.path().to_str().unwrap();
-        text.replace(root, "").replace(&format!(":{port}"), ":…")
+        let text = text.replace(root, "").replace(&format!(":{port}"), ":…");
+        // Where in an answer something stands depends on the length of what is before it.
+        match text.split_once(" at line 1 column ") {
+            Some((before, rest)) => {
+                let rest = rest.trim_start_matches(|it: char| it.is_ascii_digit());
+                format!("{before}{rest}")
+            }
+            None => text,
+        }
     }
 
     /// The same process has nothing to complain of, and nobody asks for a reboot.

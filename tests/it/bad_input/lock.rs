@@ -121,10 +121,6 @@ pub(super) fn cases() -> Vec<Case> {
                 host.becomes_idle().await;
                 host.clean();
                 host.logged(&["rebooted in its turn"])
-                    .split_once("INFO ")
-                    .unwrap()
-                    .1
-                    .to_owned()
             },
         ),
         Case::new("annotations of others", "nothing is wrong", async || {
