@@ -276,11 +276,12 @@ impl Host {
     }
 
     /// Waits for a message with these words in the status.
-    pub(super) async fn shows(&self, words: &[&str]) {
+    pub(super) async fn shows(&self, words: &[&str]) -> String {
         let all = |text: &String| words.iter().all(|word| text.contains(word));
+        let found = |status: &Value| said(status).into_iter().find(all);
         let what = format!("{words:?} in the status");
-        self.until(&what, |status| said(status).iter().any(all))
-            .await;
+        self.until(&what, |status| found(status).is_some()).await;
+        self.plain(&found(&self.status()).unwrap())
     }
 
     /// The message with these words in the log alone.
