@@ -14,6 +14,8 @@ pub(crate) struct App {
     pub(crate) pending: usize,
     /// Replacements that are Ready.
     pub(crate) elsewhere: usize,
+    /// A host has booted with pods on it, which are not Ready for a while: the status is written even if it comes out the same.
+    pub(crate) stirred: bool,
 }
 
 impl World {
@@ -27,7 +29,8 @@ impl World {
     pub(crate) fn app_lags(&self) -> bool {
         let ready = self.pods_ready();
         let missing = ready + self.app.pending < self.scenario.wanted;
-        self.scenario.wanted > 0 && (missing || self.app.ready != ready)
+        let stirred = self.app.stirred;
+        self.scenario.wanted > 0 && (missing || stirred || self.app.ready != ready)
     }
 
     /// It looks at its pods, makes replacements and writes its status.
@@ -38,7 +41,7 @@ impl World {
             .wanted
             .saturating_sub(ready)
             .max(self.app.pending);
-        if self.app.ready != ready {
+        if std::mem::take(&mut self.app.stirred) || self.app.ready != ready {
             self.app.ready = ready;
             self.app.written = self.fresh(names::VERSION);
         }

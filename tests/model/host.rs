@@ -58,6 +58,10 @@ impl World {
         if !persistent {
             host.sentinel = None;
         }
+        let lives = |pod: &crate::world::Pod| !pod.terminating && !pod.bare;
+        let mut nodes = self.nodes[at].iter();
+        let stirred = nodes.any(|node| node.pods.iter().any(lives));
+        self.app.stirred |= stirred && self.scenario.wanted > 0;
         if let Some(node) = &mut self.nodes[at] {
             // Ready stays True through a fast reset; only what the kubelet reports next is of this boot.
             std::sync::Arc::make_mut(node).fresh = false;

@@ -226,6 +226,7 @@ impl World {
                 written: String::new(),
                 pending: 0,
                 elsewhere: 0,
+                stirred: false,
             },
             strays: Vec::new(),
             faults: scenario.faults,
