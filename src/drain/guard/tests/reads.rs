@@ -30,7 +30,7 @@ fn a_read_that_was_asked_for_before_a_pod_came_says_nothing_about_it() {
     case.on(DrainEvent::Controller(status(3, 3)("a")));
     assert!(case.sent.is_empty(), "{:?}", case.sent);
     case.settle(status(3, 3));
-    assert_eq!(case.sent, ["1"]);
+    assert_eq!(case.sent, ["1", "2"]);
 }
 
 #[test]
