@@ -212,6 +212,9 @@ fn any_of_several_windows_will_do_and_none_is_always() {
     assert!(windows.is_open(at("2026-11-18T02:30:00Z")));
     assert!(windows.is_open(at("2026-11-21T12:00:00+05:30")));
     assert!(!windows.is_open(at("2026-11-22T00:00:00+05:30")));
+    // One that is open admits a turn, whatever the others are.
+    assert!(windows.admits(at("2026-11-18T02:30:00Z")));
+    assert!(!windows.admits(at("2026-11-18T03:30:00Z")));
     assert_eq!(
         windows.next(at("2026-11-20T12:00:00+05:30")),
         Some(at("2026-11-21T00:00:00+05:30"))

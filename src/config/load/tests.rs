@@ -225,6 +225,15 @@ fn every_key_reaches_the_configuration() {
 }
 
 #[test]
+fn a_window_goes_by_the_clocks_of_its_time_zone() {
+    let text = "[[window]]\nstart = \"02:00\"\nend = \"05:00\"\ntimezone = \"Asia/Kolkata\"";
+    let windows = read(&[text]).unwrap().windows;
+    let is_open = |at: &str| windows.is_open(at.parse().unwrap());
+    assert!(is_open("2026-11-18T02:30:00+05:30"));
+    assert!(!is_open("2026-11-18T02:30:00Z"));
+}
+
+#[test]
 fn later_files_replace_single_keys_and_whole_lists() {
     let config = read(&[
         "sentinels = [\"/a\", \"/b\"]\nnode-name = \"n\"\n[lock]\nname = \"one\"\ngroup = \"g\"",

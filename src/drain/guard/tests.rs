@@ -4,6 +4,8 @@ use crate::config::Config;
 
 mod cluster;
 mod late;
+mod owners;
+mod reads;
 
 /// A Ready pod of ReplicaSet `of` (or, from a capital letter on, of a StatefulSet).
 fn pod(uid: &str, of: &str) -> PodView {

@@ -85,6 +85,18 @@ fn pods_that_are_gone_are_not_asked_about() {
 }
 
 #[test]
+fn a_pod_that_goes_while_it_is_asked_about_blocks_no_turn() {
+    for answer in [EvictAnswer::Gone, EvictAnswer::Elsewhere] {
+        let (mut world, mut machine) = stopped(&["a"]);
+        world.answers = vec![answer];
+        assert!(world.until(&mut machine, HOUR, |_, world| world.tried() > 0));
+        world.blocked = false;
+        assert!(world.until(&mut machine, 60.0, |_, world| world.asked() > 0));
+        assert_eq!(world.tried(), 1);
+    }
+}
+
+#[test]
 fn where_nobody_answers_no_turn_begins_and_the_question_is_repeated_slowly() {
     for answer in [
         EvictAnswer::Throttled(1),

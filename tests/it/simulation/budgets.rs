@@ -152,6 +152,16 @@ fn one_that_was_not_as_open_as_it_seemed_is_believed_again_after_the_next_tick()
 }
 
 #[test]
+fn a_refusal_takes_back_all_that_a_budget_seemed_to_allow() {
+    let (mut world, machine) = blocked(&["a"]);
+    let mut machine = sees(&mut world, machine, 99);
+    let before = world.refused;
+    world.wait(&mut machine, 60.0);
+    let requests = world.refused - before;
+    assert!((8..=13).contains(&requests), "{requests} in a minute");
+}
+
+#[test]
 fn without_a_watch_every_tick_asks() {
     let (mut world, mut machine) = blocked(&["a"]);
     let failure = || Failure::new(FailureKind::Forbidden, "no");

@@ -1,0 +1,62 @@
+//! A read that says less than it seems to: of before the drain began to look, or of before it was asked for.
+
+use super::*;
+use crate::drain::EvictAnswer;
+
+fn status(wanted: u32, ready: u32) -> impl Fn(&str) -> Result<Option<ControllerView>, Failure> {
+    move |uid: &str| Ok(Some(view(uid, wanted, ready)))
+}
+
+#[test]
+fn the_first_status_may_be_older_than_all_that_was_seen_here() {
+    let mut case = Case::new(SingleReplica::Evict);
+    let down = |_: &str| Err(Failure::new(FailureKind::Unavailable, "no connection"));
+    case.pods(&[pod("1", "a"), pod("2", "a")], down);
+    case.pods(&[pod("2", "a")], down);
+    // Of before the second was Ready; then of the time of both.
+    case.again(status(3, 1));
+    case.again(status(3, 2));
+    assert!(case.sent.is_empty(), "{:?}", case.sent);
+    case.again(status(3, 3));
+    assert_eq!(case.sent, ["2"]);
+}
+
+#[test]
+fn a_read_that_was_asked_for_before_a_pod_came_says_nothing_about_it() {
+    let mut case = Case::new(SingleReplica::Evict);
+    case.on(DrainEvent::Pods(vec![pod("1", "a")]));
+    assert!(case.drain.guard_mut().next_read().is_some());
+    case.on(DrainEvent::Pods(vec![pod("1", "a"), pod("2", "a")]));
+    case.on(DrainEvent::Controller(status(3, 3)("a")));
+    if let Some(waves) = case.drain.guard().unnoted() {
+        case.on(DrainEvent::Noted(waves));
+    }
+    assert!(case.sent.is_empty(), "{:?}", case.sent);
+    case.settle(status(3, 3));
+    assert_eq!(case.sent, ["1", "2"]);
+}
+
+#[test]
+fn what_is_tried_again_is_looked_at_again_by_its_replica_set() {
+    let status = |ready| move |uid: &str| Ok(Some(owned(view(uid, 3, ready), "web")));
+    let one = pod("1", "a");
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(std::slice::from_ref(&one), status(3));
+    let refused = EvictAnswer::Budget("b".into());
+    case.on(DrainEvent::Answer(one.pod, refused));
+    case.on(DrainEvent::Tick);
+    assert_eq!(case.sent, ["1"], "the others may be gone by now");
+    case.settle(status(3));
+    assert_eq!(case.sent, ["1", "1"]);
+}
+
+#[test]
+fn nothing_is_read_before_own_pods_are_counted() {
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a"), pod("2", "a")], status(2, 2));
+    let waves = case.drain.guard().on_disk.clone();
+    case.drain = Drain::resumed(&Config::default().drain, waves, true);
+    assert_eq!(case.drain.guard_mut().next_read(), None);
+    case.on(DrainEvent::Pods(vec![pod("2", "a")]));
+    assert!(case.drain.guard_mut().next_read().is_some());
+}
