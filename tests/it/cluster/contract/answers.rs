@@ -174,12 +174,13 @@ async fn each_answer_to_an_eviction_has_its_path(plane: &Plane) {
 
     let pod = to.pod().await;
     to.row("a pod, as a dry run", "201", &pod, dry).await;
-    to.row("a pod", "201", &pod, same).await;
-    to.row("a pod that is ending", "201", &pod, same).await;
+    // While it lives: of one that is ending the server tries for as long as it may, then says that or that its time is over.
     let other_uid =
         |body: &mut Value| body["deleteOptions"]["preconditions"]["uid"] = json!("another");
     to.row("a pod of another UID", "409 Conflict", &pod, other_uid)
         .await;
+    to.row("a pod", "201", &pod, same).await;
+    to.row("a pod that is ending", "201", &pod, same).await;
     let path = format!(
         "{}?gracePeriodSeconds=0",
         pod_path(&pod.namespace, &pod.name)
