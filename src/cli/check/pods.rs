@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// Pods that are named.
 const NAMED: usize = 5;
 
-/// The pods of the node: however many pages the server makes of them, a person waits only so long.
+/// The pods of the node: however long the list is, a person waits only so long.
 pub(super) async fn listed(cluster: &impl Cluster) -> Result<Vec<PodView>, Failure> {
     let list = tokio::time::timeout(LIMIT, cluster.list_pods()).await;
     list.unwrap_or_else(|_| {
