@@ -207,6 +207,15 @@ impl Machine {
         }
     }
 
+    /// Says why nothing happens, once it is so and whenever it changes.
+    pub(super) fn tell_down(&self, out: &mut Out, what: &str) {
+        let kept = match self.turn() {
+            Some(_) => "slot and cordon stay as they are",
+            None => "no turn begins",
+        };
+        out.report(Report::GoingDown, format!("{what}: {kept}"));
+    }
+
     pub(super) fn on_down(&mut self, out: &mut Out, reply: &Reply) {
         let Phase::Down(down) = &mut self.phase else {
             return;
@@ -216,8 +225,14 @@ impl Machine {
             return;
         };
         down.clear.add(facts, std::mem::take(&mut down.early));
-        down.silent = facts.silent();
-        if down.clear.length >= CALLED_OFF {
+        let before = std::mem::replace(&mut down.silent, facts.silent());
+        // Another one is silent now, or the host is going down indeed.
+        let news = down.silent != before && facts.judge() != GoingDown::No;
+        let (enough, what) = (down.clear.length >= CALLED_OFF, down.describe());
+        if news {
+            self.tell_down(out, &what);
+        }
+        if enough {
             out.push(Action::CancelTimer(Timer::Poll));
             self.restart(out);
         } else {

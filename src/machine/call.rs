@@ -207,11 +207,7 @@ impl Machine {
     /// Leaves whatever was going on because the host is, or may be, going down. The slot and the cordon stay.
     pub(super) fn go_down(&mut self, out: &mut Out, facts: &ShutdownFacts) {
         let down = super::asked::Down::seen(facts);
-        let kept = match self.turn() {
-            Some(_) => "slot and cordon stay as they are",
-            None => "no turn begins",
-        };
-        out.report(Report::GoingDown, format!("{}: {kept}", down.describe()));
+        self.tell_down(out, &down.describe());
         if std::mem::take(&mut self.abort) {
             out.push(Action::AnswerAbort(self.abort_while_down()));
         }

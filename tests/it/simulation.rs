@@ -7,6 +7,7 @@ mod cluster_gates;
 mod control_plane;
 mod ending;
 mod gates;
+mod going_down;
 mod guard;
 mod hands_off;
 mod observe;
