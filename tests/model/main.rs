@@ -56,6 +56,9 @@ use std::time::Instant;
 
 use scenario::Scenario;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// States that one model may have before it counts as too big.
 const LIMIT: usize = 60_000_000;
 
@@ -91,7 +94,7 @@ fn explore_all(scenario: &Arc<Scenario>) {
 fn wanted(what: &str) -> bool {
     let wanted = std::env::var("ROLLBOOT_MODEL").unwrap_or_default();
     if wanted != what && wanted != "full" {
-        eprintln!("SKIPPED: the {what} models; tests/model/full runs them");
+        eprintln!("SKIPPED: the {what} models; tests/model/run {what} runs them");
     }
     wanted == what || wanted == "full"
 }
@@ -110,6 +113,20 @@ fn quick_models_together() {
 fn thorough_models() {
     if wanted("thorough") {
         check(suite::thorough());
+    }
+}
+
+#[test]
+fn large_models_alone() {
+    if wanted("thorough") {
+        check(suite::large_alone());
+    }
+}
+
+#[test]
+fn large_models_together() {
+    if wanted("thorough") {
+        check(suite::large_together());
     }
 }
 

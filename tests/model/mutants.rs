@@ -18,6 +18,7 @@ fn caught(mutation: Mutation) -> Option<(&'static str, String)> {
         suite::quick_alone(),
         suite::quick_together(),
         suite::thorough(),
+        suite::large_together(),
     ];
     let mut models = models.into_iter().flatten().filter(reclaims);
     models.find_map(|scenario| {

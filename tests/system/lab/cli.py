@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from . import places
+from . import places, side_by_side
 from .isolation import run_isolated
 
 
@@ -40,17 +40,29 @@ def main() -> int:
         programs, prepare.images(programs), {suite: prepare.base(suite) for suite in set(suites)}, package, suites,
     )
 
-    folder = places.labs() / f"{os.getpid()}"
-    folder.mkdir(parents=True, exist_ok=True)
     _sweep()
-    held = _hold(folder)
-    try:
-        if arguments.up:
-            scenarios = []
-        return run_isolated(lambda: runner.run(folder, parts, scenarios, arguments.keep or arguments.up))
-    finally:
-        remove_lab(folder)
-        held.close()
+    stay = runner.Stay.FROM_THE_START if arguments.up else runner.Stay.AFTER_THE_LAST if arguments.keep else runner.Stay.NO
+    if arguments.up:
+        scenarios = []
+    labs = 1 if stay is not runner.Stay.NO else min(arguments.labs, len(scenarios))
+
+    def lab(number: int, take: side_by_side.Take, tell: side_by_side.Tell) -> int:
+        if labs > 1:
+            runner.name_lab(f"lab {number}")
+        folder = places.labs() / f"{os.getpid()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        held = _hold(folder)
+        try:
+            mine = (scenarios[each] for each in take)
+            return run_isolated(lambda: runner.run(folder, parts, mine, tell, stay))
+        finally:
+            remove_lab(folder)
+            held.close()
+
+    result = side_by_side.run(labs, len(scenarios), lab)
+    if scenarios:
+        print(f"{result.passed} passed, {result.failed} failed", flush=True)
+    return result.status or (1 if result.failed else 0)
 
 
 def _read() -> argparse.Namespace:
@@ -61,11 +73,20 @@ def _read() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="list the scenarios")
     parser.add_argument("--keep", action="store_true", help="leave the lab up at the end, until interrupted")
     parser.add_argument("--up", action="store_true", help="run nothing: a lab to look around in, until interrupted")
+    parser.add_argument(
+        "--labs", type=_count, default=3, help="how many labs share the scenarios (default: %(default)s; with --keep one)",
+    )
     parser.add_argument("--deb", type=Path, help="the package (default: $ROLLBOOT_DEB, then target/packages/*.deb)")
     parser.add_argument(
         "--suites", default="bookworm,bookworm,trixie", help="Debian release of each machine (default: %(default)s)",
     )
     return parser.parse_args()
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or text == "0":
+        raise argparse.ArgumentTypeError("it takes at least one lab")
+    return int(text)
 
 
 def package_under_test(named: Path | None) -> Path:

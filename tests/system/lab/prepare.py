@@ -24,7 +24,7 @@ _PACKAGES = (
     "containernetworking-plugins", "procps", "kmod", "util-linux", "ca-certificates",
 )
 
-_INOTIFY_INSTANCES = 1024
+_INOTIFY_INSTANCES = 4096
 
 _UNWANTED = (
     "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
@@ -103,7 +103,7 @@ def check_root() -> None:
 
 
 def raise_limits() -> None:
-    """Raises the one limit of the kernel that three machines run into.
+    """Raises the one limit of the kernel that several machines run into.
 
     All of root's inotify instances count together, those of every machine too.
     """

@@ -9,8 +9,9 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from types import FrameType
 
@@ -37,6 +38,14 @@ class Scenario:
     spoils: bool = False
 
 
+class Stay(Enum):
+    """Whether a lab is left up for somebody to look around in."""
+
+    NO = auto()
+    AFTER_THE_LAST = auto()
+    FROM_THE_START = auto()
+
+
 class OutOfTime(BaseException):
     """The scenario took longer than it may."""
 
@@ -48,30 +57,27 @@ def select(words: list[str]) -> list[Scenario]:
     return [each for each in every if not words or any(word in each.name for word in words)]
 
 
-def run(folder: Path, parts: Parts, scenarios: list[Scenario], keep: bool) -> int:
-    """Runs the scenarios in the lab's namespaces; returns the exit status."""
+def run(folder: Path, parts: Parts, scenarios: Iterator[Scenario], tell: Callable[[bool], None], stay: Stay) -> int:
+    """Runs the scenarios in the lab's namespaces and tells how each went; returns the exit status."""
     _prepare_namespaces()
     (folder / "lab.json").write_text(json.dumps({"pid": _outer_pid(), "programs": str(parts.programs)}))
     bench = _Bench(folder, parts)
-    passed, failed = 0, 0
+    failed = False
     try:
-        if not scenarios:
+        if stay is Stay.FROM_THE_START:
             bench.cluster()
         for scenario in scenarios:
-            if _one(bench, scenario, keep):
-                passed += 1
-            else:
-                failed += 1
-                if keep:
-                    break
-        if keep:
-            _say("the lab stays up until it is interrupted; look around with tests/system/shell")
+            passed = _one(bench, scenario, stay is not Stay.NO)
+            tell(passed)
+            failed |= not passed
+            if failed and stay is not Stay.NO:
+                break
+        if stay is not Stay.NO:
+            say("the lab stays up until it is interrupted; look around with tests/system/shell")
             while True:
                 signal.pause()
     finally:
         bench.close()
-        if scenarios:
-            print(f"{passed} passed, {failed} failed", flush=True)
     return 1 if failed else 0
 
 
@@ -94,7 +100,7 @@ class _Bench:
             link = self._folder / "plane"
             link.unlink(missing_ok=True)
             link.symlink_to(self._cluster.plane.folder)
-            _say(f"{len(self._cluster.machines)} nodes are Ready after {time.monotonic() - began:.1f} s")
+            say(f"{len(self._cluster.machines)} nodes are Ready after {time.monotonic() - began:.1f} s")
         return self._cluster
 
     def close(self) -> None:
@@ -107,7 +113,7 @@ class _Bench:
 def _one(bench: _Bench, scenario: Scenario, keep: bool) -> bool:
     """Runs one scenario and says how it went; whether it passed."""
     shutil.rmtree(places.RESULTS / scenario.name, ignore_errors=True)
-    _say(f"{scenario.name}: {scenario.sentence}")
+    say(f"{scenario.name}: {scenario.sentence}")
     lab: Lab | None = None
     began = time.monotonic()
     try:
@@ -117,14 +123,14 @@ def _one(bench: _Bench, scenario: Scenario, keep: bool) -> bool:
         began = time.monotonic()
         _limited(scenario.timeout, lambda: scenario.run(lab))
     except (Exception, OutOfTime) as error:
-        _say(f"{scenario.name}: FAILED after {time.monotonic() - began:.1f} s: {error}")
+        say(f"{scenario.name}: FAILED after {time.monotonic() - began:.1f} s: {error}")
         kept = places.RESULTS / scenario.name
         evidence.keep(kept, bench.cluster(), lab, error)
-        _say(f"{scenario.name}: what is left of it is in {kept}")
+        say(f"{scenario.name}: what is left of it is in {kept}")
         if not keep:
             bench.close()
         return False
-    _say(f"{scenario.name}: passed in {time.monotonic() - began:.1f} s")
+    say(f"{scenario.name}: passed in {time.monotonic() - began:.1f} s")
     if scenario.spoils and not keep:
         bench.close()
     return True
@@ -180,7 +186,15 @@ def _outer_pid() -> int:
 
 
 _BEGAN = time.monotonic()
+_lab = ""
 
 
-def _say(text: str) -> None:
-    print(f"[{time.monotonic() - _BEGAN:6.1f}] {text}", flush=True)
+def name_lab(name: str) -> None:
+    """Of several labs each says which it is."""
+    global _lab
+    _lab = f"{name}: "
+
+
+def say(text: str) -> None:
+    """One line, with the seconds since the start."""
+    print(f"[{time.monotonic() - _BEGAN:6.1f}] {_lab}{text}", flush=True)
