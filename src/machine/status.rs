@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::gate::Blocked;
 use super::{Gate, Machine, Op, Phase, Timer};
 use crate::config::Mode;
-use crate::drain::few;
 use crate::journal::Outcome;
 use crate::lock::{DEFAULT_GROUP, Limits};
 
@@ -309,21 +308,7 @@ impl Machine {
             Phase::Acquiring(_) => "taking the lock".to_owned(),
             Phase::Cordoning(_) => "cordoning".to_owned(),
             Phase::Queueing(queueing) => queueing.describe(),
-            Phase::Draining(draining) => {
-                let left = draining.drain.left();
-                let reasons = draining.drain.guard().reasons();
-                let blocked = few(draining
-                    .drain
-                    .blocked()
-                    .map(|(pod, why)| format!("{pod}: {why}"))
-                    .chain(reasons)
-                    .chain(draining.drain.late()));
-                if blocked.is_empty() {
-                    format!("draining, {left} pods left")
-                } else {
-                    format!("draining, {left} pods left; blocked: {blocked}")
-                }
-            }
+            Phase::Draining(draining) => draining.describe(),
             Phase::Verifying(verifying) => match verifying.blocked() {
                 Some(blocked) => format!("drained; {}: {}", blocked.what, blocked.detail),
                 None => "drained; last checks before the reboot".to_owned(),

@@ -7,7 +7,7 @@ use super::cordon::Look;
 use super::judge::blocking_pods_gate;
 use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
 use crate::backoff::Delay;
-use crate::drain::{Drain, DrainEvent, Progress, TICK_SECONDS};
+use crate::drain::{Drain, DrainEvent, Progress, TICK_SECONDS, few};
 use crate::journal::Outcome;
 use crate::lock::LockView;
 
@@ -30,6 +30,24 @@ pub(super) struct Draining {
     pub(super) look_due: bool,
     /// What happens as soon as nothing is in flight any more.
     pub(super) leave: Option<Leave>,
+}
+
+impl Draining {
+    /// How many pods are left, and which of them have to wait, and why.
+    pub(super) fn describe(&self) -> String {
+        let drain = &self.drain;
+        let left = match drain.left() {
+            1 => "1 pod left".to_owned(),
+            left => format!("{left} pods left"),
+        };
+        let pods = drain.blocked().map(|(pod, why)| format!("{pod}: {why}"));
+        let blocked = few(pods.chain(drain.guard().reasons()).chain(drain.late()));
+        if blocked.is_empty() {
+            format!("draining, {left}")
+        } else {
+            format!("draining, {left}; blocked: {blocked}")
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -33,7 +33,7 @@ use case::{Case, Section};
 const AT_ONCE: usize = 64;
 
 /// `ROLLBOOT_CASE=words` runs only the cases whose input contains them, and leaves the table alone.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_bad_input_is_told_leaves_nothing_behind_and_heals() {
     let only = std::env::var("ROLLBOOT_CASE").ok();
     let sections: [Section; 12] = [

@@ -250,7 +250,7 @@ pub(super) fn cases() -> Vec<Case> {
                 host.pod_ends("web-1");
                 // It goes on to count three, of which one is left.
                 let words = [
-                    "1 pods left",
+                    "1 pod left",
                     "ReplicaSet default/web: its last ready pod is on this node",
                 ];
                 let message = host.shows(&words).await;

@@ -74,7 +74,7 @@ def _read() -> argparse.Namespace:
     parser.add_argument("--keep", action="store_true", help="leave the lab up at the end, until interrupted")
     parser.add_argument("--up", action="store_true", help="run nothing: a lab to look around in, until interrupted")
     parser.add_argument(
-        "--labs", type=_count, default=3, help="how many labs share the scenarios (default: %(default)s; with --keep one)",
+        "--labs", type=_count, default=2, help="how many labs share the scenarios (default: %(default)s; with --keep one)",
     )
     parser.add_argument("--deb", type=Path, help="the package (default: $ROLLBOOT_DEB, then target/packages/*.deb)")
     parser.add_argument(
