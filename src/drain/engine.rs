@@ -48,6 +48,8 @@ pub struct Drain {
     now: Option<Order>,
     /// It cannot be finished.
     failed: bool,
+    /// What holds it up, to be told once.
+    news: Vec<String>,
 }
 
 /// What a drain reacts to.
@@ -107,6 +109,7 @@ impl Drain {
             begun: false,
             now: None,
             failed: false,
+            news: Vec::new(),
         }
     }
 
@@ -143,6 +146,7 @@ impl Drain {
             }
             DrainEvent::LookAgain => {
                 self.guard.look_again();
+                self.news.extend(self.guard.long_waited());
                 None
             }
         };
@@ -208,11 +212,6 @@ impl Drain {
         &mut self.volumes
     }
 
-    /// Whether at least one eviction was sent.
-    pub fn begun(&self) -> bool {
-        self.begun
-    }
-
     /// Evictions sent and not answered.
     pub fn in_flight(&self) -> usize {
         self.pods
@@ -226,24 +225,9 @@ impl Drain {
         self.pods.values().filter(of).count()
     }
 
-    /// Pods not gone yet.
-    pub fn left(&self) -> usize {
-        self.pods.len()
-    }
-
     /// Whether a retry waits for the next tick.
     pub fn needs_tick(&self) -> bool {
         !self.stopped && self.blocked().next().is_some()
-    }
-
-    /// Looks at the clock: pods that should have ended since, each with what keeps it.
-    pub fn look_at_clock(&mut self, now: i64) -> Vec<String> {
-        self.endings.look(now)
-    }
-
-    /// Whether it has failed: nothing more is sent, and the time limit has nothing to do with it.
-    pub fn failed(&self) -> bool {
-        self.failed
     }
 
     fn seen(&mut self, pods: &[PodView]) -> Option<String> {
@@ -323,6 +307,9 @@ impl Drain {
             self.guard.went(pod);
         }
         *track = now;
+        if failed.is_none() && sent.tries == 0 {
+            self.news.extend(self.held_up(pod));
+        }
         failed
     }
 

@@ -16,7 +16,7 @@ pub use past::Wave;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ControllerRef, ControllerView, Kind, PodRef, PodView};
+use super::{ControllerRef, ControllerView, Kind, PodRef, PodView, few};
 use count::Count;
 pub(super) use judge::Verdict;
 use object::{Object, Seen};
@@ -26,6 +26,9 @@ use crate::failure::{Failure, FailureKind};
 
 /// Refusals in a row after which a kind counts as not to be read: a server that starts answers 403 for a moment.
 const REFUSALS: u8 = 4;
+
+/// Rounds without an eviction after which it is told what is waited for: about ten seconds. A replacement is often ready by then.
+const LONG: u16 = 10;
 
 /// The guard of one drain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -249,6 +252,12 @@ impl Guard {
         for (of, object) in &mut self.objects {
             object.due |= waits.contains(of);
         }
+    }
+
+    /// What is waited for, once that has gone on for a while.
+    pub fn long_waited(&self) -> Option<String> {
+        let what = few(self.reasons());
+        (self.rounds == LONG && !what.is_empty()).then_some(what)
     }
 
     /// How many rounds of looking again there were since something was evicted; `None`: nothing is waited for.

@@ -214,6 +214,8 @@ pub enum Report {
     NotGuarded,
     /// Nothing evictable is left.
     Drained,
+    /// A drain does not go on for now: who holds it up.
+    DrainWaits,
     /// A pod should have ended and has not.
     PodStuck,
     /// The node reboots with volumes attached that were waited for.

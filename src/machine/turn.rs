@@ -142,6 +142,9 @@ impl Machine {
         let ended = event == DrainEvent::WatchEnded;
         draining.watching &= !ended;
         let (send, progress) = draining.drain.on(event);
+        for what in draining.drain.take_news() {
+            out.report(Report::DrainWaits, format!("the drain is held up: {what}"));
+        }
         for pod in send {
             out.push(Action::Evict(pod));
         }

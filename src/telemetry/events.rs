@@ -24,7 +24,7 @@ pub fn report(report: Report, text: &str) {
         Report::RebootDidNotHappen => {
             tracing::error!(message_id = ids::REBOOT_DID_NOT_HAPPEN, "{text}");
         }
-        Report::Recovering | Report::GoingDown => tracing::info!("{text}"),
+        Report::DrainWaits | Report::Recovering | Report::GoingDown => tracing::info!("{text}"),
         Report::NotHealthy => tracing::error!(message_id = ids::NOT_HEALTHY_AFTER_BOOT, "{text}"),
         Report::Recovered => tracing::info!(message_id = ids::RECOVERED, "{text}"),
         Report::Released => tracing::info!(message_id = ids::RELEASED, "{text}"),

@@ -9,6 +9,21 @@ use crate::drain::track::{By, Track};
 use crate::drain::{BudgetRef, PodRef};
 
 impl Drain {
+    /// Whether at least one eviction was sent.
+    pub fn begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Pods not gone yet.
+    pub fn left(&self) -> usize {
+        self.pods.len()
+    }
+
+    /// Whether it has failed: nothing more is sent, and the time limit has nothing to do with it.
+    pub fn failed(&self) -> bool {
+        self.failed
+    }
+
     /// Pods whose eviction is refused for now, each with the server's reason.
     pub fn blocked(&self) -> impl Iterator<Item = (&PodRef, &str)> {
         self.pods.iter().filter_map(|(pod, track)| match track {
@@ -33,6 +48,27 @@ impl Drain {
     pub fn blocking_budgets(&self) -> BTreeSet<&BudgetRef> {
         let budgets = self.pods.values().filter_map(Track::refused_by);
         budgets.filter(|_| !self.stopped).collect()
+    }
+
+    /// Looks at the clock: pods that should have ended since, each with what keeps it.
+    pub fn look_at_clock(&mut self, now: i64) -> Vec<String> {
+        self.endings.look(now)
+    }
+
+    /// What holds it up, to be told once: the first refusal by each budget, and what the guard has long waited for.
+    pub fn take_news(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Why a pod is blocked, unless others are for the same reason: that is told already.
+    pub(super) fn held_up(&self, pod: &PodRef) -> Option<String> {
+        let Track::Blocked { why, by, .. } = self.pods.get(pod)? else {
+            return None;
+        };
+        let same = |track: &Track| matches!(track, Track::Blocked { by: other, .. } if other == by);
+        let mut others = self.pods.iter().filter(|(other, _)| *other != pod);
+        let told = others.any(|(_, track)| same(track));
+        (!told).then(|| format!("{pod}: {why}"))
     }
 
     /// Pods that should have ended and have not, each with what keeps it.

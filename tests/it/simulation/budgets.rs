@@ -220,3 +220,17 @@ fn a_drain_that_is_given_up_watches_nothing_and_evicts_nothing_more() {
     world.until_label(&mut machine, Label::Latched);
     assert!(world.watched.is_empty() && world.evicted.is_empty());
 }
+
+fn told(world: &World) -> Vec<&String> {
+    let told = world.reports.iter();
+    told.filter(|it| it.starts_with("DrainWaits")).collect()
+}
+
+#[test]
+fn a_budget_that_holds_up_a_drain_is_told_of_once() {
+    let (mut world, mut machine) = blocked(&["a", "b"]);
+    world.wait(&mut machine, 300.0);
+    let told = told(&world);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("default/a: ") && told[0].contains("budget web needs 2"));
+}

@@ -76,6 +76,18 @@ fn the_last_ready_pod_waits_for_a_replacement() {
 }
 
 #[test]
+fn a_last_ready_pod_that_is_long_waited_for_is_told_of_once() {
+    let (mut world, mut machine) = all_here();
+    world.wait(&mut machine, 3.0);
+    assert_eq!(world.said("DrainWaits"), 0);
+    world.wait(&mut machine, 300.0);
+    let told = world.reports.iter();
+    let told: Vec<_> = told.filter(|it| it.starts_with("DrainWaits")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("its last ready pod is on this node"));
+}
+
+#[test]
 fn a_status_that_never_catches_up_fails_the_drain_and_never_evicts() {
     let (mut world, mut machine) = all_here();
     for turn in 0..20 {
