@@ -21,7 +21,7 @@ pub use budget::{BudgetRef, BudgetView, essence, named};
 pub use controller::{ControllerRef, ControllerView, Kind};
 pub use engine::{Drain, DrainEvent, Progress, TICK_SECONDS};
 pub use few::few;
-pub use guard::{Guard, Wave};
+pub use guard::{Guard, Shown, Wave};
 pub use orphan::Orphans;
 pub use plan::{Choice, Plan, choose, plan};
 pub use pod::{Controller, EvictAnswer, PodRef, PodView};

@@ -1,12 +1,13 @@
 //! How the evictions of one turn go: what is sent, what was answered, what is still here.
 
+mod news;
 mod words;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ending::Endings;
-use super::guard::{Guard, Verdict, Wave};
+use super::guard::{Guard, Shown, Verdict, Wave};
 use super::opening::Openings;
 use super::track::{By, Sent, Track};
 use super::{
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::config::Drain as Policy;
 use crate::failure::Failure;
+use news::News;
 
 /// One tick of the retry timer, in seconds: a blocked pod costs the server one request in so many.
 pub const TICK_SECONDS: u16 = 5;
@@ -48,8 +50,8 @@ pub struct Drain {
     now: Option<Order>,
     /// It cannot be finished.
     failed: bool,
-    /// What holds it up, to be told once.
-    news: Vec<String>,
+    /// What holds it up, told once.
+    news: News,
 }
 
 /// What a drain reacts to.
@@ -109,7 +111,7 @@ impl Drain {
             begun: false,
             now: None,
             failed: false,
-            news: Vec::new(),
+            news: News::default(),
         }
     }
 
@@ -146,7 +148,7 @@ impl Drain {
             }
             DrainEvent::LookAgain => {
                 self.guard.look_again();
-                self.news.extend(self.guard.long_waited());
+                self.tell_of_long_waits();
                 None
             }
         };
@@ -203,7 +205,7 @@ impl Drain {
     }
 
     /// [`Guard::took`].
-    pub fn took(&self) -> Option<BTreeSet<ControllerRef>> {
+    pub fn took(&self) -> Option<BTreeMap<ControllerRef, Shown>> {
         self.guard.took()
     }
 
@@ -303,13 +305,15 @@ impl Drain {
         {
             self.openings.refused(budget, sent.early);
         }
-        if now == Track::Ending {
-            self.guard.went(pod);
+        match &now {
+            Track::Ending => self.guard.went(pod),
+            Track::Blocked { by, .. } if *by != By::Nobody => self.guard.refused(pod),
+            Track::Blocked { .. } | Track::Todo | Track::Sent(_) => {}
+        }
+        if failed.is_none() && !self.stopped && sent.tries > 0 {
+            self.news.tell_of_refusal(pod, &now);
         }
         *track = now;
-        if failed.is_none() && sent.tries == 0 {
-            self.news.extend(self.held_up(pod));
-        }
         failed
     }
 

@@ -9,14 +9,18 @@
 
 mod count;
 mod judge;
+mod notes;
 mod object;
 mod past;
+mod sendings;
+mod words;
 
 pub use past::Wave;
+pub use sendings::Shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ControllerRef, ControllerView, Kind, PodRef, PodView, few};
+use super::{ControllerRef, ControllerView, Kind, PodRef, PodView};
 use count::Count;
 pub(super) use judge::Verdict;
 use object::{Object, Seen};
@@ -26,9 +30,6 @@ use crate::failure::{Failure, FailureKind};
 
 /// Refusals in a row after which a kind counts as not to be read: a server that starts answers 403 for a moment.
 const REFUSALS: u8 = 4;
-
-/// Rounds without an eviction after which it is told what is waited for: about ten seconds. A replacement is often ready by then.
-const LONG: u16 = 10;
 
 /// The guard of one drain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -56,6 +57,8 @@ pub struct Guard {
     on_disk: BTreeMap<String, Wave>,
     /// What it must have before more is evicted.
     to_note: BTreeMap<String, Wave>,
+    /// Controllers of which it has a later status than that of the last pod that went.
+    unsettled: BTreeSet<ControllerRef>,
     /// Own pods were counted: before that a status says nothing.
     listed: bool,
     /// Pods may have changed unseen since they were counted.
@@ -101,6 +104,7 @@ impl Guard {
             on_disk: waves.clone(),
             recalled: (waves, same_turn),
             to_note: BTreeMap::new(),
+            unsettled: BTreeSet::new(),
             listed: false,
             missed: false,
             closing: false,
@@ -242,22 +246,21 @@ impl Guard {
     /// Time to look again at what is waited for.
     pub fn look_again(&mut self) {
         self.rounds = self.rounds.saturating_add(1);
+        let unread = self.unread();
         let waits: BTreeSet<ControllerRef> = self
             .held
             .keys()
             .filter_map(|pod| self.pods.get(pod))
-            .flat_map(|own| [own.controller.clone(), self.root(&own.controller)])
+            .flat_map(|own| {
+                let unread = unread.get(&own.controller.namespace);
+                let known = [own.controller.clone(), self.root(&own.controller)];
+                known.into_iter().chain(unread.cloned())
+            })
             .collect();
         let waits = if self.closing { self.unseen() } else { waits };
         for (of, object) in &mut self.objects {
             object.due |= waits.contains(of);
         }
-    }
-
-    /// What is waited for, once that has gone on for a while.
-    pub fn long_waited(&self) -> Option<String> {
-        let what = few(self.reasons());
-        (self.rounds == LONG && !what.is_empty()).then_some(what)
     }
 
     /// How many rounds of looking again there were since something was evicted; `None`: nothing is waited for.
@@ -303,15 +306,39 @@ impl Guard {
 
     /// The eviction of a pod was carried out, or the pod went by itself.
     pub fn went(&mut self, pod: &PodRef) {
-        let own = self.pods.get(pod).map(|own| &own.controller);
-        if let Some(object) = own.and_then(|of| self.objects.get_mut(of)) {
+        let Some(own) = self.pods.get(pod) else {
+            return;
+        };
+        if own.ready {
+            self.rounds = 0;
+        }
+        if let Some(object) = self.objects.get_mut(&own.controller) {
             object.took(&pod.uid);
         }
     }
 
-    /// Controllers of Ready pods that were evicted, and not only asked for, by what was last seen. `None`: nobody has looked since
-    /// an earlier process evicted some.
-    pub fn took(&self) -> Option<BTreeSet<ControllerRef>> {
+    /// The eviction of a pod was not carried out.
+    pub fn refused(&mut self, pod: &PodRef) {
+        let Some(of) = self.pods.get(pod).map(|own| own.controller.clone()) else {
+            return;
+        };
+        if let Some(object) = self.objects.get_mut(&of) {
+            object.refused(&pod.uid);
+            if self.is_unsettled(&of) {
+                self.unsettled.insert(of);
+            }
+        }
+    }
+
+    /// Whether Ready pods of guarded controllers are here and not ending.
+    pub fn has_ready_pods(&self) -> bool {
+        let mut own = self.pods.values();
+        own.any(|own| own.ready && !own.terminating)
+    }
+
+    /// Controllers of Ready pods that were evicted, and not only asked for, by what was last seen; each with its status when the
+    /// last of them was sent. `None`: nobody has looked since an earlier process evicted some.
+    pub fn took(&self) -> Option<BTreeMap<ControllerRef, Shown>> {
         let evicted = |(of, object): (&ControllerRef, &Object)| {
             let own = self.pods.iter().filter(|(_, own)| own.controller == *of);
             let stays = own.filter(|(_, own)| !own.terminating);
@@ -319,67 +346,10 @@ impl Guard {
                 uids.insert(it.0.uid.as_str());
                 (ready.saturating_add(it.1.ready.into()), uids)
             });
-            object.has_taken(ready, &stays).then(|| of.clone())
+            object.taken(ready, &stays).map(|last| (of.clone(), last))
         };
         let known = self.listed || !self.recalled.1;
         known.then(|| self.objects.iter().filter_map(evicted).collect())
-    }
-
-    /// The kinds of controllers that this node may not read, if there are such, for a person.
-    pub fn names_of_forbidden(&self) -> Option<String> {
-        let names: Vec<_> = self
-            .forbidden
-            .iter()
-            .map(|kind| format!("{kind}s"))
-            .collect();
-        (!names.is_empty()).then(|| names.join(", "))
-    }
-
-    /// Whether a controller could be read.
-    pub fn may_read(&self) -> bool {
-        self.objects.values().any(|object| object.seen.is_some())
-    }
-
-    /// Why pods are held back, or what else is waited for; each reason once.
-    pub fn reasons(&self) -> BTreeSet<String> {
-        if self.closing {
-            let late = |of| format!("{of}: its controller has not seen yet what was evicted");
-            return self.unseen().into_iter().map(late).collect();
-        }
-        self.held.values().cloned().collect()
-    }
-
-    /// Whether a pod is held back.
-    pub fn holds(&self, pod: &PodRef) -> bool {
-        self.held.contains_key(pod)
-    }
-
-    /// What is to be told, once.
-    pub fn take_said(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.said)
-    }
-
-    /// What the journal must have on disk before more is evicted, if it lacks something.
-    pub fn unnoted(&self) -> Option<BTreeMap<String, Wave>> {
-        self.lacks_notes().then(|| {
-            let mut all = self.on_disk.clone();
-            // What earlier turns have noted of controllers that are not here any more would add up.
-            let (_, same_turn) = self.recalled;
-            all.retain(|_, wave| same_turn || self.objects.contains_key(&wave.of));
-            all.extend(self.to_note.clone());
-            all
-        })
-    }
-
-    fn lacks_notes(&self) -> bool {
-        let lacks = |(uid, wave): (&String, &Wave)| self.on_disk.get(uid) != Some(wave);
-        self.to_note.iter().any(lacks)
-    }
-
-    /// The journal has it on disk.
-    pub fn noted(&mut self, waves: BTreeMap<String, Wave>) {
-        self.on_disk = waves;
-        self.to_note.clear();
     }
 }
 

@@ -73,9 +73,9 @@ impl Machine {
         self.why_undo().or_else(|| self.expired.then(late))
     }
 
-    /// Nothing is left to evict.
+    /// Nothing is left to evict. Ready pods that stay go down with the node: until it is back no other node may count them.
     pub(super) fn drained(&mut self, out: &mut Out, drain: Drain) {
-        if self.holds_floor() {
+        if self.holds_floor() && !drain.guard().has_ready_pods() {
             self.step_aside(out, drain);
         } else {
             self.verify(out, drain);
@@ -143,7 +143,7 @@ impl Machine {
         draining.watching &= !ended;
         let (send, progress) = draining.drain.on(event);
         for what in draining.drain.take_news() {
-            out.report(Report::DrainWaits, format!("the drain is held up: {what}"));
+            out.report(Report::DrainWaits, format!("the drain waits: {what}"));
         }
         for pod in send {
             out.push(Action::Evict(pod));

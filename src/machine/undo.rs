@@ -95,7 +95,11 @@ impl Machine {
         if let (Some(waves), true) = (&mut self.journal.waves, all || took.is_some()) {
             let took = took.clone().unwrap_or_default();
             for wave in waves.of.values_mut() {
-                wave.took = all || took.contains(&wave.of);
+                let last = took.get(&wave.of);
+                wave.took = all || last.is_some();
+                if let Some(last) = last {
+                    wave.last(last);
+                }
             }
         }
         for timer in [Timer::Drain, Timer::Check] {

@@ -55,22 +55,6 @@ impl Drain {
         self.endings.look(now)
     }
 
-    /// What holds it up, to be told once: the first refusal by each budget, and what the guard has long waited for.
-    pub fn take_news(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.news)
-    }
-
-    /// Why a pod is blocked, unless others are for the same reason: that is told already.
-    pub(super) fn held_up(&self, pod: &PodRef) -> Option<String> {
-        let Track::Blocked { why, by, .. } = self.pods.get(pod)? else {
-            return None;
-        };
-        let same = |track: &Track| matches!(track, Track::Blocked { by: other, .. } if other == by);
-        let mut others = self.pods.iter().filter(|(other, _)| *other != pod);
-        let told = others.any(|(_, track)| same(track));
-        (!told).then(|| format!("{pod}: {why}"))
-    }
-
     /// Pods that should have ended and have not, each with what keeps it.
     pub fn late(&self) -> impl Iterator<Item = String> {
         self.endings.late()

@@ -43,7 +43,7 @@ impl Guard {
     }
 
     /// As long as a ReplicaSet is unknown, its pods may belong to any Deployment of the namespace.
-    fn unread(&self) -> BTreeMap<String, ControllerRef> {
+    pub(super) fn unread(&self) -> BTreeMap<String, ControllerRef> {
         let mut unread = BTreeMap::new();
         for (of, object) in &self.objects {
             if object.seen.is_none()
@@ -84,10 +84,10 @@ impl Guard {
         let verdict = self.may_go(&own, &root, ready_here, unread);
         let why = match verdict.and_then(|note| self.is_noted(&own).map(|()| note)) {
             Ok(note) => {
-                self.rounds = 0;
                 left.ready.insert(root, others);
                 if let Some(object) = self.objects.get_mut(&own.controller) {
                     object.evicts(&pod.uid);
+                    self.unsettled.remove(&own.controller);
                 }
                 if let Some(note) = note.filter(|note| self.told.insert(note.clone())) {
                     self.said.push(note);
@@ -116,9 +116,10 @@ impl Guard {
                 own.controller
             )));
         }
-        if direct.lets_all_go() {
+        if direct.lets_all_go(0) {
             return Ok(None);
         }
+        let (behind, going) = (direct.behind(), direct.going());
         if let Some(of) = unread {
             return Err(No::Later(format!("{of}: not read yet")));
         }
@@ -127,12 +128,14 @@ impl Guard {
             object.due |= !object.is_known() && object.failed.is_none();
         }
         let object = self.known(root)?;
-        if object.lets_all_go() {
+        // What the ReplicaSet has more than it wants may be what its Deployment still counts elsewhere.
+        if !behind && object.lets_all_go(going) {
             return Ok(None);
         }
-        if object.behind() {
+        let late = [(behind, &own.controller), (object.behind(), root)];
+        if let Some((_, of)) = late.iter().find(|(late, _)| *late) {
             return Err(No::Later(format!(
-                "{root}: its controller has not acted on its last change yet"
+                "{of}: its controller has not acted on its last change yet"
             )));
         }
         if object.lacks_pods_here() && !object.wants_one() {

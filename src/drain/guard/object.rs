@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::count::Count;
 use super::past::{Past, Wave};
+use super::sendings::{Sendings, Shown};
 use crate::drain::{ControllerRef, ControllerView, Kind};
 
 /// A controller and what is known of it.
@@ -31,10 +32,8 @@ pub(super) struct Object {
 struct Evicted {
     ready: u32,
     written: String,
-    /// UIDs of those whose eviction was sent.
-    pods: BTreeSet<String>,
-    /// One of them was evicted for certain.
-    took: bool,
+    /// Those whose eviction was sent, and not refused.
+    sendings: Sendings,
     /// An earlier process may have evicted some of so many.
     before: u32,
     /// It was read since, or since the drain is over.
@@ -113,8 +112,7 @@ impl Object {
             evicted: Some(Evicted {
                 ready: 0,
                 written: wave.written.clone(),
-                pods: BTreeSet::new(),
-                took: false,
+                sendings: Sendings::of_earlier(Shown::noted(wave)),
                 before: wave.ready,
                 read: false,
                 still: false,
@@ -130,14 +128,13 @@ impl Object {
             let evicted = self.evicted.get_or_insert_with(|| Evicted {
                 ready: view.ready,
                 written: view.written.clone(),
-                pods: BTreeSet::new(),
-                took: false,
+                sendings: Sendings::default(),
                 before: 0,
                 read: false,
                 still: false,
                 writes: 0,
             });
-            evicted.pods.insert(uid.to_owned());
+            evicted.sendings.sent(uid, Shown::shown(view));
             evicted.anew();
         }
     }
@@ -145,16 +142,29 @@ impl Object {
     /// This pod went.
     pub(super) fn took(&mut self, uid: &str) {
         if let Some(evicted) = &mut self.evicted {
-            evicted.took |= evicted.pods.contains(uid);
+            evicted.sendings.took(uid);
         }
     }
 
-    /// Whether a Ready pod of it was evicted, with these of its pods still here, so many of them Ready.
-    pub(super) fn has_taken(&self, ready: u32, stays: &BTreeSet<&str>) -> bool {
-        self.evicted.as_ref().is_some_and(|evicted| {
-            let mut pods = evicted.pods.iter();
-            evicted.took || evicted.before > ready || pods.any(|uid| !stays.contains(uid.as_str()))
-        })
+    /// The eviction of this pod was refused: there is nothing to be seen of it.
+    pub(super) fn refused(&mut self, uid: &str) {
+        if let Some(evicted) = &mut self.evicted {
+            evicted.sendings.refused(uid);
+        }
+    }
+
+    /// What the status was when the last Ready pod of it was sent that went, with these of its pods still here, so many of them
+    /// Ready. `None`: none went.
+    pub(super) fn taken(&self, ready: u32, stays: &BTreeSet<&str>) -> Option<Shown> {
+        let evicted = self.evicted.as_ref()?;
+        let gone = evicted.sendings.last(|uid| !stays.contains(uid));
+        let before = || (evicted.before > ready).then(|| evicted.sendings.earlier.clone());
+        gone.cloned().or_else(|| before().flatten())
+    }
+
+    /// What the journal is to have of the last that went, where it has a later one that was refused.
+    pub(super) fn settled(&self) -> Option<&Shown> {
+        self.evicted.as_ref()?.sendings.settled()
     }
 
     /// The drain is over: the last of what was evicted is gone only now.
@@ -177,7 +187,7 @@ impl Object {
         };
         let written = view.written != evicted.written || view.written.is_empty();
         // Of those of an earlier process nobody knows how many there were.
-        let pods = u32::try_from(evicted.pods.len()).unwrap_or(u32::MAX);
+        let pods = u32::try_from(evicted.sendings.pods()).unwrap_or(u32::MAX);
         let fallen = evicted.before == 0 && view.ready.saturating_add(pods) <= evicted.ready;
         let lives = view.wanted > 0 && !view.deleting;
         lives && !(fallen || written && evicted.still || evicted.writes >= AWAKE)
@@ -219,12 +229,13 @@ impl Object {
         }
     }
 
-    /// Nothing of it needs to stay: another pod is Ready elsewhere, or nobody wants any, or nobody is there to want.
-    pub(super) fn lets_all_go(&self) -> bool {
+    /// Nothing of it needs to stay: another pod is Ready elsewhere, or nobody wants any, or nobody is there to want. So many of
+    /// its Ready pods are about to end, as one of its parts says.
+    pub(super) fn lets_all_go(&self, going: u32) -> bool {
         match &self.seen {
             Some(Seen::Is(view)) => {
                 let ends = view.deleting && !view.leaves_orphans();
-                ends || view.wanted == 0 || self.elsewhere() > 0
+                ends || view.wanted == 0 || self.elsewhere() > going
             }
             Some(Seen::Gone) => true,
             None => false,
@@ -234,6 +245,11 @@ impl Object {
     /// None of its pods would be created again, and none of them is to end.
     pub(super) fn leaves_orphans(&self) -> bool {
         matches!(&self.seen, Some(Seen::Is(view)) if view.leaves_orphans())
+    }
+
+    /// Ready pods that may be about to end.
+    pub(super) fn going(&self) -> u32 {
+        self.going
     }
 
     pub(super) fn behind(&self) -> bool {

@@ -15,6 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sendings::Shown;
 use crate::drain::{ControllerRef, ControllerView};
 
 /// What must survive a crash once some pods of a controller are evicted and others are not, here or on the node that drains next:
@@ -36,6 +37,14 @@ pub struct Wave {
     /// Some of its pods were evicted, and not only asked for: known once a turn is being undone.
     #[serde(default)]
     pub took: bool,
+}
+
+impl Wave {
+    /// The last of what was evicted was sent by this status.
+    pub fn last(&mut self, status: &Shown) {
+        self.written.clone_from(&status.written);
+        self.counted = status.counted;
+    }
 }
 
 /// The numbers of own Ready pods that a status may stand for.

@@ -88,6 +88,29 @@ fn a_last_ready_pod_that_is_long_waited_for_is_told_of_once() {
 }
 
 #[test]
+fn a_budget_of_another_controller_changes_nothing_for_one_that_waits() {
+    let mut world = World::asking();
+    world.pods = ["a", "b", "c", "z"].map(pod).to_vec();
+    world.pods[3].controller.as_mut().unwrap().uid = "other".into();
+    world.kept.insert("z".into());
+    world.status(app(3, 3, "1"));
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.evicted.len() == 2));
+    let of = |world: &World| {
+        let is = |op: &&Op| matches!(op, Op::ReadController(of) if of.uid == "app");
+        world.ops.iter().filter(is).count()
+    };
+    let before = of(&world);
+    world.wait(&mut machine, 120.0);
+    assert!(of(&world) - before <= 25, "{}", of(&world) - before);
+    let told = world.reports.iter();
+    let told: Vec<_> = told.filter(|it| it.starts_with("DrainWaits")).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().any(|it| it.contains("last ready pod")));
+    assert!(told.iter().any(|it| it.contains("default/z: ")));
+}
+
+#[test]
 fn a_status_that_never_catches_up_fails_the_drain_and_never_evicts() {
     let (mut world, mut machine) = all_here();
     for turn in 0..20 {

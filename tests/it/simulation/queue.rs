@@ -291,3 +291,17 @@ fn an_undo_right_after_a_restart_waits_for_controllers_as_well() {
         }
     }
 }
+
+#[test]
+fn a_node_on_which_ready_pods_stay_drains_for_the_others_until_it_is_back() {
+    let mut world = beside(&entry(Some(false)));
+    // They go down with the node, and the next one would count them.
+    let mut stays = pod("stays");
+    stays.wishes.drain = Some("skip".into());
+    world.pods = vec![stays];
+    let mut machine = world.start();
+    world.until_label(&mut machine, Label::Rebooting);
+    assert_eq!(world.draining(), Some(true));
+    let mut machine = world.boot();
+    assert!(world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+}

@@ -167,3 +167,66 @@ fn a_pod_that_was_asked_for_and_did_not_go_is_not_waited_for() {
     world.until_label(&mut machine, Label::Failed);
     assert!(world.until(&mut machine, 5.0, |_, world| !world.holds_slot()));
 }
+
+/// Two pods of a controller are here and two elsewhere; one of those here goes, and a budget keeps the other.
+fn one_of_two_stays() -> (World, Machine) {
+    let mut world = World::asking();
+    world.pods = ["a", "c"].map(pod).to_vec();
+    world.kept.insert("c".into());
+    world.four(4, "1");
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.evicted == ["a"]));
+    // The controller has seen it, the replacement is ready, and everything is at rest.
+    world.four(3, "2");
+    world.wait(&mut machine, 2.0);
+    world.four(4, "3");
+    let before = world.refused;
+    assert!(world.until(&mut machine, 60.0, |_, world| world.refused > before + 2));
+    assert!(world.until(&mut machine, 1.0, |_, world| world.queue.is_empty()));
+    (world, machine)
+}
+
+impl World {
+    fn four(&mut self, ready: u32, written: &str) {
+        let view = ControllerView {
+            wanted: 4,
+            replicas: 4,
+            ..app(ready, written)
+        };
+        self.controllers.insert(view.uid.clone(), view);
+    }
+}
+
+#[test]
+fn a_refused_eviction_is_none_that_a_controller_has_to_see() {
+    for restarted in [false, true] {
+        let (mut world, mut machine) = one_of_two_stays();
+        if restarted {
+            machine = world.start();
+        }
+        let lifted = |_: &Machine, world: &World| !world.node.unschedulable;
+        assert!(world.until(&mut machine, HOUR, lifted));
+        let free = |_: &Machine, world: &World| !world.holds_slot();
+        assert!(
+            world.until(&mut machine, 60.0, free),
+            "{}",
+            machine.reason()
+        );
+    }
+}
+
+#[test]
+fn the_last_eviction_that_went_is_what_a_controller_has_to_see() {
+    let (mut world, mut machine) = one_of_two_stays();
+    // The budget lets it go once; then the controller manager dies, and another pod of the controller is kept.
+    world.kept.clear();
+    world.pods.push(pod("d"));
+    world.kept.insert("d".into());
+    assert!(world.until(&mut machine, 60.0, |_, world| world.evicted == ["a", "c"]));
+    let lifted = |_: &Machine, world: &World| !world.node.unschedulable;
+    assert!(world.until(&mut machine, HOUR, lifted));
+    let free = |_: &Machine, world: &World| !world.holds_slot();
+    assert!(!world.until(&mut machine, HOUR, free));
+    world.four(3, "4");
+    assert!(world.until(&mut machine, 60.0, free));
+}

@@ -76,3 +76,38 @@ fn pods_that_have_ended_and_pods_of_no_server_count_for_nobody() {
         assert_eq!(case.sent, sent, "one is Ready elsewhere: {}", case.reason());
     }
 }
+
+#[test]
+fn what_a_replica_set_is_about_to_delete_is_no_pod_elsewhere_for_its_deployment() {
+    // A rollout begins: the old ReplicaSet is to have one pod less, and its controller may take the one elsewhere.
+    let late = |it: ControllerView| ControllerView { behind: true, ..it };
+    let surplus = |it: ControllerView| ControllerView { replicas: 2, ..it };
+    for change in [late as fn(_) -> _, surplus] {
+        let mut case = Case::new(SingleReplica::Evict);
+        let status = |uid: &str| {
+            Ok(Some(match uid {
+                "web" => ControllerView {
+                    replicas: 2,
+                    ..view(uid, 2, 2)
+                },
+                _ => change(owned(
+                    ControllerView {
+                        ready: 2,
+                        ..view(uid, 1, 2)
+                    },
+                    "web",
+                )),
+            }))
+        };
+        case.pods(&[pod("1", "old")], status);
+        case.again(status);
+        assert!(case.sent.is_empty(), "{:?}", case.sent);
+        case.again(|uid| {
+            Ok(Some(match uid {
+                "web" => view(uid, 2, 2),
+                _ => owned(view(uid, 1, 1), "web"),
+            }))
+        });
+        assert_eq!(case.sent, ["1"], "{}", case.reason());
+    }
+}

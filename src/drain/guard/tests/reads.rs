@@ -60,3 +60,35 @@ fn nothing_is_read_before_own_pods_are_counted() {
     case.on(DrainEvent::Pods(vec![pod("2", "a")]));
     assert!(case.drain.guard_mut().next_read().is_some());
 }
+
+#[test]
+fn a_replica_set_whose_read_failed_once_is_read_again_while_it_holds_up_others() {
+    let mut case = Case::new(SingleReplica::Evict);
+    // x goes later, or stays; whether it is of the same Deployment is not known until it is read.
+    let stays = PodView {
+        wishes: crate::drain::Wishes {
+            drain: Some("skip".into()),
+            ..Default::default()
+        },
+        ..pod("9", "x")
+    };
+    let pods = [pod("1", "y"), pod("2", "y"), stays];
+    let status = |uid: &str| {
+        Ok(Some(match uid {
+            "web" => view(uid, 3, 3),
+            "x" => owned(view(uid, 1, 1), "web"),
+            _ => owned(view(uid, 2, 2), "web"),
+        }))
+    };
+    case.pods(&pods, |uid| match uid {
+        "x" => Err(Failure::new(FailureKind::Timeout, "no answer")),
+        _ => status(uid),
+    });
+    assert!(
+        case.sent.is_empty() && case.reason().contains("ns/x: no"),
+        "{}",
+        case.reason()
+    );
+    case.again(status);
+    assert_eq!(case.read.iter().filter(|uid| *uid == "x").count(), 2);
+}

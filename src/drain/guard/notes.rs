@@ -1,0 +1,42 @@
+//! What must survive a crash: the journal has it before a pod goes.
+
+use std::collections::BTreeMap;
+
+use super::{Guard, Object, Shown, Wave};
+use crate::drain::ControllerRef;
+
+impl Guard {
+    /// What the journal must have on disk before more is evicted, or has too much of, if there is such.
+    pub fn unnoted(&self) -> Option<BTreeMap<String, Wave>> {
+        let lacks = |(uid, wave): (&String, &Wave)| self.on_disk.get(uid) != Some(wave);
+        (!self.unsettled.is_empty() || self.to_note.iter().any(lacks)).then(|| {
+            let mut all = self.on_disk.clone();
+            // What earlier turns have noted of controllers that are not here any more would add up.
+            let (_, same_turn) = self.recalled;
+            all.retain(|_, wave| same_turn || self.objects.contains_key(&wave.of));
+            for of in &self.unsettled {
+                let last = self.objects.get(of).and_then(Object::settled);
+                if let (Some(wave), Some(last)) = (all.get_mut(&of.uid), last) {
+                    wave.last(last);
+                }
+            }
+            all.extend(self.to_note.clone());
+            all
+        })
+    }
+
+    /// The journal has it on disk.
+    pub fn noted(&mut self, waves: BTreeMap<String, Wave>) {
+        self.on_disk = waves;
+        self.to_note.clear();
+        let unsettled = std::mem::take(&mut self.unsettled).into_iter();
+        self.unsettled = unsettled.filter(|of| self.is_unsettled(of)).collect();
+    }
+
+    /// Whether it has a later status than that of the last pod that went: the controller need not write again, ever.
+    pub(super) fn is_unsettled(&self, of: &ControllerRef) -> bool {
+        let noted = self.on_disk.get(&of.uid).map(Shown::noted);
+        let last = self.objects.get(of).and_then(Object::settled);
+        noted.is_some() && last.is_some() && noted.as_ref() != last
+    }
+}

@@ -1,0 +1,108 @@
+//! Which evictions of a controller's Ready pods were sent by which of its statuses, and which of them went.
+//!
+//! A controller has seen what was evicted once its status is newer than the one by which the last pod went. An eviction that was
+//! refused, by a later status, is nothing that it could ever see.
+
+use std::collections::BTreeSet;
+
+use super::past::Wave;
+use crate::drain::ControllerView;
+
+/// What a status showed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Shown {
+    /// [`ControllerView::written`].
+    pub written: String,
+    /// [`ControllerView::ready`].
+    pub counted: u32,
+}
+
+impl Shown {
+    pub(super) fn shown(view: &ControllerView) -> Self {
+        Self {
+            written: view.written.clone(),
+            counted: view.ready,
+        }
+    }
+
+    pub(super) fn noted(wave: &Wave) -> Self {
+        Self {
+            written: wave.written.clone(),
+            counted: wave.counted,
+        }
+    }
+}
+
+/// Evictions that were sent, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Sendings {
+    /// By which status an earlier process may have evicted some.
+    pub(super) earlier: Option<Shown>,
+    by: Vec<Sending>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Sending {
+    status: Shown,
+    /// UIDs.
+    pods: BTreeSet<String>,
+    /// One of them went for certain.
+    took: bool,
+}
+
+impl Sendings {
+    pub(super) fn of_earlier(status: Shown) -> Self {
+        Self {
+            earlier: Some(status),
+            by: Vec::new(),
+        }
+    }
+
+    /// The eviction of this pod is sent, by this status.
+    pub(super) fn sent(&mut self, uid: &str, status: Shown) {
+        match self.by.last_mut().filter(|last| last.status == status) {
+            Some(last) => drop(last.pods.insert(uid.to_owned())),
+            None => self.by.push(Sending {
+                status,
+                pods: [uid.to_owned()].into(),
+                took: false,
+            }),
+        }
+    }
+
+    /// It went.
+    pub(super) fn took(&mut self, uid: &str) {
+        let mut by = self.by.iter_mut().rev();
+        if let Some(sending) = by.find(|sending| sending.pods.contains(uid)) {
+            sending.took = true;
+        }
+    }
+
+    /// It was refused. Of one that was sent before, without an answer, nobody knows still.
+    pub(super) fn refused(&mut self, uid: &str) {
+        if let Some(last) = self.by.iter_mut().rev().find(|it| it.pods.contains(uid)) {
+            last.pods.remove(uid);
+        }
+        self.by.retain(|it| it.took || !it.pods.is_empty());
+    }
+
+    /// The status by which the last was sent that went: for certain, or because it is `gone`.
+    pub(super) fn last(&self, gone: impl Fn(&str) -> bool) -> Option<&Shown> {
+        let went = |it: &&Sending| it.took || it.pods.iter().any(|uid| gone(uid));
+        self.by.iter().rev().find(went).map(|it| &it.status)
+    }
+
+    /// The same if every eviction that was sent by a later status was refused.
+    pub(super) fn settled(&self) -> Option<&Shown> {
+        match self.by.last() {
+            Some(last) => last.took.then_some(&last.status),
+            None => self.earlier.as_ref(),
+        }
+    }
+
+    /// How many were sent, and not refused.
+    pub(super) fn pods(&self) -> usize {
+        let pods = self.by.iter().flat_map(|it| &it.pods);
+        pods.collect::<BTreeSet<_>>().len()
+    }
+}
