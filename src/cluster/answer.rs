@@ -155,6 +155,8 @@ impl Answer {
             429 if status.has_cause("DisruptionBudget") => {
                 EvictAnswer::Budget(status.with_causes())
             }
+            // Not the server's own word, and whoever wrote the webhook says why (KubeVirt: the virtual machine is being moved).
+            429 if message().contains("admission webhook") => failed(),
             429 => EvictAnswer::Throttled(
                 self.retry_after
                     .or(status.details.and_then(|it| it.retry_after_seconds))

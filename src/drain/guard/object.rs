@@ -134,7 +134,7 @@ impl Object {
                 still: false,
                 writes: 0,
             });
-            evicted.sendings.sent(uid, Shown::shown(view));
+            evicted.sendings.sent(uid, Shown::of(view));
             evicted.anew();
         }
     }

@@ -18,7 +18,7 @@ pub struct Shown {
 }
 
 impl Shown {
-    pub(super) fn shown(view: &ControllerView) -> Self {
+    pub(super) fn of(view: &ControllerView) -> Self {
         Self {
             written: view.written.clone(),
             counted: view.ready,

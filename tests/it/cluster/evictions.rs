@@ -82,6 +82,17 @@ async fn each_answer_to_an_eviction_has_its_own_path() {
     }
 }
 
+/// KubeVirt answers so while it moves a virtual machine away.
+#[tokio::test]
+async fn whoever_refuses_for_now_in_an_admission_webhook_is_not_taken_for_an_overloaded_server() {
+    let words = "admission webhook \"virt-launcher-eviction-interceptor.kubevirt.io\" denied the request: Eviction triggered evacuation of VMI \"shop/vm\"";
+    let answer = evict(json_reply(status(429, "TooManyRequests", words))).await;
+    assert!(
+        matches!(&answer, EvictAnswer::Failed(failure) if failure.message.contains(words)),
+        "{answer:?}"
+    );
+}
+
 #[tokio::test]
 async fn an_eviction_that_failed_otherwise_says_how() {
     use FailureKind::*;
