@@ -199,19 +199,25 @@ impl World {
 
 #[test]
 fn a_refused_eviction_is_none_that_a_controller_has_to_see() {
-    for restarted in [false, true] {
+    for how in ["time", "restart", "sentinel"] {
         let (mut world, mut machine) = one_of_two_stays();
-        if restarted {
-            machine = world.start();
+        match how {
+            "restart" => machine = world.start(),
+            "sentinel" => {
+                // It goes while an eviction is on its way.
+                let before = world.refused;
+                assert!(world.until(&mut machine, 60.0, |_, world| world.refused > before));
+                world.present.clear();
+                machine = world.feed(machine, Event::Sentinels(world.present.clone()));
+                assert!(world.node.unschedulable);
+            }
+            _ => {}
         }
         let lifted = |_: &Machine, world: &World| !world.node.unschedulable;
         assert!(world.until(&mut machine, HOUR, lifted));
         let free = |_: &Machine, world: &World| !world.holds_slot();
-        assert!(
-            world.until(&mut machine, 60.0, free),
-            "{}",
-            machine.reason()
-        );
+        let found = world.until(&mut machine, 60.0, free);
+        assert!(found, "{how}: {}", machine.reason());
     }
 }
 
