@@ -327,7 +327,7 @@ impl Machine {
                         format!("undoing the turn: {why}")
                     }
                 };
-                match undoing.waits() {
+                match undoing.waits(&self.host.node) {
                     Some(waits) => format!("{what}; {waits}"),
                     None => what,
                 }

@@ -34,9 +34,12 @@ pub(super) struct Undoing {
 
 impl Undoing {
     /// What the slot is kept for, if it is.
-    pub(super) fn waits(&self) -> Option<String> {
+    pub(super) fn waits(&self, node: &str) -> Option<String> {
         let waits = matches!(self.step, Step::Wait | Step::Controller) && self.looks > 0;
-        waits.then(|| format!("the slot is kept: {}", self.unseen.describe()))
+        let what = self.unseen.describe();
+        waits.then(|| {
+            format!("the slot is kept: {what}; if it never will: rollboot unlock {node} --force")
+        })
     }
 }
 
@@ -274,7 +277,7 @@ impl Machine {
         undoing.looks = undoing.looks.saturating_add(1);
         let looks = undoing.looks;
         if looks == QUICK {
-            let text = undoing.waits().unwrap_or_default();
+            let text = undoing.waits(&self.host.node).unwrap_or_default();
             out.report(Report::Waiting, text);
         }
         let seconds = if looks < QUICK { 1 } else { 15 };

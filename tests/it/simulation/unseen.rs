@@ -54,6 +54,7 @@ fn a_node_that_is_back_keeps_its_slot_until_controllers_have_seen_what_it_evicte
     let reason = machine.reason();
     let wanted = "ReplicaSet default/app: the controller has not seen yet what was evicted";
     assert!(reason.contains(wanted), "{reason}");
+    assert!(reason.ends_with("rollboot unlock n1 --force"), "{reason}");
     assert!(!world.node.unschedulable, "pods may come back");
     let told = world.reports.iter().filter(|it| it.contains(wanted));
     assert_eq!(told.count(), 1, "{:#?}", world.reports);
