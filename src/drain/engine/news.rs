@@ -1,4 +1,4 @@
-//! What holds up a drain, for the log: each budget, controller and kind of failure once.
+//! What holds up a drain, for the log: each budget, reason of the guard and kind of failure once.
 
 use std::collections::BTreeSet;
 
@@ -47,8 +47,7 @@ impl Drain {
             return;
         }
         for reason in self.guard.reasons() {
-            let of = reason.split(": ").next().unwrap_or_default();
-            self.news.tell(of.to_owned(), || reason.clone());
+            self.news.tell(reason.clone(), || reason);
         }
     }
 }

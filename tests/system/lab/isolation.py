@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import FrameType
 from typing import NoReturn
 
@@ -37,7 +37,7 @@ def run_isolated(work: Callable[[], int]) -> int:
     child = os.fork()
     if child == 0:
         _guard(_first_process, work)
-    _pass_signals_to(child)
+    pass_signals_to([child])
     return _status_of(child)
 
 
@@ -65,7 +65,7 @@ def _first_process(work: Callable[[], int]) -> int:
         for number in _SIGNALS:
             signal.signal(number, interrupt)
         _guard(lambda _: work(), work)
-    _pass_signals_to(worker)
+    pass_signals_to([worker])
     return _status_of(worker)
 
 
@@ -84,9 +84,11 @@ def _guard(body: Callable[[Callable[[], int]], int], work: Callable[[], int]) ->
         os._exit(status)
 
 
-def _pass_signals_to(child: int) -> None:
+def pass_signals_to(children: Collection[int]) -> None:
+    """From now on they get what interrupts this process. Whoever takes one out of them has buried it."""
     def pass_on(number: int, _: FrameType | None) -> None:
-        os.kill(child, number)
+        for child in children:
+            os.kill(child, number)
 
     for number in _SIGNALS:
         signal.signal(number, pass_on)

@@ -7,12 +7,12 @@ its own and takes the next scenario when it is done with one.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import FrameType
+
+from .isolation import pass_signals_to
 
 # What a lab says of a scenario.
 PASSED, FAILED = b"p", b"f"
@@ -84,13 +84,7 @@ def _tell(tell: int, passed: bool) -> None:
 def _wait(children: list[int]) -> int:
     """Waits for all of them, and passes signals on; returns the worst exit status."""
     living = set(children)
-
-    def pass_on(number: int, _: FrameType | None) -> None:
-        for child in living:
-            os.kill(child, number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, pass_on)
+    pass_signals_to(living)
     worst = 0
     while living:
         ended, status = os.wait()
