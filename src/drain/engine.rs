@@ -1,5 +1,6 @@
 //! How the evictions of one turn go: what is sent, what was answered, what is still here.
 
+mod answers;
 mod news;
 mod words;
 
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ending::Endings;
 use super::guard::{Guard, Shown, Verdict, Wave};
 use super::opening::Openings;
-use super::track::{By, Sent, Track};
+use super::track::{Sent, Track};
 use super::{
     BudgetRef, ControllerRef, ControllerView, EvictAnswer, Order, Orphans, Plan, PodRef, PodView,
     Volumes, plan,
@@ -17,9 +18,6 @@ use super::{
 use crate::config::Drain as Policy;
 use crate::failure::Failure;
 use news::News;
-
-/// One tick of the retry timer, in seconds: a blocked pod costs the server one request in so many.
-pub const TICK_SECONDS: u16 = 5;
 
 /// A drain in progress.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -63,7 +61,7 @@ pub enum DrainEvent {
     WatchEnded,
     /// The server answered an eviction.
     Answer(PodRef, EvictAnswer),
-    /// [`TICK_SECONDS`] have passed.
+    /// One [`super::TICK`] has passed.
     Tick,
     /// A budget is seen to allow so many evictions.
     Budget(BudgetRef, u32),
@@ -222,9 +220,13 @@ impl Drain {
             .count()
     }
 
-    fn in_flight_of(&self, budget: &BudgetRef) -> usize {
-        let of = |track: &&Track| matches!(track, Track::Sent(sent) if sent.budget.as_ref() == Some(budget));
-        self.pods.values().filter(of).count()
+    /// Budgets that have refused a pod before whose eviction is in flight now.
+    fn asked_budgets(&self) -> BTreeSet<BudgetRef> {
+        let budget = |track: &Track| match track {
+            Track::Sent(sent) => sent.budget.clone(),
+            Track::Todo | Track::Ending | Track::Blocked { .. } => None,
+        };
+        self.pods.values().filter_map(budget).collect()
     }
 
     /// Whether a retry waits for the next tick.
@@ -286,62 +288,6 @@ impl Drain {
         None
     }
 
-    fn answered(&mut self, pod: &PodRef, answer: EvictAnswer) -> Option<String> {
-        let track = self.pods.get_mut(pod)?;
-        if !self.listed.contains(pod) {
-            // The list that lacks it came before the answer, and no other needs to follow.
-            self.pods.remove(pod);
-            return None;
-        }
-        let sent = match track {
-            Track::Sent(sent) => std::mem::take(sent),
-            Track::Todo | Track::Ending | Track::Blocked { .. } => Sent::default(),
-        };
-        let (now, failed) = Track::answered(pod, answer, sent.tries);
-        if let Track::Blocked {
-            by: By::Budget(Some(budget)),
-            ..
-        } = &now
-        {
-            self.openings.refused(budget, sent.early);
-        }
-        match &now {
-            Track::Ending => self.guard.went(pod),
-            Track::Blocked { by, .. } if *by != By::Nobody => self.guard.refused(pod),
-            Track::Blocked { .. } | Track::Todo | Track::Sent(_) => {}
-        }
-        if failed.is_none() && !self.stopped && sent.tries > 0 {
-            self.news.tell_of_refusal(pod, &now);
-        }
-        *track = now;
-        failed
-    }
-
-    /// A budget is seen to allow so many evictions.
-    fn opened(&mut self, budget: &BudgetRef, room: u32) {
-        let in_flight = self.in_flight_of(budget);
-        self.openings.seen(budget, room, in_flight);
-        if self.openings.has_room(budget) {
-            let of = |track: &Track| track.refused_by() == Some(budget);
-            for (pod, _) in self.pods.iter().filter(|(_, track)| of(track)) {
-                self.guard.refresh(pod);
-            }
-        }
-    }
-
-    fn tick(&mut self) {
-        self.openings.tick();
-        for (pod, track) in &mut self.pods {
-            if let Track::Blocked { ticks, .. } = track {
-                // What was known of its controller may not be so any more. A budget may look at other pods, or at none.
-                if *ticks == 1 {
-                    self.guard.refresh(pod);
-                }
-                *ticks = ticks.saturating_sub(1);
-            }
-        }
-    }
-
     /// Those of an order that are gone make way for the next. A pod that ends by itself holds up nobody.
     fn order_now(&self) -> Option<Order> {
         let orders = self.pods.keys().filter_map(|pod| self.order.get(pod));
@@ -362,13 +308,17 @@ impl Drain {
         let room = usize::from(self.policy.concurrency).saturating_sub(self.in_flight());
         let staying = self.pods.iter().filter(|(_, track)| track.stays());
         let mut left = self.guard.left(staying.map(|(pod, _)| pod));
+        let mut asked = self.asked_budgets();
         let mut send = Vec::new();
         for (pod, track) in &self.pods {
             if self.order.get(pod).copied() != now {
                 continue;
             }
             let openings = &self.openings;
-            let Some(sent) = track.due(|budget| openings.has_room(budget)) else {
+            // Two of one budget at once get into each other's way in the server, which then waits for half a second and tries
+            // again (`EvictionsRetry` in `pkg/registry/core/pod/storage/eviction.go`).
+            let opened = |budget: &BudgetRef| openings.has_room(budget) && !asked.contains(budget);
+            let Some(sent) = track.due(opened) else {
                 continue;
             };
             if send.len() == room {
@@ -382,6 +332,7 @@ impl Drain {
             }
             if let Some(budget) = &sent.budget {
                 self.openings.take(budget);
+                asked.insert(budget.clone());
             }
             send.push((pod.clone(), sent));
         }

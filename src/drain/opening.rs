@@ -1,10 +1,11 @@
-//! Budgets that are seen to open: what they blocked is asked for at once, and not only at its next tick.
+//! Budgets that are seen to open: what they blocked is asked for at once, and not only when its time has come.
 //!
-//! What is seen is a hint. The server decides on each eviction, and every tick asks once more whatever was seen or missed.
+//! What is seen is a hint. The server decides on each eviction, and every pod is asked for once in a period, whatever was seen or missed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::BudgetRef;
+use super::retry::PERIOD;
 
 /// What is known of the budgets that have blocked something.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -12,45 +13,75 @@ pub(super) struct Openings(BTreeMap<BudgetRef, Opening>);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Opening {
-    /// So many more evictions it seems to allow.
-    room: u32,
-    /// It has refused one that it seemed to allow, so nothing is asked for early until the next tick: a budget that opens and
-    /// closes all the time must not cost the server more than that.
-    doubted: bool,
+    /// So many evictions it allows, as a watch or a refusal has shown last. `None`: nothing has.
+    allowed: Option<u32>,
+    /// Evictions sent that this number does not count yet, as far as is known.
+    uncounted: u32,
+    /// No watch shows it, and it has let one go: it may let another.
+    guess: bool,
+    /// It has refused one that it seemed to allow, so nothing is asked for early for so many ticks: a budget that opens and closes
+    /// all the time must not cost the server more than that.
+    doubted: u8,
+}
+
+impl Opening {
+    fn room(&self) -> bool {
+        self.guess || self.allowed > Some(self.uncounted)
+    }
 }
 
 impl Openings {
-    /// A watch shows how many evictions the budget allows. Those in flight take up room that it may not have counted yet.
-    pub(super) fn seen(&mut self, budget: &BudgetRef, room: u32, in_flight: usize) {
-        let in_flight = u32::try_from(in_flight).unwrap_or(u32::MAX);
-        self.0.entry(budget.clone()).or_default().room = room.saturating_sub(in_flight);
+    /// A watch shows how many evictions the budget allows. If they have become fewer, those sent are counted.
+    pub(super) fn seen(&mut self, budget: &BudgetRef, allowed: u32) {
+        let opening = self.0.entry(budget.clone()).or_default();
+        let before = opening.allowed.replace(allowed).unwrap_or(0);
+        let fewer = before.saturating_sub(allowed);
+        opening.uncounted = opening.uncounted.saturating_sub(fewer);
+        opening.guess = false;
     }
 
-    /// Whether one more pod of this budget may be asked for before its tick.
+    /// It has let a pod go. Where no watch shows how many more it allows, one more is tried, and so on.
+    pub(super) fn let_go(&mut self, budget: &BudgetRef) {
+        let opening = self.0.entry(budget.clone()).or_default();
+        opening.guess = opening.allowed.is_none() && opening.doubted == 0;
+    }
+
+    /// Whether one more pod of this budget may be asked for before its time has come.
     pub(super) fn has_room(&self, budget: &BudgetRef) -> bool {
         let opening = self.0.get(budget);
-        opening.is_some_and(|opening| opening.room > 0 && !opening.doubted)
+        opening.is_some_and(|opening| opening.room() && opening.doubted == 0)
     }
 
     /// A pod of this budget is asked for.
     pub(super) fn take(&mut self, budget: &BudgetRef) {
         if let Some(opening) = self.0.get_mut(budget) {
-            opening.room = opening.room.saturating_sub(1);
+            opening.uncounted = opening.uncounted.saturating_add(1);
+            opening.guess = false;
         }
     }
 
     /// The budget has refused an eviction; `early`: one that was asked for because it seemed to be open.
     pub(super) fn refused(&mut self, budget: &BudgetRef, early: bool) {
-        if let Some(opening) = self.0.get_mut(budget) {
-            opening.room = 0;
-            opening.doubted |= early;
+        let Some(opening) = self.0.get_mut(budget) else {
+            return;
+        };
+        opening.uncounted = opening.uncounted.saturating_sub(1);
+        opening.guess = false;
+        if let Some(allowed) = &mut opening.allowed {
+            *allowed = 0;
+        }
+        if early {
+            opening.doubted = PERIOD;
         }
     }
 
-    /// Everything blocked is asked for now and then, whatever was seen.
-    pub(super) fn tick(&mut self) {
-        for opening in self.0.values_mut() {
-            opening.doubted = false;
+    /// Nothing is doubted for ever, and what became of those sent is known, but of those in flight.
+    pub(super) fn tick(&mut self, in_flight: &BTreeSet<BudgetRef>) {
+        for (budget, opening) in &mut self.0 {
+            opening.doubted = opening.doubted.saturating_sub(1);
+            if !in_flight.contains(budget) {
+                opening.uncounted = 0;
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How far the eviction of one pod has come.
 
-use super::engine::TICK_SECONDS;
+use super::retry::{self, PERIOD};
 use super::{BudgetRef, EvictAnswer, PodRef};
 
 /// Where a pod stands that has to go.
@@ -15,7 +15,7 @@ pub(super) enum Track {
     /// Refused for now; tried again after so many ticks.
     Blocked {
         why: String,
-        ticks: u16,
+        ticks: u8,
         tries: u8,
         by: By,
     },
@@ -92,25 +92,26 @@ impl Track {
             tries,
             by,
         };
-        let never = |why: String, by, told: String| (blocked(why, u16::MAX, by), Some(told));
+        let never = |why: String, by, told: String| (blocked(why, u8::MAX, by), Some(told));
         let track = match answer {
             // Gone and Elsewhere: this very pod is no more; the next list will say so.
             EvictAnswer::Accepted | EvictAnswer::Gone | EvictAnswer::Elsewhere => Self::Ending,
             EvictAnswer::Budget(why) => {
                 let budget = BudgetRef::refusing(pod, &why);
-                blocked(why, 1, By::Budget(budget))
+                blocked(why, PERIOD, By::Budget(budget))
             }
             EvictAnswer::Throttled(seconds) => blocked(
                 "the API server is overloaded and asks to come back later".into(),
-                seconds.div_ceil(TICK_SECONDS).clamp(1, 60),
+                retry::ticks(seconds),
                 By::Server,
             ),
             EvictAnswer::NamespaceTerminating => {
-                blocked("its namespace is being deleted".into(), 1, By::Server)
+                blocked("its namespace is being deleted".into(), PERIOD, By::Server)
             }
             EvictAnswer::Failed(failure) => {
-                let ticks = 1_u16.checked_shl(u32::from(tries)).unwrap_or(6);
-                blocked(failure.message, ticks.clamp(1, 6), By::Nobody)
+                let periods = 1_u8.checked_shl(u32::from(tries)).unwrap_or(6);
+                let ticks = PERIOD.saturating_mul(periods.clamp(1, 6));
+                blocked(failure.message, ticks, By::Nobody)
             }
             EvictAnswer::SeveralBudgets(why) => {
                 let told = format!(

@@ -1,17 +1,18 @@
 //! Budgets that block evictions are watched where this node may, so that one that opens is used at once.
 //!
-//! A watch is only for speed: where there is none, or it is silent, every tick of the drain asks for the blocked pods again.
+//! A watch is only for speed: where there is none, or it is silent, the blocked pods are asked for again and again all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Machine, Out, Phase};
-use crate::drain::{BudgetRef, BudgetView, DrainEvent};
+use crate::drain::{BudgetRef, BudgetView, DrainEvent, PERIOD};
 use crate::failure::Failure;
 
 /// So many are watched at once, each on a connection of its own.
 const MOST: usize = 16;
-/// A watch that fails again and again, for want of `guard.yaml` above all, is begun again after so many ticks at the most.
-const SLOWEST: u16 = 60;
+/// A watch that fails again and again, for want of `guard.yaml` above all, is begun again after so many ticks at the
+/// most: five minutes.
+const SLOWEST: u16 = 180;
 
 /// The watches of a drain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -62,8 +63,8 @@ impl Watches {
             } else {
                 0
             };
-            let ticks = 1_u16.checked_shl(failures.into()).unwrap_or(SLOWEST);
-            let ticks = ticks.min(SLOWEST);
+            let periods = 1_u16.checked_shl(failures.into()).unwrap_or(SLOWEST);
+            let ticks = periods.saturating_mul(PERIOD.into()).min(SLOWEST);
             *watch = Watch::Ended { ticks, failures };
         }
     }
@@ -164,8 +165,8 @@ mod tests {
             ticks
         };
         let waits: Vec<_> = (0..8).map(|_| wait(false, true)).collect();
-        assert_eq!(waits, [2, 4, 8, 16, 32, SLOWEST, SLOWEST, SLOWEST]);
-        assert_eq!(wait(true, true), 2, "it had shown its budget since");
-        assert_eq!(wait(true, false), 1, "its time was over");
+        assert_eq!(waits, [6, 12, 24, 48, 96, SLOWEST, SLOWEST, SLOWEST]);
+        assert_eq!(wait(true, true), 6, "it had shown its budget since");
+        assert_eq!(wait(true, false), 3, "its time was over");
     }
 }

@@ -7,7 +7,7 @@ use super::cordon::Look;
 use super::judge::blocking_pods_gate;
 use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
 use crate::backoff::Delay;
-use crate::drain::{Drain, DrainEvent, Progress, TICK_SECONDS, few};
+use crate::drain::{Drain, DrainEvent, Progress, TICK, TICK_SPREAD, few};
 use crate::journal::Outcome;
 use crate::lock::LockView;
 
@@ -164,8 +164,8 @@ impl Machine {
         if draining.drain.needs_tick() && !draining.ticking {
             draining.ticking = true;
             let delay = Delay {
-                after: Duration::from_secs(TICK_SECONDS.into()),
-                spread: Duration::from_secs(1),
+                after: TICK,
+                spread: TICK_SPREAD,
             };
             out.set(Timer::Evict, delay);
         }

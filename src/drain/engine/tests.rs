@@ -1,4 +1,6 @@
-use super::super::Controller;
+mod budgets;
+
+use super::super::{Controller, PERIOD, TICK};
 use super::*;
 use crate::config::Config;
 use crate::failure::{Failure, FailureKind};
@@ -30,6 +32,18 @@ fn ending(uid: &str) -> PodView {
 
 fn names(pods: &[PodRef]) -> Vec<&str> {
     pods.iter().map(|pod| pod.uid.as_str()).collect()
+}
+
+/// So much time that a blocked pod is asked for again: what is sent, and where the drain stands.
+fn period(drain: &mut Drain) -> (Vec<PodRef>, Progress) {
+    let mut sent = Vec::new();
+    let mut progress = Progress::Going;
+    for _ in 0..PERIOD {
+        let (more, now) = drain.on(DrainEvent::Tick);
+        sent.extend(more);
+        progress = now;
+    }
+    (sent, progress)
 }
 
 fn drain(concurrency: u16) -> Drain {
@@ -83,7 +97,7 @@ fn orders_go_one_after_the_other_and_the_critical_last() {
         let (_, _) = drain.on(DrainEvent::Answer(pod(uid).pod, blocked));
         assert_eq!(names(&sent), if uid == "3" { vec![uid] } else { vec![] });
         // Neither a refusal for now nor a pod that takes its time makes way for the next order.
-        let (sent, _) = drain.on(DrainEvent::Tick);
+        let (sent, _) = period(&mut drain);
         assert_eq!(names(&sent), [uid]);
         let (sent, _) = drain.on(DrainEvent::Answer(pod(uid).pod, EvictAnswer::Accepted));
         assert_eq!(sent, []);
@@ -127,7 +141,7 @@ fn one_refusal_and_nothing_is_evicted() {
 }
 
 #[test]
-fn a_budget_is_asked_once_a_tick_and_named() {
+fn a_budget_is_asked_once_a_period_and_named() {
     let mut drain = drain(16);
     drain.on(DrainEvent::Pods(vec![pod("1")]));
     for _ in 0..3 {
@@ -136,6 +150,9 @@ fn a_budget_is_asked_once_a_tick_and_named() {
         assert!(sent.is_empty());
         assert!(drain.needs_tick());
         assert!(drain.describe().contains("needs 2 healthy pods"));
+        for _ in 1..PERIOD {
+            assert_eq!(drain.on(DrainEvent::Tick).0, []);
+        }
         assert_eq!(names(&drain.on(DrainEvent::Tick).0), ["1"]);
     }
 }
@@ -147,18 +164,19 @@ fn each_answer_has_its_own_path() {
         let mut drain = drain(16);
         drain.on(DrainEvent::Pods(vec![pod("1")]));
         let (_, progress) = drain.on(DrainEvent::Answer(pod("1").pod, answer));
-        let ticks = (1..=100)
+        let ticks = (1..=200)
             .find(|_| !drain.on(DrainEvent::Tick).0.is_empty())
             .unwrap_or(0);
-        (matches!(progress, Progress::Failed(_)), ticks)
+        let seconds = (TICK * ticks).as_secs();
+        (matches!(progress, Progress::Failed(_)), seconds)
     };
     assert_eq!(after(EvictAnswer::Accepted), (false, 0));
     assert_eq!(after(EvictAnswer::Gone), (false, 0));
     assert_eq!(after(EvictAnswer::Elsewhere), (false, 0));
-    assert_eq!(after(EvictAnswer::NamespaceTerminating), (false, 1));
-    assert_eq!(after(EvictAnswer::Throttled(1)), (false, 1));
-    assert_eq!(after(EvictAnswer::Throttled(30)), (false, 6));
-    assert_eq!(after(EvictAnswer::Failed(failure())), (false, 2));
+    assert_eq!(after(EvictAnswer::NamespaceTerminating), (false, 5));
+    assert_eq!(after(EvictAnswer::Throttled(1)), (false, 5));
+    assert_eq!(after(EvictAnswer::Throttled(30)), (false, 30));
+    assert_eq!(after(EvictAnswer::Failed(failure())), (false, 10));
     assert_eq!(after(EvictAnswer::Invalid(failure())), (true, 0));
     assert_eq!(after(EvictAnswer::SeveralBudgets("two".into())), (true, 0));
 }
@@ -217,7 +235,7 @@ fn a_pod_of_a_stateful_set_that_lives_elsewhere_under_its_name_is_left_alone() {
         EvictAnswer::Budget("b".into()),
     ));
     // It is gone, and is back on another node: what is retried is this very pod, and the server says where its name lives.
-    let (sent, _) = drain.on(DrainEvent::Tick);
+    let (sent, _) = period(&mut drain);
     assert_eq!(names(&sent), ["1"]);
     drain.on(DrainEvent::Answer(named("1").pod, EvictAnswer::Elsewhere));
     for _ in 0..100 {

@@ -1,4 +1,4 @@
-use super::super::{Controller, Drain, DrainEvent, Progress};
+use super::super::{Controller, Drain, DrainEvent, PERIOD, Progress};
 use super::*;
 use crate::config::Config;
 
@@ -106,6 +106,11 @@ impl Case {
         let (sent, progress) = self.drain.on(event);
         self.sent.extend(sent.into_iter().map(|pod| pod.uid));
         self.progress = progress;
+    }
+
+    /// So much time that a blocked pod is asked for again.
+    fn period(&mut self) {
+        (0..PERIOD).for_each(|_| self.on(DrainEvent::Tick));
     }
 
     /// The list, then everything that is asked for, answered by `answer`.

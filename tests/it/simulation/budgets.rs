@@ -1,6 +1,6 @@
 //! A budget that blocks is watched: its opening is used at once, and nothing depends on the watch.
 
-use rollboot::drain::{BudgetRef, BudgetView, ControllerView};
+use rollboot::drain::{BudgetRef, BudgetView, ControllerView, TICK, TICK_SPREAD};
 use rollboot::failure::{Failure, FailureKind};
 use rollboot::machine::{Event, Label, Machine};
 
@@ -58,9 +58,14 @@ fn an_opening_is_used_at_once_by_as_many_as_it_allows() {
     assert_eq!(world.refused, 3);
     world.blocked = false;
     let mut machine = sees(&mut world, machine, 2);
+    assert_eq!(
+        world.evicted,
+        ["a"],
+        "two at once hinder each other in the server"
+    );
+    assert!(world.until(&mut machine, 0.1, |_, world| world.queue.is_empty()));
     assert_eq!(world.evicted, ["a", "b"]);
     // The server has counted both; a replacement makes room for the last.
-    assert!(world.until(&mut machine, 1.0, |_, world| world.queue.is_empty()));
     let machine = sees(&mut world, machine, 0);
     assert_eq!(world.evicted.len(), 2);
     let mut machine = sees(&mut world, machine, 1);
@@ -102,9 +107,9 @@ fn evictions_in_flight_take_up_room() {
 fn a_budget_that_is_gone_forbids_nothing() {
     let (mut world, machine) = blocked(&["a", "b"]);
     world.blocked = false;
-    let machine = shows(&mut world, machine, None);
+    let mut machine = shows(&mut world, machine, None);
+    assert!(world.until(&mut machine, 0.1, |_, world| world.queue.is_empty()));
     assert_eq!(world.evicted, ["a", "b"]);
-    drop(machine);
 }
 
 #[test]
@@ -180,6 +185,23 @@ fn without_a_watch_every_tick_asks() {
     );
     world.blocked = false;
     assert!(world.until(&mut machine, 7.0, |_, world| !world.evicted.is_empty()));
+}
+
+#[test]
+fn without_a_watch_one_of_several_soon_finds_out() {
+    for tenths in 0..20 {
+        let (mut world, mut machine) = blocked(&["a", "b", "c"]);
+        let (began, before) = (world.time, world.refused);
+        world.wait(&mut machine, 100.0 + f64::from(tenths) / 10.0);
+        #[expect(clippy::cast_precision_loss, reason = "a small number")]
+        let each = (world.refused - before) as f64 / 3.0;
+        let fives = (world.time - began) / 5.0;
+        let range = fives * 0.75..=fives;
+        assert!(range.contains(&each), "{each} a pod in {fives} times 5 s");
+        world.blocked = false;
+        let tick = (TICK + TICK_SPREAD).as_secs_f64();
+        assert!(world.until(&mut machine, tick, |_, world| world.evicted.len() == 3));
+    }
 }
 
 #[test]

@@ -271,7 +271,7 @@ impl Sim {
                 self.node += 1;
                 self.list();
             }
-            3 if self.drain.needs_tick() => self.feed(DrainEvent::Tick),
+            3 if self.drain.needs_tick() => (0..PERIOD).for_each(|_| self.feed(DrainEvent::Tick)),
             4 if !self.evicting.is_empty() => {
                 let (pod, ready) = self.evicting.remove(0);
                 if self.dice.one_in(6) {

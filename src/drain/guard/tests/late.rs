@@ -27,7 +27,7 @@ fn a_pod_whose_eviction_has_no_reply_is_not_one_that_stays() {
     assert_eq!(case.sent, ["1"]);
     // Asked again it says that it did not: then the other one may go in its place.
     for _ in 0..2 {
-        case.on(DrainEvent::Tick);
+        case.period();
     }
     case.settle(status(2, 2));
     assert_eq!(case.sent, ["1", "1"]);
@@ -161,7 +161,7 @@ fn what_is_tried_again_is_looked_at_again() {
     assert_eq!(case.sent, ["1"]);
     case.on(answer(&one, lost()));
     for _ in 0..2 {
-        case.on(DrainEvent::Tick);
+        case.period();
     }
     assert_eq!(case.sent, ["1"], "the others may be gone by now");
     case.settle(status(3, 1));
@@ -178,16 +178,35 @@ fn a_budget_that_opens_says_nothing_about_the_controller() {
     case.pods(std::slice::from_ref(&one), status(2, 2));
     for _ in 0..3 {
         case.on(answer(&one, EvictAnswer::Budget("b".into())));
-        case.on(DrainEvent::Tick);
+        case.period();
         case.settle(status(2, 2));
     }
     assert_eq!(case.sent, ["1"; 4]);
     case.on(answer(&one, EvictAnswer::Budget("b".into())));
-    case.on(DrainEvent::Tick);
+    case.period();
     case.settle(status(2, 1));
     assert_eq!(case.sent, ["1"; 4], "the other one is gone");
     case.again(status(2, 2));
     assert_eq!(case.sent, ["1"; 5]);
+}
+
+#[test]
+fn a_budget_that_lets_another_go_says_nothing_about_the_controller() {
+    let refused = || EvictAnswer::Budget("The disruption budget b needs 2 healthy pods".into());
+    let both = [pod("1", "a"), pod("2", "b")];
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&both, status(2, 2));
+    assert_eq!(case.sent, ["1", "2"]);
+    both.iter().for_each(|pod| case.on(answer(pod, refused())));
+    case.period();
+    case.settle(status(2, 2));
+    assert_eq!(case.sent, ["1", "2", "1"]);
+    case.on(answer(&both[0], EvictAnswer::Accepted));
+    assert_eq!(case.sent.len(), 3, "the others of it may be gone by now");
+    case.settle(status(2, 1));
+    assert_eq!(case.sent.len(), 3);
+    case.again(status(2, 2));
+    assert_eq!(case.sent, ["1", "2", "1", "2"]);
 }
 
 #[test]

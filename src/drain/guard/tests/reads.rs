@@ -44,7 +44,7 @@ fn what_is_tried_again_is_looked_at_again_by_its_replica_set() {
     case.pods(std::slice::from_ref(&one), status(3));
     let refused = EvictAnswer::Budget("b".into());
     case.on(DrainEvent::Answer(one.pod, refused));
-    case.on(DrainEvent::Tick);
+    case.period();
     assert_eq!(case.sent, ["1"], "the others may be gone by now");
     case.settle(status(3));
     assert_eq!(case.sent, ["1", "1"]);
