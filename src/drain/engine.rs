@@ -2,15 +2,16 @@
 
 mod answers;
 mod news;
+mod next;
 mod words;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ending::Endings;
-use super::guard::{Guard, Shown, Verdict, Wave};
+use super::guard::{Guard, Shown, Wave};
 use super::opening::Openings;
-use super::track::{Sent, Track};
+use super::track::Track;
 use super::{
     BudgetRef, ControllerRef, ControllerView, EvictAnswer, Order, Orphans, Plan, PodRef, PodView,
     Volumes, plan,
@@ -220,15 +221,6 @@ impl Drain {
             .count()
     }
 
-    /// Budgets that have refused a pod before whose eviction is in flight now.
-    fn asked_budgets(&self) -> BTreeSet<BudgetRef> {
-        let budget = |track: &Track| match track {
-            Track::Sent(sent) => sent.budget.clone(),
-            Track::Todo | Track::Ending | Track::Blocked { .. } => None,
-        };
-        self.pods.values().filter_map(budget).collect()
-    }
-
     /// Whether a retry waits for the next tick.
     pub fn needs_tick(&self) -> bool {
         !self.stopped && self.blocked().next().is_some()
@@ -286,62 +278,6 @@ impl Drain {
             }
         }
         None
-    }
-
-    /// Those of an order that are gone make way for the next. A pod that ends by itself holds up nobody.
-    fn order_now(&self) -> Option<Order> {
-        let orders = self.pods.keys().filter_map(|pod| self.order.get(pod));
-        orders.min().copied()
-    }
-
-    /// The evictions to send now; or why the drain cannot be finished.
-    fn next(&mut self) -> Result<Vec<PodRef>, String> {
-        if !self.fresh || self.stopped {
-            return Ok(Vec::new());
-        }
-        let now = self.order_now();
-        if std::mem::replace(&mut self.now, now) != now {
-            for (pod, _) in self.order.iter().filter(|(_, order)| Some(**order) == now) {
-                self.guard.refresh(pod);
-            }
-        }
-        let room = usize::from(self.policy.concurrency).saturating_sub(self.in_flight());
-        let staying = self.pods.iter().filter(|(_, track)| track.stays());
-        let mut left = self.guard.left(staying.map(|(pod, _)| pod));
-        let mut asked = self.asked_budgets();
-        let mut send = Vec::new();
-        for (pod, track) in &self.pods {
-            if self.order.get(pod).copied() != now {
-                continue;
-            }
-            let openings = &self.openings;
-            // Two of one budget at once get into each other's way in the server, which then waits for half a second and tries
-            // again (`EvictionsRetry` in `pkg/registry/core/pod/storage/eviction.go`).
-            let opened = |budget: &BudgetRef| openings.has_room(budget) && !asked.contains(budget);
-            let Some(sent) = track.due(opened) else {
-                continue;
-            };
-            if send.len() == room {
-                break;
-            }
-            match self.guard.judge(pod, track.stays(), &mut left) {
-                Verdict::Go => {}
-                Verdict::Wait => continue,
-                // None goes then, those before it included.
-                Verdict::Never(why) => return Err(why),
-            }
-            if let Some(budget) = &sent.budget {
-                self.openings.take(budget);
-                asked.insert(budget.clone());
-            }
-            send.push((pod.clone(), sent));
-        }
-        self.begun |= !send.is_empty();
-        let sent = |(pod, sent): (PodRef, Sent)| {
-            self.pods.insert(pod.clone(), Track::Sent(sent));
-            pod
-        };
-        Ok(send.into_iter().map(sent).collect())
     }
 }
 

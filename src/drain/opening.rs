@@ -13,7 +13,7 @@ pub(super) struct Openings(BTreeMap<BudgetRef, Opening>);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Opening {
-    /// So many evictions it allows, as a watch or a refusal has shown last. `None`: nothing has.
+    /// So many evictions it allows, as a watch or a refusal since has shown. `None`: no watch shows it.
     allowed: Option<u32>,
     /// Evictions sent that this number does not count yet, as far as is known.
     uncounted: u32,
@@ -26,7 +26,8 @@ struct Opening {
 
 impl Opening {
     fn room(&self) -> bool {
-        self.guess || self.allowed > Some(self.uncounted)
+        self.allowed
+            .map_or(self.guess, |allowed| allowed > self.uncounted)
     }
 }
 
@@ -37,7 +38,13 @@ impl Openings {
         let before = opening.allowed.replace(allowed).unwrap_or(0);
         let fewer = before.saturating_sub(allowed);
         opening.uncounted = opening.uncounted.saturating_sub(fewer);
-        opening.guess = false;
+    }
+
+    /// No watch shows it any more.
+    pub(super) fn unseen(&mut self, budget: &BudgetRef) {
+        if let Some(opening) = self.0.get_mut(budget) {
+            (opening.allowed, opening.guess) = (None, false);
+        }
     }
 
     /// It has let a pod go. Where no watch shows how many more it allows, one more is tried, and so on.
@@ -60,18 +67,17 @@ impl Openings {
         }
     }
 
-    /// The budget has refused an eviction; `early`: one that was asked for because it seemed to be open.
+    /// The budget has refused an eviction that it was known to stand in the way of before. `early`: one that was asked for because it
+    /// seemed to be open; of any other, what a watch has shown may be newer.
     pub(super) fn refused(&mut self, budget: &BudgetRef, early: bool) {
         let Some(opening) = self.0.get_mut(budget) else {
             return;
         };
         opening.uncounted = opening.uncounted.saturating_sub(1);
         opening.guess = false;
-        if let Some(allowed) = &mut opening.allowed {
-            *allowed = 0;
-        }
         if early {
             opening.doubted = PERIOD;
+            opening.allowed = opening.allowed.map(|_| 0);
         }
     }
 

@@ -9,15 +9,17 @@ use std::time::Duration;
 pub const TICK: Duration = Duration::from_millis(1700);
 /// So much longer a tick may be.
 pub const TICK_SPREAD: Duration = Duration::from_millis(300);
-/// Ticks between two evictions of a blocked pod, at least: 5 to 6 seconds.
+/// Ticks between two evictions of a pod that stays blocked: 5 to 6 seconds.
 pub const PERIOD: u8 = 3;
 
-/// Whole ticks that take at least so many seconds; from one period to a hundred.
+/// Ticks that take at least so many seconds, up to seven minutes; the first may have begun already.
 pub(super) fn ticks(seconds: u16) -> u8 {
-    let ticks = Duration::from_secs(seconds.into())
+    let whole = Duration::from_secs(seconds.into())
         .as_millis()
         .div_ceil(TICK.as_millis());
-    u8::try_from(ticks).unwrap_or(u8::MAX).clamp(PERIOD, 100)
+    u8::try_from(whole.saturating_add(1))
+        .unwrap_or(u8::MAX)
+        .clamp(PERIOD, 250)
 }
 
 /// Ticks until a pod is asked for again that its budget has refused, if the others of it are so many ticks away: the first after a
@@ -44,12 +46,12 @@ mod tests {
 
     #[test]
     fn seconds_are_never_cut_short() {
-        for seconds in 0..170 {
-            let waits = TICK * ticks(seconds).into();
+        for seconds in 0..420 {
+            let waits = TICK * (ticks(seconds) - 1).into();
             assert!(waits >= Duration::from_secs(seconds.into()), "{seconds} s");
             assert!(ticks(seconds) >= PERIOD);
         }
-        assert_eq!(ticks(u16::MAX), 100);
+        assert_eq!(ticks(u16::MAX), 250);
     }
 
     /// Refused at once, then asked for tick by tick: how many are asked for at each tick.

@@ -12,13 +12,23 @@ pub(super) enum Track {
     Sent(Sent),
     /// Accepted, or ending by itself: wait until it is gone.
     Ending,
-    /// Refused for now; tried again after so many ticks.
-    Blocked {
-        why: String,
-        ticks: u8,
-        tries: u8,
-        by: By,
-    },
+    /// Refused for now.
+    Blocked(Blocked),
+}
+
+/// A pod whose eviction is refused for now.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Blocked {
+    pub(super) why: String,
+    pub(super) by: By,
+    /// Evictions of it that were refused.
+    tries: u8,
+    /// It is tried again after so many.
+    pub(super) ticks: u8,
+    /// So many have passed since.
+    late: u16,
+    /// Its controller was to be read again since it may go.
+    pub(super) looked: bool,
 }
 
 /// An eviction on its way.
@@ -43,12 +53,46 @@ pub(super) enum By {
     Nobody,
 }
 
+impl By {
+    /// The budget, as far as its name is known.
+    pub(super) fn budget(&self) -> Option<&BudgetRef> {
+        match self {
+            Self::Budget(budget) => budget.as_ref(),
+            Self::Server | Self::Nobody => None,
+        }
+    }
+}
+
+impl Blocked {
+    /// It is time to try again.
+    pub(super) fn is_due(&self) -> bool {
+        self.ticks == 0
+    }
+
+    /// Its budget has room for it.
+    pub(super) fn is_open(&self, has_room: impl Fn(&BudgetRef) -> bool) -> bool {
+        self.by.budget().is_some_and(has_room)
+    }
+
+    /// It has been due for a period, or for two, and so on.
+    pub(super) fn is_late(&self) -> bool {
+        self.late > 0 && self.late.is_multiple_of(PERIOD.into())
+    }
+
+    pub(super) fn tick(&mut self) {
+        if self.is_due() {
+            self.late = self.late.saturating_add(1);
+        }
+        self.ticks = self.ticks.saturating_sub(1);
+    }
+}
+
 impl Track {
     /// Its eviction is not on its way, and none without an answer may have been carried out: it stays for now.
     pub(super) fn stays(&self) -> bool {
         match self {
             Self::Todo => true,
-            Self::Blocked { by, .. } => *by != By::Nobody,
+            Self::Blocked(blocked) => blocked.by != By::Nobody,
             Self::Sent(_) | Self::Ending => false,
         }
     }
@@ -56,11 +100,17 @@ impl Track {
     /// The budget that forbids its eviction now, as far as its name is known.
     pub(super) fn refused_by(&self) -> Option<&BudgetRef> {
         match self {
-            Self::Blocked {
-                by: By::Budget(budget),
-                ..
-            } => budget.as_ref(),
-            Self::Blocked { .. } | Self::Todo | Self::Sent(_) | Self::Ending => None,
+            Self::Blocked(blocked) => blocked.by.budget(),
+            Self::Todo | Self::Sent(_) | Self::Ending => None,
+        }
+    }
+
+    /// Ticks for which it has been due; what was never tried comes before all others.
+    pub(super) fn late(&self) -> u16 {
+        match self {
+            Self::Todo => u16::MAX,
+            Self::Blocked(blocked) => blocked.late,
+            Self::Sent(_) | Self::Ending => 0,
         }
     }
 
@@ -68,14 +118,11 @@ impl Track {
     pub(super) fn due(&self, has_room: impl Fn(&BudgetRef) -> bool) -> Option<Sent> {
         match self {
             Self::Todo => Some(Sent::default()),
-            Self::Blocked { ticks, tries, .. } => {
-                let budget = self.refused_by().cloned();
-                let early = *ticks > 0;
-                let open = || budget.as_ref().is_some_and(has_room);
-                (!early || open()).then_some(Sent {
-                    tries: *tries,
-                    budget,
-                    early,
+            Self::Blocked(blocked) => {
+                (blocked.is_due() || blocked.is_open(has_room)).then(|| Sent {
+                    tries: blocked.tries,
+                    budget: blocked.by.budget().cloned(),
+                    early: !blocked.is_due(),
                 })
             }
             Self::Sent(_) | Self::Ending => None,
@@ -86,11 +133,15 @@ impl Track {
     /// before this answer.
     pub(super) fn answered(pod: &PodRef, answer: EvictAnswer, tries: u8) -> (Self, Option<String>) {
         let tries = tries.saturating_add(1);
-        let blocked = |why, ticks, by| Self::Blocked {
-            why,
-            ticks,
-            tries,
-            by,
+        let blocked = |why, ticks, by| {
+            Self::Blocked(Blocked {
+                why,
+                by,
+                tries,
+                ticks,
+                late: 0,
+                looked: false,
+            })
         };
         let never = |why: String, by, told: String| (blocked(why, u8::MAX, by), Some(told));
         let track = match answer {

@@ -115,6 +115,7 @@ impl Machine {
     ) {
         if let Phase::Draining(draining) = &mut self.phase {
             draining.budgets.ended(budget, failure.is_some());
+            draining.drain.unwatched(budget);
             self.watch_budgets(out, false);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Drain;
 use crate::drain::PodRef;
-use crate::drain::track::{By, Track};
+use crate::drain::track::{Blocked, By, Track};
 
 /// What is to be told, and what was.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -16,7 +16,7 @@ pub(super) struct News {
 impl News {
     /// A pod was refused, and not for the first time: budgets that let one pod go after the other are nothing to tell of.
     pub(super) fn tell_of_refusal(&mut self, pod: &PodRef, track: &Track) {
-        let Track::Blocked { why, by, .. } = track else {
+        let Track::Blocked(Blocked { why, by, .. }) = track else {
             return;
         };
         let key = match by {

@@ -175,7 +175,7 @@ fn each_answer_has_its_own_path() {
     assert_eq!(after(EvictAnswer::Elsewhere), (false, 0));
     assert_eq!(after(EvictAnswer::NamespaceTerminating), (false, 5));
     assert_eq!(after(EvictAnswer::Throttled(1)), (false, 5));
-    assert_eq!(after(EvictAnswer::Throttled(30)), (false, 30));
+    assert_eq!(after(EvictAnswer::Throttled(30)), (false, 32));
     assert_eq!(after(EvictAnswer::Failed(failure())), (false, 10));
     assert_eq!(after(EvictAnswer::Invalid(failure())), (true, 0));
     assert_eq!(after(EvictAnswer::SeveralBudgets("two".into())), (true, 0));

@@ -27,7 +27,7 @@ impl Drain {
     /// Pods whose eviction is refused for now, each with the server's reason.
     pub fn blocked(&self) -> impl Iterator<Item = (&PodRef, &str)> {
         self.pods.iter().filter_map(|(pod, track)| match track {
-            Track::Blocked { why, .. } => Some((pod, why.as_str())),
+            Track::Blocked(blocked) => Some((pod, blocked.why.as_str())),
             Track::Todo | Track::Sent(_) | Track::Ending => None,
         })
     }
@@ -35,12 +35,11 @@ impl Drain {
     /// Pods whose eviction a budget forbids, as far as is known, each with the server's reason.
     pub fn blocked_by_budgets(&self) -> impl Iterator<Item = (&PodRef, &str)> {
         self.pods.iter().filter_map(|(pod, track)| match track {
-            Track::Blocked {
-                by: By::Budget(_),
-                why,
-                ..
-            } => Some((pod, why.as_str())),
-            Track::Blocked { .. } | Track::Todo | Track::Sent(_) | Track::Ending => None,
+            Track::Blocked(blocked) => {
+                let by_budget = matches!(blocked.by, By::Budget(_));
+                by_budget.then_some((pod, blocked.why.as_str()))
+            }
+            Track::Todo | Track::Sent(_) | Track::Ending => None,
         })
     }
 
@@ -70,7 +69,7 @@ impl Drain {
     /// What is still here, for a person: the blocked ones with their reason, the others by name.
     pub fn describe(&self) -> String {
         let one = |(pod, track): (&PodRef, &Track)| match track {
-            Track::Blocked { why, .. } => format!("{pod}: {why}"),
+            Track::Blocked(blocked) => format!("{pod}: {}", blocked.why),
             Track::Ending => format!("{pod}: {}", self.endings.words(pod)),
             Track::Todo | Track::Sent(_) => format!("{pod}: not evicted yet"),
         };

@@ -2,6 +2,7 @@ use super::super::{Controller, Drain, DrainEvent, PERIOD, Progress};
 use super::*;
 use crate::config::Config;
 
+mod budgets;
 mod cluster;
 mod late;
 mod owners;

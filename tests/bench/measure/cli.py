@@ -99,6 +99,6 @@ def _in_lab(names: list[str], package: Path, arguments: argparse.Namespace, resu
     folder = places.labs() / f"{os.getpid()}"
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        return run_isolated(lambda: runner.run(folder, parts, [scenario], keep=False)) != 0
+        return run_isolated(lambda: runner.run(folder, parts, iter([scenario]), lambda _: None, runner.Stay.NO)) != 0
     finally:
         remove_lab(folder)

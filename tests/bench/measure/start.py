@@ -61,7 +61,8 @@ def _ready_after(
         if b"READY=1" not in message.split(b"\n"):
             raise RuntimeError(f"the first thing it told the manager was {message!r}")
         if knows_its_node is not None:
-            wait_until("it has found its kubeconfig", lambda: f'"{_NODE}"' in knows_its_node.read_text(), _PATIENCE)
+            read = knows_its_node.read_text
+            wait_until("it has found its kubeconfig", lambda: f'"{_NODE}"' in read(), _PATIENCE)
     finally:
         process.kill()
         process.wait()

@@ -26,8 +26,9 @@ def keep(folder: Path, cluster: Cluster, lab: Lab | None, error: BaseException) 
         _write(folder / f"console-{machine.name}.log", (machine.folder / "console.log").read_text)
     if lab is not None:
         _write(folder / "history.jsonl", lab.history_text)
+        history = lab.history_text
         _write(folder / "lock.jsonl", lambda: _lines(
-            line for line in lab.history_text().splitlines() if '"kind":"lock"' in line
+            line for line in history().splitlines() if '"kind":"lock"' in line
         ))
     plane = cluster.plane
     _write(folder / "lock.yaml", lambda: plane.kubectl("get", "configmap", "-n", "kube-system", "rollboot", "-o", "yaml"))

@@ -13,7 +13,7 @@ from pathlib import Path
 def pack(archive: Path, programs: dict[str, Path]) -> None:
     """Writes an archive with one image per name, each holding just its program."""
     blobs: dict[str, bytes] = {}
-    manifests = []
+    manifests: list[dict[str, object]] = []
     for name, program in programs.items():
         layer = _layer(program)
         config = _json({

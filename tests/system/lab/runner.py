@@ -119,9 +119,9 @@ def _one(bench: _Bench, scenario: Scenario, keep: bool) -> bool:
     try:
         cluster = bench.cluster()
         Lab(cluster).reset()
-        lab = Lab(cluster)
+        lab = now = Lab(cluster)
         began = time.monotonic()
-        _limited(scenario.timeout, lambda: scenario.run(lab))
+        _limited(scenario.timeout, lambda: scenario.run(now))
     except (Exception, OutOfTime) as error:
         say(f"{scenario.name}: FAILED after {time.monotonic() - began:.1f} s: {error}")
         kept = places.RESULTS / scenario.name

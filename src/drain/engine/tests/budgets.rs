@@ -80,6 +80,22 @@ fn a_wrong_guess_is_no_news() {
 }
 
 #[test]
+fn a_refusal_ends_a_guess_that_had_no_time_to_be_tried() {
+    let mut drain = blocked(&["1", "2", "3", "4"]);
+    assert_eq!(names(&period(&mut drain).0), ["1", "4"]);
+    assert_eq!(accepted(&mut drain, "1"), [], "another is on its way");
+    refuses(&mut drain, "4");
+}
+
+#[test]
+fn one_that_went_before_its_answer_is_followed_by_the_others_too() {
+    let mut drain = blocked(&["1", "2"]);
+    assert_eq!(names(&period(&mut drain).0), ["1"]);
+    drain.on(DrainEvent::Pods(vec![pod("2")]));
+    assert_eq!(names(&accepted(&mut drain, "1")), ["2"]);
+}
+
+#[test]
 fn a_pod_that_is_gone_by_itself_says_nothing_about_its_budget() {
     let mut drain = blocked(&["1", "2"]);
     let (sent, _) = period(&mut drain);
@@ -167,4 +183,64 @@ fn a_refusal_is_newer_than_what_a_watch_has_shown() {
     assert_eq!(names(&period(&mut drain).0), ["1"], "its time has come");
     refuses(&mut drain, "1");
     assert_eq!(names(&shown(&mut drain, 1)), ["1"]);
+}
+
+#[test]
+fn a_refusal_that_was_on_its_way_closes_no_budget_that_is_seen_to_open() {
+    let mut drain = blocked(&["1", "2", "3"]);
+    assert_eq!(names(&period(&mut drain).0), ["1"]);
+    assert_eq!(shown(&mut drain, 2), [], "one is on its way");
+    let (sent, _) = drain.on(DrainEvent::Answer(pod("1").pod, refused()));
+    assert_eq!(names(&sent), ["1"]);
+}
+
+#[test]
+fn a_first_refusal_takes_nothing_back_that_others_have_taken() {
+    let mut drain = blocked(&["1", "2"]);
+    let all = ["1", "2", "3"].map(pod).to_vec();
+    assert_eq!(names(&drain.on(DrainEvent::Pods(all)).0), ["3"]);
+    assert_eq!(names(&shown(&mut drain, 1)), ["1"]);
+    refuses(&mut drain, "3");
+    assert_eq!(accepted(&mut drain, "1"), [], "it allowed one");
+}
+
+#[test]
+fn once_no_watch_shows_a_budget_any_more_it_is_guessed() {
+    let web = BudgetRef {
+        namespace: "ns".into(),
+        name: "web".into(),
+    };
+    let mut drain = blocked(&["1", "2", "3"]);
+    assert_eq!(shown(&mut drain, 0), []);
+    drain.unwatched(&web);
+    assert_eq!(names(&period(&mut drain).0), ["1"]);
+    assert_eq!(names(&accepted(&mut drain, "1")), ["2"]);
+    // What it showed last says nothing.
+    let mut drain = blocked(&["1", "2", "3"]);
+    assert_eq!(names(&shown(&mut drain, 2)), ["1"]);
+    drain.unwatched(&web);
+    let (sent, _) = drain.on(DrainEvent::Answer(pod("1").pod, EvictAnswer::Gone));
+    assert_eq!(sent, []);
+}
+
+#[test]
+fn none_waits_for_others_to_be_refused_again_and_again() {
+    let pods: Vec<_> = (10..40).map(|uid| pod(&uid.to_string())).collect();
+    let mut drain = drain(1);
+    let mut asked: BTreeMap<String, u32> = BTreeMap::new();
+    let (mut sent, _) = drain.on(DrainEvent::Pods(pods.clone()));
+    // Each request takes as long as a tick, so there is no time for all in a period.
+    for _ in 0..120 {
+        assert!(sent.len() <= 1);
+        let mut next = Vec::new();
+        for pod in sent {
+            *asked.entry(pod.uid.clone()).or_default() += 1;
+            next.extend(drain.on(DrainEvent::Answer(pod, refused())).0);
+        }
+        next.extend(drain.on(DrainEvent::Tick).0);
+        sent = next;
+    }
+    assert_eq!(asked.len(), pods.len());
+    let (least, most) = (asked.values().min(), asked.values().max());
+    assert!(least >= Some(&3) && most <= Some(&5), "{asked:?}");
 }

@@ -2,7 +2,7 @@
 //! the order, as long as no pod elsewhere fails, one is Ready at every moment.
 
 use super::*;
-use crate::drain::EvictAnswer;
+use crate::drain::{BudgetRef, EvictAnswer};
 
 /// Chance, the same in each run.
 struct Dice(u64);
@@ -17,6 +17,14 @@ impl Dice {
 
     fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
+    }
+}
+
+/// The budget that refuses now and then.
+fn budget() -> BudgetRef {
+    BudgetRef {
+        namespace: "ns".into(),
+        name: "b".into(),
     }
 }
 
@@ -271,11 +279,20 @@ impl Sim {
                 self.node += 1;
                 self.list();
             }
-            3 if self.drain.needs_tick() => (0..PERIOD).for_each(|_| self.feed(DrainEvent::Tick)),
+            3 if self.drain.needs_tick() => self.feed(DrainEvent::Tick),
+            3 if self.dice.one_in(3) => {
+                let allowed = self.dice.below(3) as u32;
+                self.feed(DrainEvent::Budget(budget(), allowed));
+            }
             4 if !self.evicting.is_empty() => {
                 let (pod, ready) = self.evicting.remove(0);
                 if self.dice.one_in(6) {
                     self.lose(pod, ready);
+                    return;
+                }
+                if self.dice.one_in(4) {
+                    let why = "The disruption budget b needs 1 healthy pods";
+                    self.feed(DrainEvent::Answer(pod, EvictAnswer::Budget(why.into())));
                     return;
                 }
                 self.evict(&pod, ready);

@@ -3,11 +3,14 @@
 use super::*;
 use crate::drain::EvictAnswer;
 
-fn status(wanted: u32, ready: u32) -> impl Fn(&str) -> Result<Option<ControllerView>, Failure> {
+pub(super) fn status(
+    wanted: u32,
+    ready: u32,
+) -> impl Fn(&str) -> Result<Option<ControllerView>, Failure> {
     move |uid: &str| Ok(Some(view(uid, wanted, ready)))
 }
 
-fn answer(pod: &PodView, answer: EvictAnswer) -> DrainEvent {
+pub(super) fn answer(pod: &PodView, answer: EvictAnswer) -> DrainEvent {
     DrainEvent::Answer(pod.pod.clone(), answer)
 }
 
@@ -188,25 +191,6 @@ fn a_budget_that_opens_says_nothing_about_the_controller() {
     assert_eq!(case.sent, ["1"; 4], "the other one is gone");
     case.again(status(2, 2));
     assert_eq!(case.sent, ["1"; 5]);
-}
-
-#[test]
-fn a_budget_that_lets_another_go_says_nothing_about_the_controller() {
-    let refused = || EvictAnswer::Budget("The disruption budget b needs 2 healthy pods".into());
-    let both = [pod("1", "a"), pod("2", "b")];
-    let mut case = Case::new(SingleReplica::Evict);
-    case.pods(&both, status(2, 2));
-    assert_eq!(case.sent, ["1", "2"]);
-    both.iter().for_each(|pod| case.on(answer(pod, refused())));
-    case.period();
-    case.settle(status(2, 2));
-    assert_eq!(case.sent, ["1", "2", "1"]);
-    case.on(answer(&both[0], EvictAnswer::Accepted));
-    assert_eq!(case.sent.len(), 3, "the others of it may be gone by now");
-    case.settle(status(2, 1));
-    assert_eq!(case.sent.len(), 3);
-    case.again(status(2, 2));
-    assert_eq!(case.sent, ["1", "2", "1", "2"]);
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! Which evictions go next.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use super::Drain;
+use crate::drain::guard::Verdict;
+use crate::drain::track::{Sent, Track};
+use crate::drain::{BudgetRef, Order, PodRef};
+
+impl Drain {
+    /// Those of an order that are gone make way for the next. A pod that ends by itself holds up nobody.
+    pub(super) fn order_now(&self) -> Option<Order> {
+        let orders = self.pods.keys().filter_map(|pod| self.order.get(pod));
+        orders.min().copied()
+    }
+
+    /// Budgets that have refused a pod before whose eviction is in flight now.
+    pub(super) fn asked_budgets(&self) -> BTreeSet<BudgetRef> {
+        let budget = |track: &Track| match track {
+            Track::Sent(sent) => sent.budget.clone(),
+            Track::Todo | Track::Ending | Track::Blocked(_) => None,
+        };
+        self.pods.values().filter_map(budget).collect()
+    }
+
+    /// The evictions to send now; or why the drain cannot be finished.
+    pub(super) fn next(&mut self) -> Result<Vec<PodRef>, String> {
+        if !self.fresh || self.stopped {
+            return Ok(Vec::new());
+        }
+        let now = self.order_now();
+        if std::mem::replace(&mut self.now, now) != now {
+            for (pod, _) in self.order.iter().filter(|(_, order)| Some(**order) == now) {
+                self.guard.refresh(pod);
+            }
+        }
+        self.look_again();
+        let room = usize::from(self.policy.concurrency).saturating_sub(self.in_flight());
+        let staying = self.pods.iter().filter(|(_, track)| track.stays());
+        let mut left = self.guard.left(staying.map(|(pod, _)| pod));
+        let mut asked = self.asked_budgets();
+        let mut send = Vec::new();
+        let mut line: Vec<_> = self.pods.iter().collect();
+        line.retain(|(pod, _)| self.order.get(*pod).copied() == now);
+        // Whoever was not asked for yet, then whoever has waited longest: nobody waits for others to be refused again and again.
+        line.sort_by_key(|(_, track)| Reverse(track.late()));
+        for (pod, track) in line {
+            let openings = &self.openings;
+            // Two of one budget at once get into each other's way in the server, which then waits for half a second and tries
+            // again (`EvictionsRetry` in `pkg/registry/core/pod/storage/eviction.go`).
+            let opened = |budget: &BudgetRef| openings.has_room(budget) && !asked.contains(budget);
+            let Some(sent) = track.due(opened) else {
+                continue;
+            };
+            if send.len() == room {
+                break;
+            }
+            match self.guard.judge(pod, track.stays(), &mut left) {
+                Verdict::Go => {}
+                Verdict::Wait => continue,
+                // None goes then, those before it included.
+                Verdict::Never(why) => return Err(why),
+            }
+            if let Some(budget) = &sent.budget {
+                self.openings.take(budget);
+                asked.insert(budget.clone());
+            }
+            send.push((pod.clone(), sent));
+        }
+        self.begun |= !send.is_empty();
+        let sent = |(pod, sent): (PodRef, Sent)| {
+            self.pods.insert(pod.clone(), Track::Sent(sent));
+            pod
+        };
+        Ok(send.into_iter().map(sent).collect())
+    }
+
+    /// What was known of the controller of a blocked pod may not be so any more once it may be asked for again: a budget may look
+    /// at other pods, or at none.
+    fn look_again(&mut self) {
+        for (pod, track) in &mut self.pods {
+            let Track::Blocked(blocked) = track else {
+                continue;
+            };
+            let may_go =
+                blocked.is_due() || blocked.is_open(|budget| self.openings.has_room(budget));
+            if may_go && !blocked.looked {
+                self.guard.refresh(pod);
+            }
+            blocked.looked = may_go;
+        }
+    }
+}
