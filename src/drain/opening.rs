@@ -17,7 +17,7 @@ struct Opening {
     allowed: Option<u32>,
     /// Evictions sent that this number does not count yet, as far as is known.
     uncounted: u32,
-    /// No watch shows it, and it has let one go: it may let another.
+    /// It has let one go: if no watch shows it, it may let another.
     guess: bool,
     /// It has refused one that it seemed to allow, so nothing is asked for early for so many ticks: a budget that opens and closes
     /// all the time must not cost the server more than that.
@@ -50,7 +50,7 @@ impl Openings {
     /// It has let a pod go. Where no watch shows how many more it allows, one more is tried, and so on.
     pub(super) fn let_go(&mut self, budget: &BudgetRef) {
         let opening = self.0.entry(budget.clone()).or_default();
-        opening.guess = opening.allowed.is_none() && opening.doubted == 0;
+        opening.guess = opening.doubted == 0;
     }
 
     /// Whether one more pod of this budget may be asked for before its time has come.

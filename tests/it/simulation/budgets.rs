@@ -144,7 +144,7 @@ fn one_that_seems_to_open_all_the_time_costs_no_more_than_one_request_more() {
 }
 
 #[test]
-fn one_that_was_not_as_open_as_it_seemed_is_believed_again_after_the_next_tick() {
+fn one_that_was_not_as_open_as_it_seemed_is_believed_again_after_a_period() {
     let (mut world, machine) = blocked(&["a"]);
     let mut machine = sees(&mut world, machine, 1);
     assert_eq!(world.refused, 2, "asked at once");
@@ -167,7 +167,7 @@ fn a_refusal_takes_back_all_that_a_budget_seemed_to_allow() {
 }
 
 #[test]
-fn without_a_watch_every_tick_asks() {
+fn without_a_watch_each_period_asks() {
     let (mut world, mut machine) = blocked(&["a"]);
     let failure = || Failure::new(FailureKind::Forbidden, "no");
     let began = world.time;
@@ -202,6 +202,19 @@ fn without_a_watch_one_of_several_soon_finds_out() {
         let tick = (TICK + TICK_SPREAD).as_secs_f64();
         assert!(world.until(&mut machine, tick, |_, world| world.evicted.len() == 3));
     }
+}
+
+#[test]
+fn a_watch_that_failed_is_not_waited_for() {
+    let (mut world, machine) = blocked(&["a", "b", "c"]);
+    let machine = sees(&mut world, machine, 0);
+    world.watched.clear();
+    let failure = Failure::new(FailureKind::Unavailable, "no");
+    let mut machine = world.feed(machine, Event::BudgetWatchEnded(web(), Some(failure)));
+    world.wait(&mut machine, 8.0);
+    world.blocked = false;
+    let tick = (TICK + TICK_SPREAD).as_secs_f64();
+    assert!(world.until(&mut machine, tick, |_, world| world.evicted.len() == 3));
 }
 
 #[test]
