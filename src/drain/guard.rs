@@ -47,6 +47,8 @@ pub struct Guard {
     readable: BTreeSet<Kind>,
     /// The read that is on its way.
     asked: Option<ControllerRef>,
+    /// The one that was read last.
+    last: Option<ControllerRef>,
     /// Rounds of reading again since something was last evicted.
     rounds: u16,
     /// Held-back pods, each with the reason.
@@ -99,6 +101,7 @@ impl Guard {
             forbidden: BTreeSet::new(),
             readable: BTreeSet::new(),
             asked: None,
+            last: None,
             rounds: 0,
             held: BTreeMap::new(),
             on_disk: waves.clone(),
@@ -127,11 +130,26 @@ impl Guard {
         let object = self.objects.entry(direct.clone());
         let object = object.or_insert_with(Object::unread);
         (object.stale, object.due) = (true, true);
-        // It is read only if it is needed.
+        // It is read only if it is needed. A read on its way began too early.
         if let Some(object) = self.objects.get_mut(&root) {
             object.stale = true;
+            object.due |= self.asked.as_ref() == Some(&root);
         }
         self.note_count(&direct, false);
+    }
+
+    /// Whether it has a say about a pod: a Ready one of a controller.
+    pub fn guards(&self, pod: &PodRef) -> bool {
+        self.pods.get(pod).is_some_and(|own| own.ready)
+    }
+
+    /// Whether a controller of a pod is being read: what comes of it is of this moment, or of one before it.
+    pub fn is_reading_of(&self, pod: &PodRef) -> bool {
+        let Some(own) = self.pods.get(pod) else {
+            return false;
+        };
+        let asked = |of: &ControllerRef| self.asked.as_ref() == Some(of);
+        asked(&own.controller) || asked(&self.root(&own.controller))
     }
 
     /// Takes note of the pods of this node. `going` are those that are to be evicted: only their controllers are read, and
@@ -141,8 +159,9 @@ impl Guard {
         self.listed = true;
         self.closing = false;
         let missed = std::mem::take(&mut self.missed);
-        for object in self.objects.values_mut() {
+        for (of, object) in &mut self.objects {
             object.stale |= missed;
+            object.due |= missed && self.asked.as_ref() == Some(of);
         }
         let namespaces: BTreeSet<_> = going.iter().map(|pod| &pod.namespace).collect();
         for pod in pods.iter().filter(|pod| !pod.finished && !pod.mirror) {
@@ -172,17 +191,20 @@ impl Guard {
         self.count(missed);
     }
 
-    /// The controller to read next, if one is due. One read is on its way at a time.
+    /// The controller to read next, if one is due. One read is on its way at a time, and none that is due waits for others to be read
+    /// twice.
     pub fn next_read(&mut self) -> Option<ControllerRef> {
         let forbidden = &self.forbidden;
-        let due = |(of, object): &(&ControllerRef, &mut Object)| {
-            object.due && !forbidden.contains(&of.kind)
-        };
+        let due =
+            |(of, object): &(&ControllerRef, &Object)| object.due && !forbidden.contains(&of.kind);
+        let due = || self.objects.iter().filter(due).map(|(of, _)| of);
         // Before own pods are counted a status says nothing about them. At the end, only whether it is newer matters.
         let useful = self.listed || self.closing;
-        let (of, object) = self.objects.iter_mut().find(due).filter(|_| useful)?;
-        object.due = false;
-        self.asked = Some(of.clone());
+        let after = due().find(|of| self.last.as_ref().is_none_or(|last| *of > last));
+        let of = after.or_else(|| due().next()).filter(|_| useful)?.clone();
+        self.objects.get_mut(&of)?.due = false;
+        self.last = Some(of.clone());
+        self.asked = Some(of);
         self.asked.clone()
     }
 
@@ -234,7 +256,8 @@ impl Guard {
                 if object.refusals >= REFUSALS {
                     self.forbidden.insert(of.kind);
                 } else if refused {
-                    // The others would be refused as well: one of a kind is enough, until it is looked at again.
+                    // The others would be refused as well: one of a kind is enough, and the same, until it is looked at again.
+                    self.last = None;
                     let others = self.objects.iter_mut().filter(|(it, _)| it.kind == of.kind);
                     others.for_each(|(_, object)| object.due = false);
                 }

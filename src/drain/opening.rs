@@ -1,6 +1,6 @@
 //! Budgets that are seen to open: what they blocked is asked for at once, and not only when its time has come.
 //!
-//! What is seen is a hint. The server decides on each eviction, and every pod is asked for once in a period, whatever was seen or missed.
+//! What is seen is a hint. The server decides on each eviction, and every pod is asked for again and again, whatever was seen or missed.
 
 use std::collections::{BTreeMap, BTreeSet};
 

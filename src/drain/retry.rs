@@ -1,7 +1,7 @@
 //! When the eviction of a pod is tried again that was refused for now.
 //!
 //! The pods of one budget are spread over the period: where no watch shows that it opens, one of them soon finds out, and still
-//! none costs the server more than one request in a period.
+//! each costs the server about one request in a period.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 pub const TICK: Duration = Duration::from_millis(1700);
 /// So much longer a tick may be.
 pub const TICK_SPREAD: Duration = Duration::from_millis(300);
-/// Ticks between two evictions of a pod that stays blocked: 5 to 6 seconds.
+/// Ticks between two evictions of a pod that stays blocked: 5 to 6 seconds. The first wait may be up to a tick less, or two more.
 pub const PERIOD: u8 = 3;
 
 /// Ticks that take at least so many seconds, up to seven minutes; the first may have begun already.
@@ -91,7 +91,7 @@ mod tests {
                 .all(|three| three.iter().sum::<usize>() <= pods);
             assert!(period, "{pods}: {each:?}");
             assert!(
-                least > 0 && each[5..].iter().all(|asked| *asked > 0),
+                each[5..].iter().all(|asked| *asked >= least),
                 "{pods}: {each:?}"
             );
         }

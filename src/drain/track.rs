@@ -27,7 +27,7 @@ pub(super) struct Blocked {
     pub(super) ticks: u8,
     /// So many have passed since.
     late: u16,
-    /// Its controller was to be read again since it may go.
+    /// It may go since a while, and its controller was to be read again then.
     pub(super) looked: bool,
 }
 
@@ -111,6 +111,14 @@ impl Track {
             Self::Todo => u16::MAX,
             Self::Blocked(blocked) => blocked.late,
             Self::Sent(_) | Self::Ending => 0,
+        }
+    }
+
+    /// What is known of its controller was asked for late enough, as far as is known here.
+    pub(super) fn looked(&self) -> bool {
+        match self {
+            Self::Blocked(blocked) => blocked.looked,
+            Self::Todo | Self::Sent(_) | Self::Ending => true,
         }
     }
 

@@ -58,6 +58,7 @@ impl Draining {
             budgets: Watches::default(),
             ticking: false,
             polling: false,
+            reads: 0,
             look_due: false,
             leave: None,
         }

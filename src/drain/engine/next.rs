@@ -35,7 +35,17 @@ impl Drain {
                 self.guard.refresh(pod);
             }
         }
-        self.look_again();
+        let mut send = self.send(now)?;
+        // After those that a look has just allowed to go: a look for others makes it an old one.
+        if self.look_again() {
+            send.extend(self.send(now)?);
+        }
+        self.begun |= !send.is_empty();
+        Ok(send)
+    }
+
+    /// Sends what may go by what is known; each is marked as sent.
+    fn send(&mut self, now: Option<Order>) -> Result<Vec<PodRef>, String> {
         let room = usize::from(self.policy.concurrency).saturating_sub(self.in_flight());
         let staying = self.pods.iter().filter(|(_, track)| track.stays());
         let mut left = self.guard.left(staying.map(|(pod, _)| pod));
@@ -43,6 +53,7 @@ impl Drain {
         let mut send = Vec::new();
         let mut line: Vec<_> = self.pods.iter().collect();
         line.retain(|(pod, _)| self.order.get(*pod).copied() == now);
+        line.retain(|(pod, track)| track.looked() || !self.guard.guards(pod));
         // Whoever was not asked for yet, then whoever has waited longest: nobody waits for others to be refused again and again.
         line.sort_by_key(|(_, track)| Reverse(track.late()));
         for (pod, track) in line {
@@ -68,7 +79,6 @@ impl Drain {
             }
             send.push((pod.clone(), sent));
         }
-        self.begun |= !send.is_empty();
         let sent = |(pod, sent): (PodRef, Sent)| {
             self.pods.insert(pod.clone(), Track::Sent(sent));
             pod
@@ -77,18 +87,26 @@ impl Drain {
     }
 
     /// What was known of the controller of a blocked pod may not be so any more once it may be asked for again: a budget may look
-    /// at other pods, or at none.
-    fn look_again(&mut self) {
+    /// at other pods, or at none. Returns whether there is one that waited for this, and may go if nothing is to be read.
+    fn look_again(&mut self) -> bool {
+        let mut more = false;
         for (pod, track) in &mut self.pods {
             let Track::Blocked(blocked) = track else {
                 continue;
             };
-            let may_go =
-                blocked.is_due() || blocked.is_open(|budget| self.openings.has_room(budget));
-            if may_go && !blocked.looked {
-                self.guard.refresh(pod);
+            let open = blocked.is_open(|budget| self.openings.has_room(budget));
+            let may_go = (blocked.is_due() || open) && self.order.get(pod).copied() == self.now;
+            let looked = std::mem::replace(&mut blocked.looked, may_go);
+            if !may_go || looked {
+                continue;
             }
-            blocked.looked = may_go;
+            // Neither is there anything to know of a pod that is not Ready, until it is, nor does a read that began earlier count.
+            blocked.looked = self.guard.guards(pod) && !self.guard.is_reading_of(pod);
+            if blocked.looked {
+                self.guard.refresh(pod);
+                more = true;
+            }
         }
+        more
     }
 }

@@ -48,7 +48,8 @@ impl Guard {
             parts.remove(of);
         }
         if let Some(owner) = &now {
-            self.objects.entry(owner.clone()).or_default();
+            // What is known of it may be older than this.
+            self.objects.entry(owner.clone()).or_default().stale = true;
             let parts = self.parts.entry(owner.clone()).or_default();
             parts.insert(of.clone());
         }

@@ -125,7 +125,8 @@ impl Guard {
         }
         if let Some(object) = self.objects.get_mut(root) {
             // A Deployment: only now its own numbers are needed.
-            object.due |= !object.is_known() && object.failed.is_none();
+            let asked = self.asked.as_ref() == Some(root);
+            object.due |= !asked && !object.is_known() && object.failed.is_none();
         }
         let object = self.known(root)?;
         // What the ReplicaSet has more than it wants may be what its Deployment still counts elsewhere.

@@ -279,7 +279,7 @@ impl Sim {
                 self.node += 1;
                 self.list();
             }
-            3 if self.drain.needs_tick() => self.feed(DrainEvent::Tick),
+            3 if self.drain.needs_tick() && self.dice.one_in(2) => self.feed(DrainEvent::Tick),
             3 if self.dice.one_in(3) => {
                 let allowed = self.dice.below(3) as u32;
                 self.feed(DrainEvent::Budget(budget(), allowed));

@@ -92,3 +92,63 @@ fn a_replica_set_whose_read_failed_once_is_read_again_while_it_holds_up_others()
     case.again(status);
     assert_eq!(case.read.iter().filter(|uid| *uid == "x").count(), 2);
 }
+
+/// Of each of its ReplicaSets a Deployment has one pod here, and one elsewhere of another.
+fn of_a_deployment(uid: &str) -> Result<Option<ControllerView>, Failure> {
+    Ok(Some(match uid {
+        "web" => view(uid, 2, 2),
+        _ => owned(view(uid, 1, 1), "web"),
+    }))
+}
+
+/// One pod of it, while the Deployment is being read.
+fn reading_a_deployment() -> Case {
+    let mut case = Case::new(SingleReplica::Evict);
+    case.on(DrainEvent::Pods(vec![pod("1", "a")]));
+    for uid in ["a", "web"] {
+        assert_eq!(case.drain.guard_mut().next_read().unwrap().uid, uid);
+        if uid == "a" {
+            case.on(DrainEvent::Controller(of_a_deployment(uid)));
+        }
+    }
+    case
+}
+
+#[test]
+fn a_deployment_is_read_once_whatever_happens_meanwhile() {
+    let mut case = reading_a_deployment();
+    case.on(DrainEvent::Tick);
+    case.on(DrainEvent::Controller(of_a_deployment("web")));
+    case.settle(of_a_deployment);
+    assert_eq!(case.sent, ["1"]);
+    assert!(case.read.is_empty(), "{:?}", case.read);
+}
+
+#[test]
+fn a_read_of_a_deployment_that_began_before_a_pod_came_says_nothing_about_it() {
+    let mut case = reading_a_deployment();
+    case.on(DrainEvent::Pods(vec![pod("1", "a"), pod("2", "a")]));
+    case.on(DrainEvent::Controller(of_a_deployment("web")));
+    case.settle(of_a_deployment);
+    assert!(case.read.contains(&"web".to_owned()), "{:?}", case.read);
+}
+
+#[test]
+fn nor_does_one_that_began_before_the_watch_broke() {
+    let mut case = reading_a_deployment();
+    case.on(DrainEvent::WatchEnded);
+    case.on(DrainEvent::Pods(vec![pod("1", "a")]));
+    case.on(DrainEvent::Controller(of_a_deployment("web")));
+    case.settle(of_a_deployment);
+    assert!(case.read.contains(&"web".to_owned()), "{:?}", case.read);
+}
+
+#[test]
+fn a_deployment_that_is_known_by_another_replica_set_is_read_again() {
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a")], of_a_deployment);
+    assert_eq!(case.sent, ["1"]);
+    case.read.clear();
+    case.pods(&[ending("1", "a"), pod("2", "b")], of_a_deployment);
+    assert_eq!(case.read, ["b", "web"]);
+}
