@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ControllerRef, ControllerView, Kind, PodRef, PodView};
 use count::Count;
-pub(super) use judge::Verdict;
+pub(super) use judge::{Left, Verdict};
 use object::{Object, Seen};
 
 use crate::config::SingleReplica;

@@ -4,9 +4,19 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::Drain;
-use crate::drain::guard::Verdict;
+use crate::drain::guard::{Left, Verdict};
 use crate::drain::track::{Sent, Track};
 use crate::drain::{BudgetRef, Order, PodRef};
+
+/// What is chosen by one view.
+struct Round {
+    left: Left,
+    /// Budgets of which one is in flight, or chosen.
+    asked: BTreeSet<BudgetRef>,
+    /// So many may be sent.
+    room: usize,
+    send: Vec<(PodRef, Sent)>,
+}
 
 impl Drain {
     /// Those of an order that are gone make way for the next. A pod that ends by itself holds up nobody.
@@ -35,39 +45,46 @@ impl Drain {
                 self.guard.refresh(pod);
             }
         }
-        let mut send = self.send(now)?;
-        // After those that a look has just allowed to go: a look for others makes it an old one.
-        if self.look_again() {
-            send.extend(self.send(now)?);
-        }
-        self.begun |= !send.is_empty();
-        Ok(send)
+        let staying = self.pods.iter().filter(|(_, track)| track.stays());
+        let mut round = Round {
+            left: self.guard.left(staying.map(|(pod, _)| pod)),
+            asked: self.asked_budgets(),
+            room: usize::from(self.policy.concurrency).saturating_sub(self.in_flight()),
+            send: Vec::new(),
+        };
+        let mut looked: BTreeSet<PodRef> = self.pods.keys().cloned().collect();
+        looked
+            .retain(|pod| self.pods.get(pod).is_some_and(Track::looked) || !self.guard.guards(pod));
+        self.choose(&mut round, &looked)?;
+        // Only then, for a look makes what is known of a controller an old view, also for others of it.
+        let looked = self.look_again();
+        self.choose(&mut round, &looked)?;
+        self.begun |= !round.send.is_empty();
+        let sent = |(pod, sent): (PodRef, Sent)| {
+            self.pods.insert(pod.clone(), Track::Sent(sent));
+            pod
+        };
+        Ok(round.send.into_iter().map(sent).collect())
     }
 
-    /// Sends what may go by what is known; each is marked as sent.
-    fn send(&mut self, now: Option<Order>) -> Result<Vec<PodRef>, String> {
-        let room = usize::from(self.policy.concurrency).saturating_sub(self.in_flight());
-        let staying = self.pods.iter().filter(|(_, track)| track.stays());
-        let mut left = self.guard.left(staying.map(|(pod, _)| pod));
-        let mut asked = self.asked_budgets();
-        let mut send = Vec::new();
+    /// Chooses of these pods those that may go by what is known; or tells why the drain cannot be finished.
+    fn choose(&mut self, round: &mut Round, of: &BTreeSet<PodRef>) -> Result<(), String> {
         let mut line: Vec<_> = self.pods.iter().collect();
-        line.retain(|(pod, _)| self.order.get(*pod).copied() == now);
-        line.retain(|(pod, track)| track.looked() || !self.guard.guards(pod));
+        line.retain(|(pod, _)| self.order.get(*pod).copied() == self.now && of.contains(*pod));
         // Whoever was not asked for yet, then whoever has waited longest: nobody waits for others to be refused again and again.
         line.sort_by_key(|(_, track)| Reverse(track.late()));
         for (pod, track) in line {
-            let openings = &self.openings;
+            let (openings, asked) = (&self.openings, &round.asked);
             // Two of one budget at once get into each other's way in the server, which then waits for half a second and tries
             // again (`EvictionsRetry` in `pkg/registry/core/pod/storage/eviction.go`).
             let opened = |budget: &BudgetRef| openings.has_room(budget) && !asked.contains(budget);
             let Some(sent) = track.due(opened) else {
                 continue;
             };
-            if send.len() == room {
+            if round.send.len() == round.room {
                 break;
             }
-            match self.guard.judge(pod, track.stays(), &mut left) {
+            match self.guard.judge(pod, track.stays(), &mut round.left) {
                 Verdict::Go => {}
                 Verdict::Wait => continue,
                 // None goes then, those before it included.
@@ -75,21 +92,17 @@ impl Drain {
             }
             if let Some(budget) = &sent.budget {
                 self.openings.take(budget);
-                asked.insert(budget.clone());
+                round.asked.insert(budget.clone());
             }
-            send.push((pod.clone(), sent));
+            round.send.push((pod.clone(), sent));
         }
-        let sent = |(pod, sent): (PodRef, Sent)| {
-            self.pods.insert(pod.clone(), Track::Sent(sent));
-            pod
-        };
-        Ok(send.into_iter().map(sent).collect())
+        Ok(())
     }
 
     /// What was known of the controller of a blocked pod may not be so any more once it may be asked for again: a budget may look
-    /// at other pods, or at none. Returns whether there is one that waited for this, and may go if nothing is to be read.
-    fn look_again(&mut self) -> bool {
-        let mut more = false;
+    /// at other pods, or at none. Returns those that may go as soon as that is read, if it can be.
+    fn look_again(&mut self) -> BTreeSet<PodRef> {
+        let mut now = BTreeSet::new();
         for (pod, track) in &mut self.pods {
             let Track::Blocked(blocked) = track else {
                 continue;
@@ -104,9 +117,9 @@ impl Drain {
             blocked.looked = self.guard.guards(pod) && !self.guard.is_reading_of(pod);
             if blocked.looked {
                 self.guard.refresh(pod);
-                more = true;
+                now.insert(pod.clone());
             }
         }
-        more
+        now
     }
 }
