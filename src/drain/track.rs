@@ -74,9 +74,10 @@ impl Blocked {
         self.by.budget().is_some_and(has_room)
     }
 
-    /// It has been due for a period, or for two, and so on.
-    pub(super) fn is_late(&self) -> bool {
-        self.late > 0 && self.late.is_multiple_of(PERIOD.into())
+    /// What was known when it was last looked at is an old view, unless it has just been: after a tick where its budget was open, after
+    /// a period where it was due.
+    pub(super) fn was_looked_at_long_ago(&self) -> bool {
+        !self.is_due() || self.late > 0 && self.late.is_multiple_of(PERIOD.into())
     }
 
     pub(super) fn tick(&mut self) {

@@ -70,8 +70,8 @@ impl Drain {
         for (pod, track) in &mut self.pods {
             if let Track::Blocked(blocked) = track {
                 blocked.tick();
-                if blocked.is_late() && !self.guard.holds(pod) {
-                    // Others were before it for so long that the last look is an old one.
+                // Others may be before it for long. One that the guard holds back has looks of its own.
+                if blocked.was_looked_at_long_ago() && !self.guard.holds(pod) {
                     blocked.looked = false;
                 }
             }

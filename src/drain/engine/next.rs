@@ -45,11 +45,17 @@ impl Drain {
                 self.guard.refresh(pod);
             }
         }
+        let room = usize::from(self.policy.concurrency).saturating_sub(self.in_flight());
+        if room == 0 {
+            // What was found when there was room still has to be read, noted and told.
+            self.look_again();
+            return Ok(Vec::new());
+        }
         let staying = self.pods.iter().filter(|(_, track)| track.stays());
         let mut round = Round {
             left: self.guard.left(staying.map(|(pod, _)| pod)),
             asked: self.asked_budgets(),
-            room: usize::from(self.policy.concurrency).saturating_sub(self.in_flight()),
+            room,
             send: Vec::new(),
         };
         let mut looked: BTreeSet<PodRef> = self.pods.keys().cloned().collect();

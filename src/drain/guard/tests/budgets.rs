@@ -80,6 +80,17 @@ fn one_look_is_enough_while_a_budget_stays_open() {
     assert_eq!(case.sent, ["1", "2"]);
 }
 
+#[test]
+fn unless_the_one_before_takes_its_time() {
+    let (mut case, both) = held_up();
+    case.on(shown(3));
+    case.settle(status(2, 2));
+    assert_eq!(case.sent, ["1"]);
+    case.on(DrainEvent::Tick);
+    case.on(answer(&both[0], EvictAnswer::Accepted));
+    waits_for_a_look(case, &["1"], "2");
+}
+
 /// The same, where one eviction is sent at a time.
 fn one_at_a_time() -> (Case, [PodView; 2]) {
     let mut case = Case::new(SingleReplica::Evict);
@@ -198,4 +209,16 @@ fn what_is_due_is_read_before_anything_is_read_again() {
         read.push(of.uid);
     }
     assert_eq!(read[..5], ["a", "b", "c", "d", "a"]);
+}
+
+#[test]
+fn a_budget_that_has_closed_and_opened_meanwhile_is_another_opening() {
+    let (mut case, both) = one_at_a_time();
+    case.on(shown(3));
+    case.settle(status(2, 2));
+    assert_eq!(case.sent, ["1"]);
+    case.on(shown(0));
+    case.on(shown(3));
+    case.on(answer(&both[0], EvictAnswer::Accepted));
+    waits_for_a_look(case, &["1"], "2");
 }
