@@ -25,8 +25,8 @@ pub(super) struct Blocked {
     tries: u8,
     /// It is tried again after so many.
     pub(super) ticks: u8,
-    /// So many have passed since.
-    late: u16,
+    /// So many have passed since in which it could have gone, but for others before it.
+    late: u8,
     /// It may go since a while, and its controller was to be read again then.
     pub(super) looked: bool,
 }
@@ -77,11 +77,12 @@ impl Blocked {
     /// What was known when it was last looked at is an old view, unless it has just been: after a tick where its budget was open, after
     /// a period where it was due.
     pub(super) fn was_looked_at_long_ago(&self) -> bool {
-        !self.is_due() || self.late > 0 && self.late.is_multiple_of(PERIOD.into())
+        !self.is_due() || self.late > 0 && self.late.is_multiple_of(PERIOD)
     }
 
-    pub(super) fn tick(&mut self) {
-        if self.is_due() {
+    /// `may_go`: nothing else was in its way.
+    pub(super) fn tick(&mut self, may_go: bool) {
+        if self.is_due() && may_go {
             self.late = self.late.saturating_add(1);
         }
         self.ticks = self.ticks.saturating_sub(1);
@@ -106,10 +107,10 @@ impl Track {
         }
     }
 
-    /// Ticks for which it has been due; what was never tried comes before all others.
-    pub(super) fn late(&self) -> u16 {
+    /// Ticks for which it has waited for others; what was never tried comes before all of them.
+    pub(super) fn late(&self) -> u8 {
         match self {
-            Self::Todo => u16::MAX,
+            Self::Todo => u8::MAX,
             Self::Blocked(blocked) => blocked.late,
             Self::Sent(_) | Self::Ending => 0,
         }

@@ -12,8 +12,6 @@ const QUICK: u16 = 10;
 const FIRST: Duration = Duration::from_secs(1);
 /// Later rounds are at most so far apart.
 const SLOW: Duration = Duration::from_secs(15);
-/// So many are read before what was read is noted in the journal, if there are always more to read.
-const TOGETHER: u16 = 32;
 
 impl Machine {
     /// A drain that has seen nothing, but knows what was evicted by turns before.
@@ -56,16 +54,12 @@ impl Machine {
             return;
         }
         let guard = draining.drain.guard_mut();
-        let enough = draining.reads >= TOGETHER && !closing && guard.unnoted().is_some();
-        let controller = if enough { None } else { guard.next_read() };
-        if let Some(controller) = controller {
-            draining.reads = draining.reads.saturating_add(1);
+        if let Some(controller) = guard.next_read() {
             self.call(out, Op::ReadController(controller), Patience::Once);
         } else if let (Some(of), Some(turn), false) =
             (guard.unnoted(), self.journal.turn.as_ref(), closing)
         {
             // Of all that was read at once: each note costs a write to the disk.
-            draining.reads = 0;
             self.journal.waves = Some(Waves { turn: turn.id, of });
             self.write_journal(out, Patience::Turn);
         } else if let Some(rounds) = guard.waits().filter(|_| !draining.polling) {

@@ -58,7 +58,6 @@ impl Draining {
             budgets: Watches::default(),
             ticking: false,
             polling: false,
-            reads: 0,
             look_due: false,
             leave: None,
         }

@@ -26,8 +26,6 @@ pub(super) struct Draining {
     pub(super) ticking: bool,
     /// The timer of the guard runs.
     pub(super) polling: bool,
-    /// Controllers read since the journal was written.
-    pub(super) reads: u16,
     /// It is time to look at Node and lock, and another call is on its way.
     pub(super) look_due: bool,
     /// What happens as soon as nothing is in flight any more.

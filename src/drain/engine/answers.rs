@@ -69,9 +69,11 @@ impl Drain {
         self.openings.tick(&in_flight);
         for (pod, track) in &mut self.pods {
             if let Track::Blocked(blocked) = track {
-                blocked.tick();
+                let held = self.guard.holds(pod);
+                let looked = blocked.looked || !self.guard.guards(pod);
+                blocked.tick(self.fresh && looked && !held);
                 // Others may be before it for long. One that the guard holds back has looks of its own.
-                if blocked.was_looked_at_long_ago() && !self.guard.holds(pod) {
+                if blocked.was_looked_at_long_ago() && !held {
                     blocked.looked = false;
                 }
             }

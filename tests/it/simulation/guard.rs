@@ -302,25 +302,3 @@ fn without_guard_yaml_budgets_are_all_and_that_is_said_once() {
     assert_eq!(world.said("NotGuarded"), 1);
     assert_eq!(machine.status().not_guarded.as_deref(), Some("ReplicaSets"));
 }
-
-#[test]
-fn the_first_go_before_all_controllers_are_read() {
-    let mut world = World::asking();
-    world.pods = (100..200)
-        .map(|number| {
-            let mut pod = pod(&format!("p{number}"));
-            let controller = pod.controller.as_mut().unwrap();
-            controller.uid = format!("c{number}");
-            controller.name = format!("c{number}");
-            pod
-        })
-        .collect();
-    let mut machine = world.start();
-    assert!(world.until(&mut machine, HOUR, |_, world| !world.evicted.is_empty()));
-    assert!((20..50).contains(&world.reads()), "{}", world.reads());
-    world.until_label(&mut machine, Label::Rebooting);
-    assert_eq!(world.evicted.len(), 100);
-    let is_write = |op: &&Op| matches!(op, Op::WriteJournal(journal) if journal.waves.is_some());
-    let writes = world.ops.iter().filter(is_write).count();
-    assert!(writes < 12, "{writes}");
-}
