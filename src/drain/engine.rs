@@ -269,9 +269,7 @@ impl Drain {
             .pods(pods, &evict.iter().filter(going).cloned().collect());
         // The look at the controller that let the first of them go may be long past.
         let late = late.into_iter().filter(|_| !begins);
-        late.for_each(|pod| {
-            self.guard.refresh(pod);
-        });
+        late.for_each(|pod| self.guard.refresh(pod));
         self.endings.seen(pods, &self.listed);
         for pod in wait {
             let track = self.pods.entry(pod).or_insert(Track::Ending);

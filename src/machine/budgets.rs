@@ -11,7 +11,7 @@ use crate::failure::Failure;
 /// So many are watched at once, each on a connection of its own.
 const MOST: usize = 16;
 /// A watch that fails again and again, for want of `guard.yaml` above all, is begun again after so many ticks at the
-/// most: five minutes.
+/// most: five to six minutes.
 const SLOWEST: u16 = 180;
 
 /// The watches of a drain.

@@ -58,10 +58,10 @@ impl Drain {
             room,
             send: Vec::new(),
         };
-        let mut looked: BTreeSet<PodRef> = self.pods.keys().cloned().collect();
-        looked
-            .retain(|pod| self.pods.get(pod).is_some_and(Track::looked) || !self.guard.guards(pod));
-        self.choose(&mut round, &looked)?;
+        let known = |(pod, track): &(&PodRef, &Track)| track.looked() || !self.guard.guards(pod);
+        let known = self.pods.iter().filter(known);
+        let known = known.map(|(pod, _)| pod.clone()).collect();
+        self.choose(&mut round, &known)?;
         // Only then, for a look makes what is known of a controller an old view, also for others of it.
         let looked = self.look_again();
         self.choose(&mut round, &looked)?;
