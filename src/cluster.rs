@@ -25,6 +25,7 @@ pub mod reading;
 mod root;
 mod text;
 mod watch;
+mod written;
 
 use std::path::Path;
 use std::sync::Arc;

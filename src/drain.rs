@@ -17,6 +17,7 @@ mod track;
 mod unseen;
 mod volumes;
 mod wish;
+mod written;
 
 pub use budget::{BudgetRef, BudgetView, essence, named};
 pub use controller::{ControllerRef, ControllerView, Kind};
@@ -30,3 +31,4 @@ pub use retry::{PERIOD, TICK, TICK_SPREAD};
 pub use unseen::Unseen;
 pub use volumes::{Attached, LOOK as VOLUMES_LOOK, Volumes};
 pub use wish::{Order, Wish, Wishes};
+pub use written::Written;

@@ -7,13 +7,14 @@ use super::answer::{Answer, Object, Present};
 use super::exchange::{Lost, Question};
 use super::owner::{Owner, Unclear, controller};
 use super::text::{name, query};
+use super::written::Dated;
 use crate::drain::{ControllerRef, ControllerView, Kind};
 use crate::failure::{Failure, FailureKind};
 
 /// The part of a controller that is read, whatever its kind. Its template is skipped without being kept.
 #[derive(Debug, Deserialize)]
 struct Keeper {
-    metadata: Metadata,
+    metadata: Dated<Metadata>,
     #[serde(default)]
     spec: Spec,
     #[serde(default)]
@@ -28,14 +29,6 @@ struct Metadata {
     deletion_timestamp: Present,
     finalizers: Option<Vec<String>>,
     owner_references: Option<Vec<Owner>>,
-    managed_fields: Option<Vec<Managed>>,
-}
-
-/// Who wrote which part, and when a value of it last changed.
-#[derive(Debug, Deserialize)]
-struct Managed {
-    subresource: Option<String>,
-    time: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -105,18 +98,10 @@ impl TryFrom<Keeper> for ControllerView {
 
     fn try_from(keeper: Keeper) -> Result<Self, Unclear> {
         let Keeper {
-            metadata,
+            metadata: Dated(metadata, written),
             spec,
             status,
         } = keeper;
-        let mut written: Vec<_> = metadata
-            .managed_fields
-            .into_iter()
-            .flatten()
-            .filter(|entry| entry.subresource.as_deref() == Some("status"))
-            .filter_map(|entry| entry.time)
-            .collect();
-        written.sort_unstable();
         // Of a StatefulSet only, for no other has revisions.
         let ending = status.ending(&spec);
         let mut finalizers = metadata.finalizers.iter().flatten();
@@ -132,7 +117,7 @@ impl TryFrom<Keeper> for ControllerView {
             deleting: metadata.deletion_timestamp.is_some(),
             orphaning: finalizers.any(|finalizer| finalizer == ORPHANS),
             owner: controller(metadata.owner_references)?,
-            written: written.join(" "),
+            written,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Controller;
+use super::{Controller, Written};
 
 /// The kinds that are read. Pods of any other kind, of a Job for one, are not guarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -121,8 +121,8 @@ pub struct ControllerView {
     pub orphaning: bool,
     /// Its own controller: of a ReplicaSet usually a Deployment.
     pub owner: Option<Controller>,
-    /// When the status was last changed, as `managedFields` have it: compared with an earlier one for equality, never with a clock.
-    pub written: String,
+    /// When the status was last written.
+    pub written: Written,
 }
 
 impl ControllerView {

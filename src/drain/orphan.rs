@@ -93,6 +93,7 @@ pub(super) fn daemon_set(pod: &PodView) -> Option<ControllerRef> {
 mod tests {
     use super::super::{Controller, PodRef};
     use super::*;
+    use crate::drain::Written;
 
     fn pod(name: &str, of: &str) -> PodView {
         PodView {
@@ -123,7 +124,7 @@ mod tests {
             deleting: false,
             orphaning: false,
             owner: None,
-            written: String::new(),
+            written: Written::default(),
         }
     }
 

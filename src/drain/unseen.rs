@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ControllerRef, ControllerView, Kind, Wave};
+use super::{ControllerRef, ControllerView, Kind, Wave, Written};
 use crate::failure::{Failure, FailureKind};
 
 /// Refusals in a row after which a kind counts as not to be read: a server that starts answers 403 for a moment.
@@ -25,7 +25,9 @@ struct Late {
     /// What its status was at the last look before the last eviction.
     wave: Wave,
     /// What it was at the last look since.
-    last: Option<(u32, String)>,
+    last: Option<(u32, Written)>,
+    /// It was written since the last eviction.
+    wrote: bool,
     writes: u8,
     refusals: u8,
     due: bool,
@@ -42,6 +44,7 @@ impl Unseen {
             let late = Late {
                 wave,
                 last: None,
+                wrote: false,
                 writes: 0,
                 refusals: 0,
                 due: true,
@@ -114,15 +117,17 @@ impl Unseen {
 impl Late {
     fn has_seen(&mut self, view: &ControllerView, booted: bool) -> bool {
         self.refusals = 0;
-        let now = (view.ready, view.written.clone());
-        let before = self.last.replace(now.clone());
-        let still = before.as_ref() == Some(&now);
-        if before.is_some_and(|before| before != now) {
-            self.writes = self.writes.saturating_add(1);
+        let before = self.last.replace((view.ready, view.written.clone()));
+        let earlier = before.as_ref().map(|(_, written)| written);
+        let wrote = view.written.since(earlier.unwrap_or(&self.wave.written));
+        self.wrote |= wrote || view.ready < self.wave.counted;
+        let mut still = false;
+        if let Some((ready, written)) = before {
+            still = ready == view.ready && !wrote;
+            let later = ready != view.ready || written.times != view.written.times;
+            self.writes = self.writes.saturating_add(later.into());
         }
-        let written = view.written.is_empty()
-            || view.written != self.wave.written
-            || view.ready < self.wave.counted;
+        let written = self.wrote || view.written.is_untold();
         let lives = view.wanted > 0 && !view.deleting;
         !lives || written && (booted || still || self.writes >= AWAKE)
     }
@@ -141,7 +146,7 @@ mod tests {
                 uid: (*name).into(),
             },
             ready: 1,
-            full: String::new(),
+            full: Written::default(),
             written: "1".into(),
             counted: 2,
             took: true,
@@ -149,7 +154,7 @@ mod tests {
         names.iter().map(wave).collect()
     }
 
-    fn view(ready: u32, written: &str) -> ControllerView {
+    fn view(ready: u32, written: impl Into<Written>) -> ControllerView {
         ControllerView {
             uid: "a".into(),
             wanted: 2,
@@ -186,6 +191,25 @@ mod tests {
         assert_eq!(looks(true, [wrote()]), [true]);
         let fell = || view(1, "1");
         assert_eq!(looks(true, [fell()]), [true], "within the same second");
+        let second = |version: &str, others| Written {
+            times: "1".into(),
+            version: version.into(),
+            others,
+        };
+        let at = |version, others| view(2, second(version, others));
+        // Of the note nobody knows the version: what counts is what is seen to be written.
+        let twice = || [at("10", 0), at("11", 0)];
+        assert_eq!(looks(true, twice()), [false, true]);
+        let [first, next] = twice();
+        assert_eq!(
+            looks(false, [first, next.clone(), next]),
+            [false, false, true]
+        );
+        assert_eq!(
+            looks(true, [at("10", 0), at("11", 1)]),
+            [false, false],
+            "an annotation"
+        );
         let flaps = ["2", "3", "4", "5"].map(|written| view(2, written));
         assert_eq!(looks(false, flaps), [false, false, false, true]);
         let silent = || view(2, "");

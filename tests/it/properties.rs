@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use rollboot::cluster::reading;
 use rollboot::config::load::merge;
-use rollboot::drain::{ControllerRef, Kind, PodRef, Wave};
+use rollboot::drain::{ControllerRef, Kind, PodRef, Wave, Written};
 use rollboot::failure::WriteOutcome;
 use rollboot::host::{JournalFile, listed};
 use rollboot::journal::{Asked, Failed, Journal, Latch, Outcome, Stage, Turn, Waves};
@@ -126,7 +126,7 @@ fn turn() -> impl Strategy<Value = Turn> {
 
 fn wave() -> impl Strategy<Value = Wave> {
     (any::<[u32; 2]>(), any::<[String; 5]>()).prop_map(
-        |([ready, counted], [namespace, name, uid, full, written])| Wave {
+        |([ready, counted], [namespace, name, uid, full, version])| Wave {
             of: ControllerRef {
                 namespace,
                 kind: Kind::StatefulSet,
@@ -134,8 +134,12 @@ fn wave() -> impl Strategy<Value = Wave> {
                 uid,
             },
             ready,
-            full,
-            written,
+            full: full.into(),
+            written: Written {
+                times: version.clone(),
+                version,
+                others: ready.into(),
+            },
             counted,
             took: ready % 2 == 0,
         },

@@ -8,8 +8,8 @@ use crate::world::World;
 pub(crate) struct App {
     /// What its status says.
     pub(crate) ready: usize,
-    /// When it was written.
-    pub(crate) written: String,
+    /// Of which version of the object it is.
+    pub(crate) version: String,
     /// Replacements that it has made and that are not Ready yet.
     pub(crate) pending: usize,
     /// Replacements that are Ready.
@@ -43,7 +43,7 @@ impl World {
             .max(self.app.pending);
         if std::mem::take(&mut self.app.stirred) || self.app.ready != ready {
             self.app.ready = ready;
-            self.app.written = self.fresh(names::VERSION);
+            self.app.version = self.fresh(names::VERSION);
         }
     }
 }

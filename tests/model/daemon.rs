@@ -6,7 +6,7 @@
 //! for the reboot, waits for an action of the model.
 
 use jiff::Timestamp;
-use rollboot::drain::{Controller, ControllerRef, ControllerView, PodRef, PodView};
+use rollboot::drain::{Controller, ControllerRef, ControllerView, PodRef, PodView, Written};
 use rollboot::failure::{Failure, FailureKind};
 use rollboot::journal::Stage;
 use rollboot::lock::TurnId;
@@ -286,7 +286,7 @@ fn plenty(of: &ControllerRef) -> ControllerView {
         deleting: false,
         orphaning: false,
         owner: None,
-        written: String::new(),
+        written: Written::default(),
     }
 }
 
@@ -298,7 +298,12 @@ fn app_view(of: &ControllerRef, app: &App, wanted: usize) -> ControllerView {
         replicas: number(app.ready.max(wanted)),
         ready: number(app.ready),
         available: number(app.ready),
-        written: app.written.clone(),
+        // Whatever happens, happens within the second that is all a server tells.
+        written: Written {
+            times: "now".into(),
+            version: app.version.clone(),
+            others: 0,
+        },
         ..plenty(of)
     }
 }

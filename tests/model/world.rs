@@ -223,7 +223,7 @@ impl World {
             hosts: Vec::new(),
             app: App {
                 ready: 0,
-                written: String::new(),
+                version: String::new(),
                 pending: 0,
                 elsewhere: 0,
                 stirred: false,
@@ -261,7 +261,7 @@ impl World {
             }));
         }
         world.app.ready = world.pods_ready();
-        world.app.written = world.fresh(names::VERSION);
+        world.app.version = world.fresh(names::VERSION);
         if world.scenario.garbage {
             world.scatter_garbage();
         }

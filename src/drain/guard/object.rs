@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::count::Count;
 use super::past::{Past, Wave};
 use super::sendings::{Sendings, Shown};
-use crate::drain::{ControllerRef, ControllerView, Kind};
+use crate::drain::{ControllerRef, ControllerView, Kind, Written};
 
 /// A controller and what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -31,7 +31,10 @@ pub(super) struct Object {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Evicted {
     ready: u32,
-    written: String,
+    /// When the status was last written.
+    written: Written,
+    /// It was written since the first was evicted.
+    wrote: bool,
     /// Those whose eviction was sent, and not refused.
     sendings: Sendings,
     /// An earlier process may have evicted some of so many.
@@ -48,6 +51,19 @@ impl Evicted {
     /// What was read until now says nothing about what happens from now on.
     fn anew(&mut self) {
         (self.read, self.still, self.writes) = (false, false, 0);
+    }
+
+    /// It was read, after a read that saw so many Ready.
+    fn reads(&mut self, last: Option<u32>, view: &ControllerView) {
+        let wrote = view.written.since(&self.written);
+        self.wrote |= wrote;
+        if let Some(ready) = last {
+            let same = ready == view.ready && !wrote;
+            self.still = std::mem::replace(&mut self.read, true) && same;
+            let later = view.written.times != self.written.times;
+            self.writes = self.writes.saturating_add(later.into());
+        }
+        self.written.clone_from(&view.written);
     }
 }
 
@@ -79,15 +95,16 @@ impl Object {
             && let (waves, same_turn) = recalled
             && let Some(wave) = waves.get(&of.uid)
             // Between two turns minutes pass: a status that was written since is of a controller that is awake.
-            && (*same_turn || wave.written == view.written)
+            && (*same_turn || !view.written.since(&wave.written))
         {
             self.past.recall(wave);
         }
-        if let (Some(evicted), Some(Seen::Is(last))) = (&mut self.evicted, &self.seen) {
-            let same = (last.ready, &last.written) == (view.ready, &view.written);
-            evicted.still = std::mem::replace(&mut evicted.read, true) && same;
-            let wrote = last.written != view.written;
-            evicted.writes = evicted.writes.saturating_add(wrote.into());
+        if let Some(evicted) = &mut self.evicted {
+            let last = match &self.seen {
+                Some(Seen::Is(last)) => Some(last.ready),
+                Some(Seen::Gone) | None => None,
+            };
+            evicted.reads(last, &view);
         }
         let ending = if of.kind.counts_ending() {
             view.terminating
@@ -112,6 +129,7 @@ impl Object {
             evicted: Some(Evicted {
                 ready: 0,
                 written: wave.written.clone(),
+                wrote: false,
                 sendings: Sendings::of_earlier(Shown::noted(wave)),
                 before: wave.ready,
                 read: false,
@@ -128,6 +146,7 @@ impl Object {
             let evicted = self.evicted.get_or_insert_with(|| Evicted {
                 ready: view.ready,
                 written: view.written.clone(),
+                wrote: false,
                 sendings: Sendings::default(),
                 before: 0,
                 read: false,
@@ -185,7 +204,7 @@ impl Object {
             Some(Seen::Gone) => return false,
             Some(Seen::Is(view)) => view,
         };
-        let written = view.written != evicted.written || view.written.is_empty();
+        let written = evicted.wrote || view.written.is_untold();
         // Of those of an earlier process nobody knows how many there were.
         let pods = u32::try_from(evicted.sendings.pods()).unwrap_or(u32::MAX);
         let fallen = evicted.before == 0 && view.ready.saturating_add(pods) <= evicted.ready;

@@ -16,7 +16,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::sendings::Shown;
-use crate::drain::{ControllerRef, ControllerView};
+use crate::drain::{ControllerRef, ControllerView, Written};
 
 /// What must survive a crash once some pods of a controller are evicted and others are not, here or on the node that drains next:
 /// evicted pods that are gone cannot be counted any more, and its status may still count them.
@@ -28,9 +28,9 @@ pub struct Wave {
     /// The largest number of own Ready pods that the status may still stand for.
     pub ready: u32,
     /// [`super::ControllerView::written`] when the status counted all wanted pods and all of those were here; else empty.
-    pub full: String,
+    pub full: Written,
     /// [`super::ControllerView::written`] of the last read.
-    pub written: String,
+    pub written: Written,
     /// [`super::ControllerView::ready`] of the last read. A journal of an older version does not say.
     #[serde(default)]
     pub counted: u32,
@@ -55,7 +55,7 @@ pub(super) struct Past {
     /// Own pods that are here, Ready or not: a status may be newer than the view of the pods, and one of them Ready by then.
     here: u32,
     /// The oldest number was all that was wanted and all that there was, by a status of this time of writing.
-    full: Option<String>,
+    full: Option<Written>,
     /// A status of the time of one of these numbers, or of a later one, was read.
     caught_up: bool,
     /// The status is newer than all of this: its time is that of a number not above this one, still to come.
@@ -112,7 +112,7 @@ impl Past {
         self.ready = ready;
         // Nothing was evicted before it had.
         self.caught_up |= before > now;
-        self.full = (before > now && !wave.full.is_empty()).then(|| wave.full.clone());
+        self.full = (before > now && !wave.full.is_untold()).then(|| wave.full.clone());
     }
 
     /// It is not known any more which pods were counted when: only the largest number counts.
@@ -127,8 +127,8 @@ impl Past {
     }
 
     /// A status was read: drops what it can no longer stand for.
-    pub(super) fn read(&mut self, ready: u32, whole: bool, written: &str) {
-        let rewritten = self.full.as_ref().is_some_and(|full| full != written);
+    pub(super) fn read(&mut self, ready: u32, whole: bool, written: &Written) {
+        let rewritten = self.full.as_ref().is_some_and(|full| written.since(full));
         if rewritten && self.ready.len() > 1 {
             self.ready.remove(0);
         } else if rewritten {
@@ -147,11 +147,14 @@ impl Past {
             }
             None => {}
         }
-        let full = whole && !written.is_empty() && self.ready.first() == Some(&ready);
+        let full = whole && !written.is_untold() && self.ready.first() == Some(&ready);
         if full {
-            self.full = Some(written.to_owned());
+            self.full = Some(written.clone());
         } else if rewritten || possible.is_some_and(|older| older > 0) {
             self.full = None;
+        } else if let Some(full) = &mut self.full {
+            // The same status still, whatever else of it was written.
+            full.clone_from(written);
         }
     }
 

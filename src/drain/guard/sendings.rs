@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 
 use super::past::Wave;
-use crate::drain::ControllerView;
+use crate::drain::{ControllerView, Written};
 
 /// What a status showed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shown {
     /// [`ControllerView::written`].
-    pub written: String,
+    pub written: Written,
     /// [`ControllerView::ready`].
     pub counted: u32,
 }

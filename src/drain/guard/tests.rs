@@ -1,4 +1,4 @@
-use super::super::{Controller, Drain, DrainEvent, PERIOD, Progress};
+use super::super::{Controller, Drain, DrainEvent, PERIOD, Progress, Written};
 use super::*;
 use crate::config::Config;
 
@@ -61,6 +61,15 @@ fn view(uid: &str, wanted: u32, ready: u32) -> ControllerView {
         orphaning: false,
         owner: None,
         written: "1".into(),
+    }
+}
+
+/// Of this version of the object, in a second in which much happens.
+fn version_of(version: &str, others: u64) -> Written {
+    Written {
+        times: "1".into(),
+        version: version.into(),
+        others,
     }
 }
 
@@ -204,6 +213,26 @@ fn a_status_that_was_written_anew_and_is_whole_again_has_seen_an_eviction() {
             ..view(uid, 2, 2)
         }))
     });
+    assert_eq!(case.sent, ["1", "2"]);
+}
+
+#[test]
+fn a_pod_that_was_replaced_within_a_second_is_relied_on() {
+    let of = |version: &'static str, others| {
+        move |uid: &str| {
+            Ok(Some(ControllerView {
+                written: version_of(version, others),
+                ..view(uid, 2, 2)
+            }))
+        }
+    };
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[pod("1", "a"), pod("2", "a")], of("10", 0));
+    assert_eq!(case.sent, ["1"]);
+    case.pods(&[pod("2", "a")], of("10", 0));
+    case.again(of("11", 1));
+    assert_eq!(case.sent, ["1"], "somebody has annotated it");
+    case.again(of("12", 1));
     assert_eq!(case.sent, ["1", "2"]);
 }
 

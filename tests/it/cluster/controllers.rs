@@ -104,15 +104,72 @@ async fn each_field_is_read_from_its_place() {
             deleting: false,
             orphaning: false,
             owner: Some(owner),
-            written: "2026-01-01T00:00:05Z 2026-01-01T00:00:07Z".into(),
+            written: view.written.clone(),
         }
     );
+    let written = &view.written;
+    assert_eq!(written.times, "2026-01-01T00:00:05Z 2026-01-01T00:00:07Z");
+    assert_eq!(written.version, "9");
     let mut late = whole();
     late["status"]["observedGeneration"] = json!(2);
     late["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     let view = read(Kind::ReplicaSet, Reply::Json(200, late)).await;
     let view = view.unwrap().unwrap();
     assert!(view.behind && view.deleting);
+}
+
+/// Whatever is written besides the status leaves a trace in the metadata, in the generation for a spec.
+#[tokio::test]
+async fn another_version_counts_as_a_write_of_the_status_if_nothing_else_has_changed() {
+    type Change = fn(&mut Value);
+    let changes: [(&str, bool, Change); 9] = [
+        ("status", true, |it| {
+            it["status"]["readyReplicas"] = json!(4);
+        }),
+        ("fields of the status", true, |it| {
+            it["metadata"]["managedFields"][1]["fieldsV1"] =
+                json!({"f:status": {"f:replicas": {}}});
+        }),
+        ("spec", false, |it| it["metadata"]["generation"] = json!(4)),
+        ("annotation", false, |it| {
+            it["metadata"]["annotations"] = json!({"a": "b"});
+        }),
+        ("label", false, |it| {
+            it["metadata"]["labels"] = json!({"a": "b"});
+        }),
+        ("owner", false, |it| {
+            it["metadata"]["ownerReferences"][0]["uid"] = json!("y");
+        }),
+        ("time of another", false, |it| {
+            it["metadata"]["managedFields"][0]["time"] = json!("2026-01-01T00:00:01Z");
+        }),
+        ("fields of another", false, |it| {
+            it["metadata"]["managedFields"][0]["fieldsV1"] =
+                json!({"f:spec": {}, "f:metadata": {}});
+        }),
+        ("one more", false, |it| {
+            let other =
+                json!({"manager": "x", "operation": "Update", "time": "2026-01-01T00:00:00Z"});
+            it["metadata"]["managedFields"]
+                .as_array_mut()
+                .unwrap()
+                .push(other);
+        }),
+    ];
+    let of = |object| async {
+        read(Kind::ReplicaSet, Reply::Json(200, object))
+            .await
+            .unwrap()
+            .unwrap()
+    };
+    let then = of(whole()).await.written;
+    assert!(!of(whole()).await.written.since(&then));
+    for (what, counts, change) in changes {
+        let mut object = whole();
+        object["metadata"]["resourceVersion"] = json!("10");
+        change(&mut object);
+        assert_eq!(of(object).await.written.since(&then), counts, "{what}");
+    }
 }
 
 /// The numbers are as `stateful_set_control.go` counts them.
@@ -159,7 +216,8 @@ async fn what_is_absent_has_the_meaning_that_the_api_gives_it() {
         let view = read(Kind::StatefulSet, Reply::Json(200, object)).await;
         let view = view.unwrap().unwrap();
         assert_eq!((view.wanted, view.ready, view.behind), (1, 0, false));
-        assert_eq!((view.owner, view.written), (None, String::new()));
+        assert_eq!(view.owner, None);
+        assert!(view.written.is_untold());
     }
     // Nobody has acted on it yet.
     let new = json!({"kind": "StatefulSet", "metadata": {"uid": "u", "generation": 1}, "spec": {"replicas": 0}});

@@ -1,6 +1,6 @@
 //! A controller that does not see what a turn evicted: the next node would count those pods, so it gets no slot until then.
 
-use rollboot::drain::ControllerView;
+use rollboot::drain::{ControllerView, Written};
 use rollboot::lock::PAUSE;
 use rollboot::machine::{Event, Label, Machine};
 
@@ -9,7 +9,7 @@ use super::world::{World, plenty_of, pod};
 const HOUR: f64 = 3600.0;
 
 /// Two are wanted, and one of them is here.
-fn app(ready: u32, written: &str) -> ControllerView {
+fn app(ready: u32, written: impl Into<Written>) -> ControllerView {
     ControllerView {
         wanted: 2,
         replicas: 2,
@@ -20,8 +20,17 @@ fn app(ready: u32, written: &str) -> ControllerView {
     }
 }
 
+/// A version of the object, in a second in which much happens.
+fn within_the_second(version: &str, others: u64) -> Written {
+    Written {
+        times: "1".into(),
+        version: version.into(),
+        others,
+    }
+}
+
 impl World {
-    fn controller_writes(&mut self, ready: u32, written: &str) {
+    fn controller_writes(&mut self, ready: u32, written: impl Into<Written>) {
         let view = app(ready, written);
         self.controllers.insert(view.uid.clone(), view);
     }
@@ -31,7 +40,7 @@ impl World {
 fn evicted(stays: bool) -> (World, Machine) {
     let mut world = World::asking();
     world.pods = vec![pod("a")];
-    world.controller_writes(2, "1");
+    world.controller_writes(2, within_the_second("10", 0));
     if stays {
         let mut other = pod("b");
         other.controller.as_mut().unwrap().uid = "other".into();
@@ -66,6 +75,30 @@ fn a_node_that_is_back_keeps_its_slot_until_controllers_have_seen_what_it_evicte
     let over = |machine: &Machine, _: &World| machine.journal().turn.is_none();
     assert!(world.until(&mut machine, 60.0, over));
     assert_eq!(machine.journal().waves, None);
+}
+
+#[test]
+fn a_pod_that_is_replaced_within_a_second_costs_no_slot() {
+    let free = |_: &Machine, world: &World| !world.holds_slot();
+    for how in ["boot", "undo", "restart"] {
+        let (mut world, mut machine) = evicted(how != "boot");
+        if how == "boot" {
+            assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+            machine = world.boot();
+        } else {
+            assert!(world.until(&mut machine, HOUR, |_, world| !world.node.unschedulable));
+        }
+        // The controller manager is dead, and somebody else annotates the controller.
+        world.controller_writes(2, within_the_second("11", 1));
+        assert!(!world.until(&mut machine, HOUR, free), "{how}");
+        if how == "restart" {
+            machine = world.start();
+            assert!(!world.until(&mut machine, HOUR, free));
+        }
+        world.controller_writes(2, within_the_second("12", 1));
+        let found = world.until(&mut machine, 60.0, free);
+        assert!(found, "{how}: {}", machine.reason());
+    }
 }
 
 #[test]
@@ -188,7 +221,7 @@ fn one_of_two_stays() -> (World, Machine) {
 }
 
 impl World {
-    fn four(&mut self, ready: u32, written: &str) {
+    fn four(&mut self, ready: u32, written: impl Into<Written>) {
         let view = ControllerView {
             wanted: 4,
             replicas: 4,

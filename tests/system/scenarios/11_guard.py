@@ -70,9 +70,7 @@ def _app_on(lab: Lab, name: str, replicas: int, *nodes: Machine) -> App:
     for other in others:
         lab.plane.kubectl("cordon", other)
     try:
-        # The server keeps whole seconds of when a status was written. A replacement that is Ready within the second of the write
-        # before leaves the status as it was, and the slot is kept until it is written again: known, and not judged here.
-        app = lab.app(name, replicas, start_delay="1s")
+        app = lab.app(name, replicas)
     finally:
         for other in others:
             lab.plane.kubectl("uncordon", other)

@@ -50,6 +50,7 @@ struct Sim {
     /// The controller does nothing any more.
     dead: bool,
     time: usize,
+    version: usize,
     drain: Drain,
     disk: BTreeMap<String, Wave>,
     /// On their way, and whether each pod was Ready by what the node knew.
@@ -96,6 +97,7 @@ impl Sim {
             status: view(kind, wanted, 0),
             dead: false,
             time: 0,
+            version: 0,
             drain: Drain::new(&Config::default().drain),
             disk: BTreeMap::new(),
             evicting: Vec::new(),
@@ -156,8 +158,20 @@ impl Sim {
                 self.status.available,
             ) = counts;
             // Seconds are all that it tells.
-            self.status.written = (self.time / 10).to_string();
+            self.status.written.times = (self.time / 10).to_string();
+            self.another_version();
         }
+    }
+
+    fn another_version(&mut self) {
+        self.version += 1;
+        self.status.written.version = self.version.to_string();
+    }
+
+    /// Somebody writes an annotation.
+    fn annotate(&mut self) {
+        self.status.written.others += 1;
+        self.another_version();
     }
 
     fn sync(&mut self) {
@@ -269,6 +283,7 @@ impl Sim {
                     pods.retain(|pod| !pod.terminating);
                 }
             }),
+            2 if self.dice.one_in(8) => self.annotate(),
             2 => self.sync(),
             3 if self.dice.one_in(30) => {
                 self.feed(DrainEvent::WatchEnded);

@@ -231,7 +231,7 @@ fn a_status_that_never_rests_is_seen_to_be_awake() {
     let flaps = |written: u32| {
         move |uid: &str| {
             Ok(Some(ControllerView {
-                written: written.to_string(),
+                written: written.to_string().into(),
                 ..view(uid, 9, 7 + written % 2)
             }))
         }
@@ -247,6 +247,47 @@ fn a_status_that_never_rests_is_seen_to_be_awake() {
         assert!(!case.drain.guard().unseen().is_empty(), "{written}");
         case.again(flaps(written));
     }
+    assert!(case.drain.guard().unseen().is_empty());
+}
+
+#[test]
+fn a_pod_that_was_replaced_within_a_second_has_been_seen_to_go() {
+    let of = |version: &'static str, others| {
+        move |uid: &str| {
+            Ok(Some(ControllerView {
+                written: version_of(version, others),
+                ..view(uid, 3, 3)
+            }))
+        }
+    };
+    let one = pod("1", "a");
+    let gone = || {
+        let mut case = Case::new(SingleReplica::Evict);
+        case.pods(std::slice::from_ref(&one), of("10", 0));
+        assert_eq!(case.sent, ["1"]);
+        case.on(answer(&one, EvictAnswer::Accepted));
+        case.pods(&[], of("10", 0));
+        assert_eq!(case.progress, Progress::Done);
+        case.drain.guard_mut().close();
+        case.settle(of("10", 0));
+        case.again(of("10", 0));
+        assert!(!case.drain.guard().unseen().is_empty(), "the same version");
+        case
+    };
+    let mut case = gone();
+    case.again(of("12", 0));
+    assert!(!case.drain.guard().unseen().is_empty(), "of one of them?");
+    case.again(of("12", 0));
+    assert!(case.drain.guard().unseen().is_empty());
+    // Somebody has annotated it, and the controller is dead.
+    let mut case = gone();
+    for _ in 0..3 {
+        case.again(of("11", 1));
+        assert!(!case.drain.guard().unseen().is_empty(), "an annotation");
+    }
+    case.again(of("12", 1));
+    // What is annotated later takes nothing back.
+    case.again(of("13", 2));
     assert!(case.drain.guard().unseen().is_empty());
 }
 

@@ -15,6 +15,7 @@ cases! {
     real only:
     controllers_are_read_with_guard_yaml_and_only_then,
     the_time_of_the_status_changes_with_the_status_alone,
+    a_status_is_seen_to_be_written_twice_in_a_second,
 }
 
 const GUARD: &str = include_str!("../../../../packaging/kubernetes/guard.yaml");
@@ -136,7 +137,7 @@ async fn controllers_are_read_with_guard_yaml_and_only_then(plane: &Plane) {
             (0, true),
             "no controller has seen {of}"
         );
-        assert_eq!(view.written, "");
+        assert_eq!(view.written.times, "");
     }
     let none = ControllerRef {
         namespace: namespace.clone(),
@@ -167,22 +168,68 @@ async fn the_time_of_the_status_changes_with_the_status_alone(plane: &Plane) {
         plane.status(&of, kind, &counts(3)).await;
         let first = plane.view(&of).await;
         assert_eq!((first.ready, first.wanted, first.behind), (3, 3, false));
-        assert!(!first.written.is_empty());
+        assert!(!first.written.times.is_empty());
         tokio::time::sleep(Duration::from_millis(1100)).await;
         // The same status again, and a change of something else.
         plane.status(&of, kind, &counts(3)).await;
         let path = format!("{}/namespaces/{namespace}/{}/web", kind.1, kind.2);
         let note = json!({"metadata": {"annotations": {"a": "b"}}}).to_string();
         plane.call("PATCH", &path, MERGE, &note).await;
-        assert_eq!(plane.view(&of).await.written, first.written, "{of}");
+        let annotated = plane.view(&of).await;
+        assert!(!annotated.written.since(&first.written), "{of}");
         plane.status(&of, kind, &counts(2)).await;
         let dipped = plane.view(&of).await;
-        assert_ne!(dipped.written, first.written, "{of}");
+        assert_ne!(dipped.written.times, first.written.times, "{of}");
         tokio::time::sleep(Duration::from_millis(1100)).await;
         plane.status(&of, kind, &counts(3)).await;
         let back = plane.view(&of).await;
         assert_eq!(back.ready, first.ready);
-        assert_ne!(back.written, first.written, "{of}");
+        assert_ne!(back.written.times, first.written.times, "{of}");
+    }
+    plane.guard(false).await;
+}
+
+/// Where the times are the same: a write of the status is told from one of anything else by the rest of the metadata.
+async fn a_status_is_seen_to_be_written_twice_in_a_second(plane: &Plane) {
+    let namespace = plane.namespace().await;
+    plane.guard(true).await;
+    for kind in KINDS {
+        let of = plane.controller(&namespace, kind, Some(3)).await;
+        let path = format!("{}/namespaces/{namespace}/{}/web", kind.1, kind.2);
+        let counts =
+            |ready: u32| json!({"replicas": 3, "readyReplicas": ready, "observedGeneration": 1});
+        let mut within = 0;
+        for _ in 0..20 {
+            plane.status(&of, kind, &counts(3)).await;
+            let first = plane.view(&of).await.written;
+            plane.status(&of, kind, &counts(2)).await;
+            plane.status(&of, kind, &counts(3)).await;
+            let back = plane.view(&of).await.written;
+            assert!(back.since(&first), "{of}");
+            within += usize::from(back.times == first.times);
+            plane.status(&of, kind, &counts(3)).await;
+            assert!(
+                !plane.view(&of).await.written.since(&back),
+                "the same once more"
+            );
+            // Of others: each alone is no write of the status, whatever the second.
+            let mut last = back;
+            for change in [
+                json!({"metadata": {"annotations": {"a": "b"}}}),
+                json!({"metadata": {"annotations": {"a": "c"}}}),
+                json!({"metadata": {"labels": {"l": "m"}}}),
+                json!({"metadata": {"annotations": {"a": null}}}),
+                json!({"spec": {"replicas": 4}}),
+                json!({"metadata": {"labels": {"l": null}}, "spec": {"replicas": 3}}),
+            ] {
+                plane.call("PATCH", &path, MERGE, &change.to_string()).await;
+                let now = plane.view(&of).await.written;
+                assert_ne!(now.version, last.version, "{of}: {change}");
+                assert!(!now.since(&last), "{of}: {change}");
+                last = now;
+            }
+        }
+        assert!(within > 0, "{of}: never two writes in a second");
     }
     plane.guard(false).await;
 }
