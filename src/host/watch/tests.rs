@@ -1,6 +1,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
+use std::time::Instant;
 
 use tokio::time::timeout;
 
@@ -296,6 +297,7 @@ async fn a_storm_of_writes_makes_few_hints() {
             sleep(Duration::from_millis(5)).await;
         }
     };
+    let began = Instant::now();
     let mut hints = 0;
     let count = async {
         loop {
@@ -304,6 +306,8 @@ async fn a_storm_of_writes_makes_few_hints() {
         }
     };
     tokio::select! { () = storm => {}, () = count => {} }
-    assert!((1..=20).contains(&hints), "{hints}");
+    // However long it took: on a busy machine a storm is a long one.
+    let most = began.elapsed().as_millis() / PACE.as_millis() + 2;
+    assert!((1..=most).contains(&hints), "{hints} of {most}");
     host.sees("the last write").await;
 }
