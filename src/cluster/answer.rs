@@ -3,6 +3,7 @@
 //! A definite no needs the server's own words, a `Status` object: only then did an API server look at the request and decide.
 //! Whatever else comes back, from a proxy in between or from a server that broke, leaves open what became of a write.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -24,6 +25,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     /// `Content-Type`.
     pub(super) media: String,
+    /// `Date`: the server's clock, to the second.
+    pub(super) date: Option<Timestamp>,
     /// `Retry-After`, if it is a number of seconds.
     pub(super) retry_after: Option<u16>,
     pub(super) body: Vec<u8>,

@@ -7,7 +7,7 @@ use super::answer::{Answer, Object, Present};
 use super::exchange::{Lost, Question};
 use super::owner::{Owner, Unclear, controller};
 use super::text::{name, query};
-use super::written::Dated;
+use super::written::{Dated, is_fresh};
 use crate::drain::{ControllerRef, ControllerView, Kind};
 use crate::failure::{Failure, FailureKind};
 
@@ -148,13 +148,15 @@ impl KubeletCluster {
         if answer.says_absent(plural, &of.name) {
             return Ok(None);
         }
-        let view = keeper(of.kind, &answer)?.try_into();
-        view.map(Some).map_err(|Unclear| {
+        let view: Result<ControllerView, _> = keeper(of.kind, &answer)?.try_into();
+        let mut view = view.map_err(|Unclear| {
             let why = format!(
                 "cannot read {of}: its owner references do not name one controller in full"
             );
             Failure::new(FailureKind::Unavailable, why)
-        })
+        })?;
+        view.written.fresh = is_fresh(&view.written, answer.date);
+        Ok(Some(view))
     }
 }
 

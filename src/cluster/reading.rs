@@ -18,6 +18,7 @@ fn answer(status: u16, body: &[u8]) -> Answer {
         what: "cannot read it".to_owned(),
         status,
         media: "application/json".to_owned(),
+        date: None,
         retry_after: None,
         body: body.to_vec(),
     }

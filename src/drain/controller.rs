@@ -121,7 +121,7 @@ pub struct ControllerView {
     pub orphaning: bool,
     /// Its own controller: of a ReplicaSet usually a Deployment.
     pub owner: Option<Controller>,
-    /// When the status was last written.
+    /// When the status was last written, as this read tells.
     pub written: Written,
 }
 

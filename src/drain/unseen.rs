@@ -26,7 +26,7 @@ struct Late {
     wave: Wave,
     /// What it was at the last look since.
     last: Option<(u32, Written)>,
-    /// It was written since the last eviction.
+    /// It was written since the last eviction that went.
     wrote: bool,
     writes: u8,
     refusals: u8,
@@ -192,12 +192,13 @@ mod tests {
         let fell = || view(1, "1");
         assert_eq!(looks(true, [fell()]), [true], "within the same second");
         let second = |version: &str, others| Written {
-            times: "1".into(),
+            fresh: true,
             version: version.into(),
             others,
+            .."1".into()
         };
         let at = |version, others| view(2, second(version, others));
-        // Of the note nobody knows the version: what counts is what is seen to be written.
+        // The note is of a status that was written long before: what counts is what is seen to be written.
         let twice = || [at("10", 0), at("11", 0)];
         assert_eq!(looks(true, twice()), [false, true]);
         let [first, next] = twice();
@@ -262,6 +263,18 @@ mod tests {
         for _ in 0..REFUSALS {
             unseen.read(failure(FailureKind::Forbidden));
             unseen.read(failure(FailureKind::Unavailable));
+            unseen.look_again();
+        }
+        assert!(unseen.describe().starts_with("ReplicaSet ns/b: "));
+        // In a row: one that is read between them may be read again.
+        for _ in 0..REFUSALS {
+            unseen.read(failure(FailureKind::Forbidden));
+            unseen.look_again();
+            let same = ControllerView {
+                uid: "b".into(),
+                ..view(2, "1")
+            };
+            unseen.read(Ok(Some(same)));
             unseen.look_again();
         }
         assert!(unseen.describe().starts_with("ReplicaSet ns/b: "));

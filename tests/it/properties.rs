@@ -134,11 +134,12 @@ fn wave() -> impl Strategy<Value = Wave> {
                 uid,
             },
             ready,
-            full: full.into(),
+            full: full.as_str().into(),
             written: Written {
-                times: version.clone(),
-                version,
+                fresh: ready > 9,
                 others: ready.into(),
+                generation: counted.into(),
+                ..version.as_str().into()
             },
             counted,
             took: ready % 2 == 0,

@@ -300,9 +300,9 @@ fn app_view(of: &ControllerRef, app: &App, wanted: usize) -> ControllerView {
         available: number(app.ready),
         // Whatever happens, happens within the second that is all a server tells.
         written: Written {
-            times: "now".into(),
+            fresh: true,
             version: app.version.clone(),
-            others: 0,
+            .."now".into()
         },
         ..plenty(of)
     }

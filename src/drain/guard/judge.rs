@@ -109,6 +109,10 @@ impl Guard {
         ready_here: u32,
         unread: Option<&ControllerRef>,
     ) -> Result<Option<String>, No> {
+        if self.asked.as_ref() == Some(&own.controller) {
+            // What is on its way may be of before this pod goes, and would pass for what has seen it go.
+            return Err(No::Later(format!("{}: is being read", own.controller)));
+        }
         let direct = self.known(&own.controller)?;
         if direct.leaves_orphans() {
             return Err(No::Later(format!(

@@ -31,10 +31,8 @@ pub(super) struct Object {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Evicted {
     ready: u32,
-    /// When the status was last written.
+    /// When the status had been written, at the last read.
     written: Written,
-    /// It was written since the first was evicted.
-    wrote: bool,
     /// Those whose eviction was sent, and not refused.
     sendings: Sendings,
     /// An earlier process may have evicted some of so many.
@@ -56,7 +54,9 @@ impl Evicted {
     /// It was read, after a read that saw so many Ready.
     fn reads(&mut self, last: Option<u32>, view: &ControllerView) {
         let wrote = view.written.since(&self.written);
-        self.wrote |= wrote;
+        if wrote {
+            self.sendings.wrote();
+        }
         if let Some(ready) = last {
             let same = ready == view.ready && !wrote;
             self.still = std::mem::replace(&mut self.read, true) && same;
@@ -74,7 +74,7 @@ const AWAKE: u8 = 3;
 pub(super) enum Seen {
     /// There is none of this UID.
     Gone,
-    Is(ControllerView),
+    Is(Box<ControllerView>),
 }
 
 impl Object {
@@ -120,7 +120,7 @@ impl Object {
         self.going = ending.saturating_add(surplus);
         let whole = of.kind.has_bare_status() && view.is_whole();
         self.past.read(view.ready, whole, &view.written);
-        self.seen = Some(Seen::Is(view));
+        self.seen = Some(Seen::Is(Box::new(view)));
     }
 
     /// One of which an earlier process has evicted pods: how many, it does not know.
@@ -129,7 +129,6 @@ impl Object {
             evicted: Some(Evicted {
                 ready: 0,
                 written: wave.written.clone(),
-                wrote: false,
                 sendings: Sendings::of_earlier(Shown::noted(wave)),
                 before: wave.ready,
                 read: false,
@@ -146,7 +145,6 @@ impl Object {
             let evicted = self.evicted.get_or_insert_with(|| Evicted {
                 ready: view.ready,
                 written: view.written.clone(),
-                wrote: false,
                 sendings: Sendings::default(),
                 before: 0,
                 read: false,
@@ -204,7 +202,7 @@ impl Object {
             Some(Seen::Gone) => return false,
             Some(Seen::Is(view)) => view,
         };
-        let written = evicted.wrote || view.written.is_untold();
+        let written = evicted.sendings.seen() || view.written.is_untold();
         // Of those of an earlier process nobody knows how many there were.
         let pods = u32::try_from(evicted.sendings.pods()).unwrap_or(u32::MAX);
         let fallen = evicted.before == 0 && view.ready.saturating_add(pods) <= evicted.ready;

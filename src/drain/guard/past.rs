@@ -7,8 +7,8 @@
 //!
 //! Two things prove that a status is newer than a time:
 //! - It counts fewer Ready pods than were here at that time.
-//! - It was written anew, after it had counted exactly the wanted pods and all of those were here: no other pod existed then, so
-//!   what made the controller write is a change of a pod of this node. (Only of a ReplicaSet or ReplicationController, whose
+//! - It was written anew, after it had counted exactly the wanted pods and all of those were here: no other pod existed then, so,
+//!   while nobody changes the spec, what made the controller write is a change of a pod of this node. (Only of a ReplicaSet or ReplicationController, whose
 //!   status has nothing but numbers of pods in it, and none that changes with time alone.)
 //!
 //! Time alone proves nothing. A status that never catches up is waited for until the drain fails.
@@ -128,6 +128,9 @@ impl Past {
 
     /// A status was read: drops what it can no longer stand for.
     pub(super) fn read(&mut self, ready: u32, whole: bool, written: &Written) {
+        // With another spec a status is written for another reason.
+        let full = self.full.take();
+        self.full = full.filter(|full| full.generation == written.generation);
         let rewritten = self.full.as_ref().is_some_and(|full| written.since(full));
         if rewritten && self.ready.len() > 1 {
             self.ready.remove(0);

@@ -38,6 +38,8 @@ impl Shown {
 pub(super) struct Sendings {
     /// By which status an earlier process may have evicted some.
     pub(super) earlier: Option<Shown>,
+    /// The status was written since.
+    earlier_seen: bool,
     by: Vec<Sending>,
 }
 
@@ -48,13 +50,15 @@ struct Sending {
     pods: BTreeSet<String>,
     /// One of them went for certain.
     took: bool,
+    /// Another status was written since.
+    seen: bool,
 }
 
 impl Sendings {
     pub(super) fn of_earlier(status: Shown) -> Self {
         Self {
             earlier: Some(status),
-            by: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -66,8 +70,20 @@ impl Sendings {
                 status,
                 pods: [uid.to_owned()].into(),
                 took: false,
+                seen: false,
             }),
         }
+    }
+
+    /// A status was written, later than that by which any of these was sent.
+    pub(super) fn wrote(&mut self) {
+        self.earlier_seen = true;
+        self.by.iter_mut().for_each(|it| it.seen = true);
+    }
+
+    /// Whether a status was written since the last of those that were not refused.
+    pub(super) fn seen(&self) -> bool {
+        self.by.last().map_or(self.earlier_seen, |last| last.seen)
     }
 
     /// It went.

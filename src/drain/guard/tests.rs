@@ -67,9 +67,10 @@ fn view(uid: &str, wanted: u32, ready: u32) -> ControllerView {
 /// Of this version of the object, in a second in which much happens.
 fn version_of(version: &str, others: u64) -> Written {
     Written {
-        times: "1".into(),
+        fresh: true,
         version: version.into(),
         others,
+        .."1".into()
     }
 }
 
@@ -234,6 +235,33 @@ fn a_pod_that_was_replaced_within_a_second_is_relied_on() {
     assert_eq!(case.sent, ["1"], "somebody has annotated it");
     case.again(of("12", 1));
     assert_eq!(case.sent, ["1", "2"]);
+}
+
+#[test]
+fn a_status_of_another_spec_proves_nothing_by_being_written() {
+    let of = |wanted, generation, times: &'static str| {
+        move |uid: &str| {
+            let written = Written {
+                generation,
+                ..times.into()
+            };
+            Ok(Some(ControllerView {
+                written,
+                wanted,
+                ..view(uid, 2, 2)
+            }))
+        }
+    };
+    // It is scaled up, its controller says that it knows, and is late with everything else from then on.
+    for (generation, sent) in [(1, 2), (2, 1)] {
+        let mut case = Case::new(SingleReplica::Evict);
+        case.pods(&[pod("1", "a"), pod("2", "a")], of(2, 1, "1"));
+        assert_eq!(case.sent, ["1"]);
+        case.pods(&[pod("2", "a")], of(2, 1, "1"));
+        case.again(of(3, generation, "2"));
+        case.again(of(3, generation, "3"));
+        assert_eq!(case.sent.len(), sent, "generation {generation}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Reading a controller: what is asked, what is made of the answer.
 
-use rollboot::drain::{ControllerRef, ControllerView, Kind};
+use rollboot::drain::{ControllerRef, ControllerView, Kind, Written};
 use rollboot::failure::{Failure, FailureKind};
 use rollboot::ports::Cluster;
 use serde_json::{Value, json};
@@ -104,12 +104,15 @@ async fn each_field_is_read_from_its_place() {
             deleting: false,
             orphaning: false,
             owner: Some(owner),
-            written: view.written.clone(),
+            written: Written {
+                fresh: false,
+                version: "9".into(),
+                generation: 3,
+                others: view.written.others,
+                .."2026-01-01T00:00:05Z 2026-01-01T00:00:07Z".into()
+            },
         }
     );
-    let written = &view.written;
-    assert_eq!(written.times, "2026-01-01T00:00:05Z 2026-01-01T00:00:07Z");
-    assert_eq!(written.version, "9");
     let mut late = whole();
     late["status"]["observedGeneration"] = json!(2);
     late["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
@@ -118,11 +121,39 @@ async fn each_field_is_read_from_its_place() {
     assert!(view.behind && view.deleting);
 }
 
+/// The server's clock is its `Date`; that of the test is of no account.
+async fn read_at(date: &str, object: &Value) -> ControllerView {
+    let leaked = |text: String| -> &'static str { text.leak() };
+    let date = leaked(format!("Date: Thu, 01 Jan 2026 {date} GMT\r\n"));
+    let reply = Reply::Text(200, "application/json", date, leaked(object.to_string()));
+    read(Kind::ReplicaSet, reply).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_status_is_fresh_while_another_write_may_bear_its_time() {
+    for (date, fresh) in [
+        ("00:00:06", true),
+        ("00:00:07", true),
+        ("00:00:09", true),
+        ("00:00:10", false),
+        ("23:59:59", false),
+    ] {
+        let view = read_at(date, &whole()).await;
+        assert_eq!(view.written.fresh, fresh, "{date}");
+    }
+    let mut untold = whole();
+    untold["metadata"]["managedFields"] =
+        json!([{"manager": "kubectl", "time": "2026-01-01T00:00:07Z"}]);
+    assert!(!read_at("00:00:07", &untold).await.written.fresh);
+    let undated = read(Kind::ReplicaSet, Reply::Json(200, whole())).await;
+    assert!(!undated.unwrap().unwrap().written.fresh);
+}
+
 /// Whatever is written besides the status leaves a trace in the metadata, in the generation for a spec.
 #[tokio::test]
 async fn another_version_counts_as_a_write_of_the_status_if_nothing_else_has_changed() {
     type Change = fn(&mut Value);
-    let changes: [(&str, bool, Change); 9] = [
+    let changes: [(&str, bool, Change); 11] = [
         ("status", true, |it| {
             it["status"]["readyReplicas"] = json!(4);
         }),
@@ -136,6 +167,12 @@ async fn another_version_counts_as_a_write_of_the_status_if_nothing_else_has_cha
         }),
         ("label", false, |it| {
             it["metadata"]["labels"] = json!({"a": "b"});
+        }),
+        ("finalizer", false, |it| {
+            it["metadata"]["finalizers"] = json!(["f"]);
+        }),
+        ("deletion", false, |it| {
+            it["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:07Z");
         }),
         ("owner", false, |it| {
             it["metadata"]["ownerReferences"][0]["uid"] = json!("y");
@@ -156,19 +193,15 @@ async fn another_version_counts_as_a_write_of_the_status_if_nothing_else_has_cha
                 .push(other);
         }),
     ];
-    let of = |object| async {
-        read(Kind::ReplicaSet, Reply::Json(200, object))
-            .await
-            .unwrap()
-            .unwrap()
-    };
+    let of = async |object: Value| read_at("00:00:08", &object).await;
     let then = of(whole()).await.written;
     assert!(!of(whole()).await.written.since(&then));
     for (what, counts, change) in changes {
         let mut object = whole();
         object["metadata"]["resourceVersion"] = json!("10");
         change(&mut object);
-        assert_eq!(of(object).await.written.since(&then), counts, "{what}");
+        let now = of(object).await.written;
+        assert_eq!(now.since(&then), counts, "{what}");
     }
 }
 

@@ -227,7 +227,7 @@ impl Cluster for World {
 
     async fn read_controller(&self, of: &ControllerRef) -> Result<Option<ControllerView>, Failure> {
         Ok(Some(ControllerView {
-            written: self.evicted.borrow().len().to_string().into(),
+            written: self.evicted.borrow().len().to_string().as_str().into(),
             ..plenty(of)
         }))
     }

@@ -23,9 +23,10 @@ fn app(ready: u32, written: impl Into<Written>) -> ControllerView {
 /// A version of the object, in a second in which much happens.
 fn within_the_second(version: &str, others: u64) -> Written {
     Written {
-        times: "1".into(),
+        fresh: true,
         version: version.into(),
         others,
+        .."1".into()
     }
 }
 
@@ -148,6 +149,25 @@ fn a_turn_that_is_undone_keeps_its_slot_until_controllers_have_seen_what_it_evic
         world.controller_writes(1, "2");
         assert!(world.until(&mut machine, 60.0, free), "{how}");
     }
+}
+
+#[test]
+fn a_turn_that_evicted_nothing_does_not_wait_for_what_an_earlier_one_did() {
+    let (mut world, mut machine) = evicted(true);
+    let lifted = |_: &Machine, world: &World| !world.node.unschedulable;
+    assert!(world.until(&mut machine, HOUR, lifted));
+    // The controller is dead; an operator knows better.
+    world.unlock();
+    let over = |machine: &Machine, _: &World| machine.journal().turn.is_none();
+    assert!(world.until(&mut machine, 60.0, over));
+    assert!(machine.journal().waves.is_some());
+    world.kept.clear();
+    let next = |_: &Machine, world: &World| world.holds_slot();
+    assert!(world.until(&mut machine, 12.0 * HOUR, next));
+    world.node.hold = Some("why".into());
+    let free = |_: &Machine, world: &World| !world.holds_slot();
+    assert!(world.until(&mut machine, 3.0, free));
+    assert_eq!(world.evicted, ["a"]);
 }
 
 #[test]

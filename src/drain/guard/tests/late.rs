@@ -231,7 +231,7 @@ fn a_status_that_never_rests_is_seen_to_be_awake() {
     let flaps = |written: u32| {
         move |uid: &str| {
             Ok(Some(ControllerView {
-                written: written.to_string().into(),
+                written: written.to_string().as_str().into(),
                 ..view(uid, 9, 7 + written % 2)
             }))
         }
@@ -288,6 +288,41 @@ fn a_pod_that_was_replaced_within_a_second_has_been_seen_to_go() {
     case.again(of("12", 1));
     // What is annotated later takes nothing back.
     case.again(of("13", 2));
+    assert!(case.drain.guard().unseen().is_empty());
+}
+
+#[test]
+fn the_last_that_was_evicted_is_what_has_to_be_seen() {
+    let of = |times: &'static str| {
+        move |uid: &str| {
+            Ok(Some(ControllerView {
+                written: times.into(),
+                ..view(uid, 3, 3)
+            }))
+        }
+    };
+    let (one, two) = (pod("1", "a"), pod("2", "a"));
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&[one.clone(), two.clone()], of("1"));
+    assert_eq!(case.sent, ["1", "2"]);
+    case.on(answer(&one, EvictAnswer::Accepted));
+    case.on(answer(&two, EvictAnswer::Budget("no".into())));
+    // The first is replaced, and the controller manager dies before the second goes.
+    case.pods(std::slice::from_ref(&two), of("2"));
+    case.period();
+    case.settle(of("2"));
+    assert_eq!(case.sent, ["1", "2", "2"]);
+    case.on(answer(&two, EvictAnswer::Accepted));
+    case.pods(&[], of("2"));
+    assert_eq!(case.progress, Progress::Done);
+    case.drain.guard_mut().close();
+    for _ in 0..4 {
+        case.settle(of("2"));
+        case.again(of("2"));
+    }
+    assert!(!case.drain.guard().unseen().is_empty());
+    case.again(of("3"));
+    case.again(of("3"));
     assert!(case.drain.guard().unseen().is_empty());
 }
 

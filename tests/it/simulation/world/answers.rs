@@ -90,7 +90,7 @@ impl World {
             Op::ReadController(of) => {
                 let known = self.controllers.get(&of.uid).cloned();
                 let view = known.unwrap_or_else(|| ControllerView {
-                    written: self.evicted.len().to_string().into(),
+                    written: self.evicted.len().to_string().as_str().into(),
                     ..plenty(&of)
                 });
                 Reply::Controller(Ok(Some(view)))
