@@ -9,7 +9,8 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ending::Endings;
-use super::guard::{Guard, Shown, Wave};
+use super::guard::{Guard, Wave};
+use super::looks::Shown;
 use super::opening::Openings;
 use super::track::Track;
 use super::{

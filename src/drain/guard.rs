@@ -16,11 +16,10 @@ mod sendings;
 mod words;
 
 pub use past::Wave;
-pub use sendings::Shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ControllerRef, ControllerView, Kind, PodRef, PodView};
+use super::{ControllerRef, ControllerView, Kind, PodRef, PodView, Shown};
 use count::Count;
 pub(super) use judge::{Left, Verdict};
 use object::{Object, Seen};

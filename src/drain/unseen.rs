@@ -1,17 +1,16 @@
 //! Controllers that may not have seen yet what a turn evicted: the next node would still count those pods as Ready.
 //!
-//! A controller that is awake writes its status after every eviction of a Ready pod, for it counts one pod less. It has seen
-//! all of them once it has written and come to rest. After a boot it has had minutes for that, and having written is enough.
+//! A controller has seen all of them once its status was written and came to rest ([`super::looks`]). After a boot it has had minutes
+//! for that, and having written is enough.
 
 use std::collections::BTreeMap;
 
-use super::{ControllerRef, ControllerView, Kind, Wave, Written};
+use super::looks::Looks;
+use super::{ControllerRef, ControllerView, Kind, Shown, Wave};
 use crate::failure::{Failure, FailureKind};
 
 /// Refusals in a row after which a kind counts as not to be read: a server that starts answers 403 for a moment.
 const REFUSALS: u8 = 4;
-/// A status that was seen to be written so often is of a controller that is awake, if it never rests.
-const AWAKE: u8 = 3;
 
 /// The controllers that are waited for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -22,13 +21,9 @@ pub struct Unseen {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Late {
-    /// What its status was at the last look before the last eviction.
-    wave: Wave,
-    /// What it was at the last look since.
-    last: Option<(u32, Written)>,
+    looks: Looks,
     /// It was written since the last eviction that went.
     wrote: bool,
-    writes: u8,
     refusals: u8,
     due: bool,
 }
@@ -40,16 +35,14 @@ impl Unseen {
         let waves = waves.into_iter();
         let waves = waves.filter(|wave| wave.of.kind != Kind::Deployment);
         let late = |wave: Wave| {
-            let of = wave.of.clone();
             let late = Late {
-                wave,
-                last: None,
+                // The last look before the last eviction.
+                looks: Looks::after(Shown::noted(&wave)),
                 wrote: false,
-                writes: 0,
                 refusals: 0,
                 due: true,
             };
-            (of, late)
+            (wave.of, late)
         };
         Self {
             left: waves.map(late).collect(),
@@ -117,25 +110,17 @@ impl Unseen {
 impl Late {
     fn has_seen(&mut self, view: &ControllerView, booted: bool) -> bool {
         self.refusals = 0;
-        let before = self.last.replace((view.ready, view.written.clone()));
-        let earlier = before.as_ref().map(|(_, written)| written);
-        let wrote = view.written.since(earlier.unwrap_or(&self.wave.written));
-        self.wrote |= wrote || view.ready < self.wave.counted;
-        let mut still = false;
-        if let Some((ready, written)) = before {
-            still = ready == view.ready && !wrote;
-            let later = ready != view.ready || written.times != view.written.times;
-            self.writes = self.writes.saturating_add(later.into());
-        }
+        self.wrote |= self.looks.look(view);
         let written = self.wrote || view.written.is_untold();
         let lives = view.wanted > 0 && !view.deleting;
-        !lives || written && (booted || still || self.writes >= AWAKE)
+        !lives || written && (booted || self.looks.rests())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drain::Written;
 
     fn waves(names: &[&str]) -> Vec<Wave> {
         let wave = |name: &&str| Wave {

@@ -82,7 +82,8 @@ impl Guard {
         let ready_here = others.saturating_add(1);
         let unread = left.unread.get(&own.controller.namespace);
         let verdict = self.may_go(&own, &root, ready_here, unread);
-        let why = match verdict.and_then(|note| self.is_noted(&own).map(|()| note)) {
+        let sure = verdict.and_then(|note| self.may_be_sent(&own).map(|()| note));
+        let why = match sure {
             Ok(note) => {
                 left.ready.insert(root, others);
                 if let Some(object) = self.objects.get_mut(&own.controller) {
@@ -109,10 +110,6 @@ impl Guard {
         ready_here: u32,
         unread: Option<&ControllerRef>,
     ) -> Result<Option<String>, No> {
-        if self.asked.as_ref() == Some(&own.controller) {
-            // What is on its way may be of before this pod goes, and would pass for what has seen it go.
-            return Err(No::Later(format!("{}: is being read", own.controller)));
-        }
         let direct = self.known(&own.controller)?;
         if direct.leaves_orphans() {
             return Err(No::Later(format!(
@@ -167,8 +164,12 @@ impl Guard {
         Ok(None)
     }
 
-    /// The next process must know what this one has evicted: the slot is kept until controllers have seen it.
-    fn is_noted(&mut self, own: &Own) -> Result<(), No> {
+    /// The slot is kept until its controller has seen it go. The next process must know of it, too.
+    fn may_be_sent(&mut self, own: &Own) -> Result<(), No> {
+        if self.asked.as_ref() == Some(&own.controller) {
+            // What is on its way may be of before, and would pass for one that has seen it.
+            return Err(No::Later(format!("{}: is being read", own.controller)));
+        }
         if !self.note(&own.controller) {
             return Err(No::Later(format!(
                 "{}: noted in the journal first",

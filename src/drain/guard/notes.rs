@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Guard, Object, Shown, Wave};
-use crate::drain::ControllerRef;
+use super::{Guard, Object, Wave};
+use crate::drain::{ControllerRef, Shown};
 
 impl Guard {
     /// What the journal must have on disk before more is evicted, or has too much of, if there is such.

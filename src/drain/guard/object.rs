@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::count::Count;
 use super::past::{Past, Wave};
-use super::sendings::{Sendings, Shown};
-use crate::drain::{ControllerRef, ControllerView, Kind, Written};
+use super::sendings::Sendings;
+use crate::drain::looks::Looks;
+use crate::drain::{ControllerRef, ControllerView, Kind, Shown};
 
 /// A controller and what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -27,48 +28,15 @@ pub(super) struct Object {
     evicted: Option<Evicted>,
 }
 
-/// What was known when a first Ready pod was evicted, and which were since.
+/// What was evicted, and what was seen of the status since.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Evicted {
-    ready: u32,
-    /// When the status had been written, at the last read.
-    written: Written,
     /// Those whose eviction was sent, and not refused.
     sendings: Sendings,
     /// An earlier process may have evicted some of so many.
     before: u32,
-    /// It was read since, or since the drain is over.
-    read: bool,
-    /// The last status was the same as the one before it, both read since.
-    still: bool,
-    /// So often it was another one than the one before it.
-    writes: u8,
+    looks: Looks,
 }
-
-impl Evicted {
-    /// What was read until now says nothing about what happens from now on.
-    fn anew(&mut self) {
-        (self.read, self.still, self.writes) = (false, false, 0);
-    }
-
-    /// It was read, after a read that saw so many Ready.
-    fn reads(&mut self, last: Option<u32>, view: &ControllerView) {
-        let wrote = view.written.since(&self.written);
-        if wrote {
-            self.sendings.wrote();
-        }
-        if let Some(ready) = last {
-            let same = ready == view.ready && !wrote;
-            self.still = std::mem::replace(&mut self.read, true) && same;
-            let later = view.written.times != self.written.times;
-            self.writes = self.writes.saturating_add(later.into());
-        }
-        self.written.clone_from(&view.written);
-    }
-}
-
-/// A status that was seen to be written so often since, a second or more apart, is of a controller that is awake, if it never rests.
-const AWAKE: u8 = 3;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Seen {
@@ -99,12 +67,10 @@ impl Object {
         {
             self.past.recall(wave);
         }
-        if let Some(evicted) = &mut self.evicted {
-            let last = match &self.seen {
-                Some(Seen::Is(last)) => Some(last.ready),
-                Some(Seen::Gone) | None => None,
-            };
-            evicted.reads(last, &view);
+        if let Some(evicted) = &mut self.evicted
+            && evicted.looks.look(&view)
+        {
+            evicted.sendings.wrote();
         }
         let ending = if of.kind.counts_ending() {
             view.terminating
@@ -127,13 +93,9 @@ impl Object {
     pub(super) fn evicted_before(wave: &Wave) -> Self {
         Self {
             evicted: Some(Evicted {
-                ready: 0,
-                written: wave.written.clone(),
                 sendings: Sendings::of_earlier(Shown::noted(wave)),
                 before: wave.ready,
-                read: false,
-                still: false,
-                writes: 0,
+                looks: Looks::after(Shown::noted(wave)),
             }),
             ..Self::unread()
         }
@@ -143,16 +105,12 @@ impl Object {
     pub(super) fn evicts(&mut self, uid: &str) {
         if let Some(Seen::Is(view)) = &self.seen {
             let evicted = self.evicted.get_or_insert_with(|| Evicted {
-                ready: view.ready,
-                written: view.written.clone(),
                 sendings: Sendings::default(),
                 before: 0,
-                read: false,
-                still: false,
-                writes: 0,
+                looks: Looks::after(Shown::of(view)),
             });
             evicted.sendings.sent(uid, Shown::of(view));
-            evicted.anew();
+            evicted.looks.anew();
         }
     }
 
@@ -187,7 +145,7 @@ impl Object {
     /// The drain is over: the last of what was evicted is gone only now.
     pub(super) fn closes(&mut self) {
         if let Some(evicted) = &mut self.evicted {
-            evicted.anew();
+            evicted.looks.anew();
         }
     }
 
@@ -203,11 +161,9 @@ impl Object {
             Some(Seen::Is(view)) => view,
         };
         let written = evicted.sendings.seen() || view.written.is_untold();
-        // Of those of an earlier process nobody knows how many there were.
-        let pods = u32::try_from(evicted.sendings.pods()).unwrap_or(u32::MAX);
-        let fallen = evicted.before == 0 && view.ready.saturating_add(pods) <= evicted.ready;
+        let fallen = evicted.sendings.fallen(view.ready);
         let lives = view.wanted > 0 && !view.deleting;
-        lives && !(fallen || written && evicted.still || evicted.writes >= AWAKE)
+        lives && !(fallen || written && evicted.looks.rests())
     }
 
     /// Takes note of its pods on this node, which are of so many controllers; `missed`: nobody watched them for a while.

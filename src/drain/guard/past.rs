@@ -15,8 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::sendings::Shown;
-use crate::drain::{ControllerRef, ControllerView, Written};
+use crate::drain::{ControllerRef, ControllerView, Shown, Written};
 
 /// What must survive a crash once some pods of a controller are evicted and others are not, here or on the node that drains next:
 /// evicted pods that are gone cannot be counted any more, and its status may still count them.
@@ -31,8 +30,7 @@ pub struct Wave {
     pub full: Written,
     /// [`super::ControllerView::written`] of the last read.
     pub written: Written,
-    /// [`super::ControllerView::ready`] of the last read. A journal of an older version does not say.
-    #[serde(default)]
+    /// [`super::ControllerView::ready`] of the last read.
     pub counted: u32,
     /// Some of its pods were evicted, and not only asked for: known once a turn is being undone.
     #[serde(default)]
@@ -155,9 +153,6 @@ impl Past {
             self.full = Some(written.clone());
         } else if rewritten || possible.is_some_and(|older| older > 0) {
             self.full = None;
-        } else if let Some(full) = &mut self.full {
-            // The same status still, whatever else of it was written.
-            full.clone_from(written);
         }
     }
 

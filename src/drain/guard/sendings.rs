@@ -1,37 +1,12 @@
 //! Which evictions of a controller's Ready pods were sent by which of its statuses, and which of them went.
 //!
-//! A controller has seen what was evicted once its status is newer than the one by which the last pod went. An eviction that was
-//! refused, by a later status, is nothing that it could ever see.
+//! A controller counts as having seen what was evicted once its status is newer than the one by which the last pod was sent that
+//! went. That may be of a change between that read and the eviction: nobody could tell, and one that waited for another write would
+//! wait for ever. An eviction that was refused, by a later status, is nothing that it could ever see.
 
 use std::collections::BTreeSet;
 
-use super::past::Wave;
-use crate::drain::{ControllerView, Written};
-
-/// What a status showed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Shown {
-    /// [`ControllerView::written`].
-    pub written: Written,
-    /// [`ControllerView::ready`].
-    pub counted: u32,
-}
-
-impl Shown {
-    pub(super) fn of(view: &ControllerView) -> Self {
-        Self {
-            written: view.written.clone(),
-            counted: view.ready,
-        }
-    }
-
-    pub(super) fn noted(wave: &Wave) -> Self {
-        Self {
-            written: wave.written.clone(),
-            counted: wave.counted,
-        }
-    }
-}
+use crate::drain::Shown;
 
 /// Evictions that were sent, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -116,9 +91,16 @@ impl Sendings {
         }
     }
 
-    /// How many were sent, and not refused.
-    pub(super) fn pods(&self) -> usize {
-        let pods = self.by.iter().flat_map(|it| &it.pods);
-        pods.collect::<BTreeSet<_>>().len()
+    /// Whether a status that counts so many counts none of them any more: it has fallen by as many, whichever of them are left out.
+    pub(super) fn fallen(&self, ready: u32) -> bool {
+        let fallen = |first: usize| {
+            let since = self.by.iter().skip(first);
+            let pods: BTreeSet<_> = since.flat_map(|it| &it.pods).collect();
+            let pods = u32::try_from(pods.len()).unwrap_or(u32::MAX);
+            let counted = self.by.get(first).map_or(0, |it| it.status.counted);
+            ready.saturating_add(pods) <= counted
+        };
+        // Of those of an earlier process nobody knows how many there were.
+        self.earlier.is_none() && (0..self.by.len()).all(fallen)
     }
 }

@@ -346,6 +346,30 @@ fn a_single_replica_is_a_matter_of_policy() {
 }
 
 #[test]
+fn a_survey_ends_when_what_it_found_it_needs_is_read() {
+    // A rollout: that nobody else is Ready says the ReplicaSet; that one is all that is wanted, its Deployment.
+    let mut guard = Guard::new(SingleReplica::Block, BTreeMap::new(), false);
+    let pods = [pod("1", "a"), pod("2", "a")];
+    let going: Vec<_> = pods.iter().map(|pod| pod.pod.clone()).collect();
+    guard.pods(&pods, &going.iter().cloned().collect());
+    let mut read = Vec::new();
+    let never = loop {
+        match guard.survey(&going) {
+            Ok(never) => break never,
+            Err(of) => {
+                guard.read(Ok(Some(match of.uid.as_str() {
+                    "a" => owned(view("a", 2, 2), "web"),
+                    _ => view("web", 1, 2),
+                })));
+                read.push(of.uid);
+            }
+        }
+    };
+    assert_eq!(read, ["a", "web"]);
+    assert_eq!(never.len(), 1, "{never:?}");
+}
+
+#[test]
 fn a_drain_that_fails_of_one_pod_counts_no_other_as_on_its_way() {
     // A rollout: one is wanted, and its successor is Ready as well.
     let two = [pod("1", "a"), pod("2", "a")];
@@ -496,6 +520,24 @@ fn a_status_behind_its_spec_is_waited_for() {
     assert!(case.sent.is_empty() && case.reason().contains("has not acted"));
     case.again(answer(false));
     assert_eq!(case.sent, ["1"]);
+    // So is that of its Deployment, however many are here.
+    let answer = |behind| {
+        move |uid: &str| {
+            Ok(Some(match uid {
+                "web" => ControllerView {
+                    behind,
+                    ..view("web", 3, 3)
+                },
+                _ => owned(view(uid, 2, 2), "web"),
+            }))
+        }
+    };
+    let two = [pod("1", "a"), pod("2", "a")];
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&two, answer(true));
+    assert!(case.sent.is_empty() && case.reason().contains("has not acted"));
+    case.again(answer(false));
+    assert_eq!(case.sent, ["1", "2"]);
 }
 
 #[test]

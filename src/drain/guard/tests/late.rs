@@ -243,7 +243,7 @@ fn a_status_that_never_rests_is_seen_to_be_awake() {
     assert_eq!(case.progress, Progress::Done);
     let guard = case.drain.guard_mut();
     guard.close();
-    for written in 1..=3 {
+    for written in 1..=4 {
         assert!(!case.drain.guard().unseen().is_empty(), "{written}");
         case.again(flaps(written));
     }
@@ -323,6 +323,59 @@ fn the_last_that_was_evicted_is_what_has_to_be_seen() {
     assert!(!case.drain.guard().unseen().is_empty());
     case.again(of("3"));
     case.again(of("3"));
+    assert!(case.drain.guard().unseen().is_empty());
+}
+
+#[test]
+fn a_count_that_fell_before_the_last_was_sent_has_not_fallen_by_it() {
+    let one = pod("1", "a");
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(std::slice::from_ref(&one), status(5, 5));
+    case.on(answer(&one, EvictAnswer::Budget("no".into())));
+    // It is scaled down to two, and the controller manager dies. Then the budget lets the pod go.
+    case.period();
+    case.settle(status(2, 2));
+    assert_eq!(case.sent, ["1", "1"]);
+    case.on(answer(&one, EvictAnswer::Accepted));
+    case.pods(&[], status(2, 2));
+    assert_eq!(case.progress, Progress::Done);
+    case.drain.guard_mut().close();
+    for _ in 0..4 {
+        case.settle(status(2, 2));
+        case.again(status(2, 2));
+    }
+    assert!(!case.drain.guard().unseen().is_empty());
+    case.again(status(2, 1));
+    assert!(case.drain.guard().unseen().is_empty());
+}
+
+#[test]
+fn a_count_that_fell_by_one_of_two_has_not_fallen_by_the_other() {
+    // Each was sent by a status of its own.
+    let two = [pod("1", "a"), pod("2", "a")];
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&two, status(5, 5));
+    assert_eq!(case.sent, ["1", "2"]);
+    case.on(answer(&two[0], EvictAnswer::Accepted));
+    case.on(answer(&two[1], EvictAnswer::Budget("no".into())));
+    case.pods(&two[1..], status(5, 5));
+    case.period();
+    let other = |ready| {
+        move |uid: &str| {
+            Ok(Some(ControllerView {
+                written: "2".into(),
+                ..view(uid, 5, ready)
+            }))
+        }
+    };
+    case.settle(other(5));
+    assert_eq!(case.sent, ["1", "2", "2"]);
+    case.on(answer(&two[1], EvictAnswer::Accepted));
+    case.pods(&[], other(5));
+    case.drain.guard_mut().close();
+    case.settle(other(4));
+    assert!(!case.drain.guard().unseen().is_empty());
+    case.again(other(3));
     assert!(case.drain.guard().unseen().is_empty());
 }
 

@@ -51,6 +51,24 @@ fn what_is_tried_again_is_looked_at_again_by_its_replica_set() {
 }
 
 #[test]
+fn a_pod_does_not_go_while_its_controller_is_being_read() {
+    // What comes may be of before, and would pass for a status that has seen the pod go.
+    let two = [pod("1", "a"), pod("2", "a")];
+    let mut case = Case::new(SingleReplica::Evict);
+    case.pods(&two, status(2, 2));
+    assert_eq!(case.sent, ["1"]);
+    case.on(DrainEvent::LookAgain);
+    assert!(case.drain.guard_mut().next_read().is_some());
+    // The first stays, so the other may go.
+    let refused = EvictAnswer::Budget("b".into());
+    case.on(DrainEvent::Answer(two[0].pod.clone(), refused));
+    assert_eq!(case.sent, ["1"]);
+    assert_eq!(case.reason(), "ReplicaSet ns/a: is being read");
+    case.on(DrainEvent::Controller(status(2, 2)("a")));
+    assert_eq!(case.sent, ["1", "2"]);
+}
+
+#[test]
 fn nothing_is_read_before_own_pods_are_counted() {
     let mut case = Case::new(SingleReplica::Evict);
     case.pods(&[pod("1", "a"), pod("2", "a")], status(2, 2));
