@@ -6,7 +6,10 @@ mod budgets;
 mod cluster;
 mod late;
 mod owners;
+mod proof;
 mod reads;
+mod seen;
+mod single;
 
 /// A Ready pod of ReplicaSet `of` (or, from a capital letter on, of a StatefulSet).
 fn pod(uid: &str, of: &str) -> PodView {
@@ -199,102 +202,6 @@ fn the_last_one_waits_until_a_replacement_is_ready_elsewhere() {
 }
 
 #[test]
-fn a_status_that_was_written_anew_and_is_whole_again_has_seen_an_eviction() {
-    let mut case = Case::new(SingleReplica::Evict);
-    case.pods(&[pod("1", "a"), pod("2", "a")], |uid| {
-        Ok(Some(view(uid, 2, 2)))
-    });
-    assert_eq!(case.sent, ["1"]);
-    case.pods(&[pod("2", "a")], |uid| Ok(Some(view(uid, 2, 2))));
-    case.again(|uid| Ok(Some(view(uid, 2, 2))));
-    assert_eq!(case.sent, ["1"]);
-    case.again(|uid| {
-        Ok(Some(ControllerView {
-            written: "2".into(),
-            ..view(uid, 2, 2)
-        }))
-    });
-    assert_eq!(case.sent, ["1", "2"]);
-}
-
-#[test]
-fn a_pod_that_was_replaced_within_a_second_is_relied_on() {
-    let of = |version: &'static str, others| {
-        move |uid: &str| {
-            Ok(Some(ControllerView {
-                written: version_of(version, others),
-                ..view(uid, 2, 2)
-            }))
-        }
-    };
-    let mut case = Case::new(SingleReplica::Evict);
-    case.pods(&[pod("1", "a"), pod("2", "a")], of("10", 0));
-    assert_eq!(case.sent, ["1"]);
-    case.pods(&[pod("2", "a")], of("10", 0));
-    case.again(of("11", 1));
-    assert_eq!(case.sent, ["1"], "somebody has annotated it");
-    case.again(of("12", 1));
-    assert_eq!(case.sent, ["1", "2"]);
-}
-
-#[test]
-fn a_status_of_another_spec_proves_nothing_by_being_written() {
-    let of = |wanted, generation, times: &'static str| {
-        move |uid: &str| {
-            let written = Written {
-                generation,
-                ..times.into()
-            };
-            Ok(Some(ControllerView {
-                written,
-                wanted,
-                ..view(uid, 2, 2)
-            }))
-        }
-    };
-    // It is scaled up, its controller says that it knows, and is late with everything else from then on.
-    for (generation, sent) in [(1, 2), (2, 1)] {
-        let mut case = Case::new(SingleReplica::Evict);
-        case.pods(&[pod("1", "a"), pod("2", "a")], of(2, 1, "1"));
-        assert_eq!(case.sent, ["1"]);
-        case.pods(&[pod("2", "a")], of(2, 1, "1"));
-        case.again(of(3, generation, "2"));
-        case.again(of(3, generation, "3"));
-        assert_eq!(case.sent.len(), sent, "generation {generation}");
-    }
-}
-
-#[test]
-fn a_status_that_may_change_by_itself_proves_nothing_by_being_written() {
-    type Change = fn(&mut ControllerView);
-    let changes: [(&str, &str, Change); 4] = [
-        ("one is Ready but not yet available", "a", |it| {
-            it.available = 1;
-        }),
-        ("an earlier pod still ends", "a", |it| it.terminating = 1),
-        ("another pod is on its way", "a", |it| it.replicas = 3),
-        ("a StatefulSet", "A", |_| ()),
-    ];
-    for (what, of, change) in changes {
-        let mut case = Case::new(SingleReplica::Evict);
-        let whole = |uid: &str| {
-            let mut view = view(uid, 2, 2);
-            change(&mut view);
-            Ok(Some(view))
-        };
-        case.pods(&[pod("1", of), pod("2", of)], whole);
-        case.pods(&[pod("2", of)], whole);
-        case.again(|uid| {
-            Ok(Some(ControllerView {
-                written: "2".into(),
-                ..view(uid, 2, 2)
-            }))
-        });
-        assert_eq!(case.sent, ["1"], "{what}");
-    }
-}
-
-#[test]
 fn a_pod_that_is_not_ready_counts_nothing_and_goes() {
     let mut case = Case::new(SingleReplica::Block);
     case.pods(&[unready("1", "a")], |_| panic!("nothing to read"));
@@ -305,88 +212,6 @@ fn a_pod_that_is_not_ready_counts_nothing_and_goes() {
         Ok(Some(view(uid, 2, 2)))
     });
     assert_eq!(case.sent, ["2"]);
-}
-
-#[test]
-fn a_single_replica_is_a_matter_of_policy() {
-    let single = |uid: &str| Ok(Some(view(uid, 1, 1)));
-    let mut case = Case::new(SingleReplica::Evict);
-    case.pods(&[pod("1", "a")], single);
-    assert_eq!(case.sent, ["1"]);
-    let said = case.drain.guard_mut().take_said();
-    assert!(said[0].contains("ReplicaSet ns/a is evicted"), "{said:?}");
-
-    let mut case = Case::new(SingleReplica::Block);
-    case.pods(&[pod("1", "a")], single);
-    assert!(case.sent.is_empty());
-    assert!(
-        matches!(&case.progress, Progress::Failed(why) if why.contains("ReplicaSet ns/a")),
-        "{:?}",
-        case.progress
-    );
-
-    let mut guard = Guard::new(SingleReplica::Block, BTreeMap::new(), false);
-    let pods = [pod("1", "a"), pod("2", "b"), pod("3", "b")];
-    let going: Vec<_> = pods.iter().map(|pod| pod.pod.clone()).collect();
-    guard.pods(&pods, &going.iter().cloned().collect());
-    while guard.next_read().is_some() {
-        let wanted = if guard.asked.as_ref().unwrap().uid == "a" {
-            1
-        } else {
-            2
-        };
-        guard.read(Ok(Some(view(
-            &guard.asked.clone().unwrap().uid,
-            wanted,
-            wanted,
-        ))));
-    }
-    let singles = guard.survey(&going).unwrap();
-    assert_eq!(singles.len(), 1, "{singles:?}");
-}
-
-#[test]
-fn a_survey_ends_when_what_it_found_it_needs_is_read() {
-    // A rollout: that nobody else is Ready says the ReplicaSet; that one is all that is wanted, its Deployment.
-    let mut guard = Guard::new(SingleReplica::Block, BTreeMap::new(), false);
-    let pods = [pod("1", "a"), pod("2", "a")];
-    let going: Vec<_> = pods.iter().map(|pod| pod.pod.clone()).collect();
-    guard.pods(&pods, &going.iter().cloned().collect());
-    let mut read = Vec::new();
-    let never = loop {
-        match guard.survey(&going) {
-            Ok(never) => break never,
-            Err(of) => {
-                guard.read(Ok(Some(match of.uid.as_str() {
-                    "a" => owned(view("a", 2, 2), "web"),
-                    _ => view("web", 1, 2),
-                })));
-                read.push(of.uid);
-            }
-        }
-    };
-    assert_eq!(read, ["a", "web"]);
-    assert_eq!(never.len(), 1, "{never:?}");
-}
-
-#[test]
-fn a_drain_that_fails_of_one_pod_counts_no_other_as_on_its_way() {
-    // A rollout: one is wanted, and its successor is Ready as well.
-    let two = [pod("1", "a"), pod("2", "a")];
-    let surge = |uid: &str| Ok(Some(view(uid, 1, 2)));
-    let mut case = Case::new(SingleReplica::Block);
-    case.pods(&two, surge);
-    assert!(matches!(case.progress, Progress::Failed(_)));
-    assert_eq!((case.sent.len(), case.drain.in_flight()), (0, 0));
-
-    // That is known before the slot is taken.
-    let going = two.each_ref().map(|pod| pod.pod.clone());
-    let mut guard = Guard::new(SingleReplica::Block, BTreeMap::new(), false);
-    guard.pods(&two, &going.iter().cloned().collect());
-    while guard.next_read().is_some() {
-        guard.read(surge("a"));
-    }
-    assert_eq!(guard.survey(&going).unwrap().len(), 1);
 }
 
 #[test]
@@ -506,41 +331,6 @@ fn what_is_of_another_kind_is_not_guarded() {
 }
 
 #[test]
-fn a_status_behind_its_spec_is_waited_for() {
-    let mut case = Case::new(SingleReplica::Evict);
-    let answer = |behind| {
-        move |uid: &str| {
-            Ok(Some(ControllerView {
-                behind,
-                ..view(uid, 3, 3)
-            }))
-        }
-    };
-    case.pods(&[pod("1", "a")], answer(true));
-    assert!(case.sent.is_empty() && case.reason().contains("has not acted"));
-    case.again(answer(false));
-    assert_eq!(case.sent, ["1"]);
-    // So is that of its Deployment, however many are here.
-    let answer = |behind| {
-        move |uid: &str| {
-            Ok(Some(match uid {
-                "web" => ControllerView {
-                    behind,
-                    ..view("web", 3, 3)
-                },
-                _ => owned(view(uid, 2, 2), "web"),
-            }))
-        }
-    };
-    let two = [pod("1", "a"), pod("2", "a")];
-    let mut case = Case::new(SingleReplica::Evict);
-    case.pods(&two, answer(true));
-    assert!(case.sent.is_empty() && case.reason().contains("has not acted"));
-    case.again(answer(false));
-    assert_eq!(case.sent, ["1", "2"]);
-}
-
-#[test]
 fn another_failure_is_an_answer_to_come() {
     let mut case = Case::new(SingleReplica::Evict);
     let broken = |_: &str| Err(Failure::new(FailureKind::Unavailable, "no connection"));
@@ -553,58 +343,4 @@ fn another_failure_is_an_answer_to_come() {
     assert!(case.drain.describe().contains("no connection"));
     case.again(|uid| Ok(Some(view(uid, 2, 2))));
     assert_eq!(case.sent, ["1"]);
-}
-
-#[test]
-fn the_pods_of_a_stateful_set_count_until_they_are_gone_or_not_ready() {
-    let mut case = Case::new(SingleReplica::Evict);
-    let status = |ready| move |uid: &str| Ok(Some(view(uid, 2, ready)));
-    case.pods(&[pod("1", "A"), pod("2", "A")], status(2));
-    assert_eq!(case.sent, ["1"]);
-    case.pods(&[ending("1", "A"), pod("2", "A")], status(2));
-    case.again(status(1));
-    case.again(status(2));
-    assert_eq!(case.sent, ["1"], "the one that ends may be counted still");
-    case.pods(&[pod("2", "A")], status(2));
-    case.again(status(1));
-    case.again(status(2));
-    assert_eq!(case.sent, ["1", "2"]);
-}
-
-#[test]
-fn a_restart_in_the_middle_of_a_wave_does_not_count_its_pods_again() {
-    let status = |ready| move |uid: &str| Ok(Some(view(uid, 3, ready)));
-    let mut case = Case::new(SingleReplica::Evict);
-    case.pods(&[pod("1", "a"), pod("2", "a"), pod("3", "a")], status(3));
-    assert_eq!(case.sent, ["1", "2"]);
-    let waves = case.drain.guard().on_disk.clone();
-    assert_eq!(waves["a"].ready, 3);
-    for same_turn in [true, false] {
-        let mut case = Case::new(SingleReplica::Evict);
-        let policy = Config::default().drain;
-        case.drain = Drain::resumed(&policy, waves.clone(), same_turn);
-        case.pods(&[pod("3", "a")], status(3));
-        assert!(
-            case.sent.is_empty(),
-            "a status that nobody has written since"
-        );
-        case.again(status(2));
-        case.again(status(2));
-        assert!(case.sent.is_empty(), "one of them may be the second");
-        case.again(status(3));
-        assert_eq!(case.sent, ["3"]);
-    }
-    // In a later turn a status that was written since is believed.
-    let later = |uid: &str| {
-        Ok(Some(ControllerView {
-            written: "2".into(),
-            ..view(uid, 3, 2)
-        }))
-    };
-    for (same_turn, sent) in [(true, 0), (false, 1)] {
-        let mut case = Case::new(SingleReplica::Evict);
-        case.drain = Drain::resumed(&Config::default().drain, waves.clone(), same_turn);
-        case.pods(&[pod("3", "a")], later);
-        assert_eq!(case.sent.len(), sent);
-    }
 }
