@@ -3,7 +3,8 @@
 //! A definite no needs the server's own words, a `Status` object: only then did an API server look at the request and decide.
 //! Whatever else comes back, from a proxy in between or from a server that broke, leaves open what became of a write.
 
-use jiff::Timestamp;
+use std::time::SystemTime;
+
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -26,7 +27,7 @@ pub(super) struct Answer {
     /// `Content-Type`.
     pub(super) media: String,
     /// `Date`: the server's clock, to the second.
-    pub(super) date: Option<Timestamp>,
+    pub(super) date: Option<SystemTime>,
     /// `Retry-After`, if it is a number of seconds.
     pub(super) retry_after: Option<u16>,
     pub(super) body: Vec<u8>,

@@ -7,14 +7,14 @@ use super::answer::{Answer, Object, Present};
 use super::exchange::{Lost, Question};
 use super::owner::{Owner, Unclear, controller};
 use super::text::{name, query};
-use super::written::{Dated, is_fresh};
-use crate::drain::{ControllerRef, ControllerView, Kind};
+use super::written::written;
+use crate::drain::{ControllerRef, ControllerView, Kind, Written};
 use crate::failure::{Failure, FailureKind};
 
 /// The part of a controller that is read, whatever its kind. Its template is skipped without being kept.
 #[derive(Debug, Deserialize)]
 struct Keeper {
-    metadata: Dated<Metadata>,
+    metadata: Metadata,
     #[serde(default)]
     spec: Spec,
     #[serde(default)]
@@ -98,7 +98,7 @@ impl TryFrom<Keeper> for ControllerView {
 
     fn try_from(keeper: Keeper) -> Result<Self, Unclear> {
         let Keeper {
-            metadata: Dated(metadata, written),
+            metadata,
             spec,
             status,
         } = keeper;
@@ -117,7 +117,7 @@ impl TryFrom<Keeper> for ControllerView {
             deleting: metadata.deletion_timestamp.is_some(),
             orphaning: finalizers.any(|finalizer| finalizer == ORPHANS),
             owner: controller(metadata.owner_references)?,
-            written,
+            written: Written::default(),
         })
     }
 }
@@ -155,7 +155,7 @@ impl KubeletCluster {
             );
             Failure::new(FailureKind::Unavailable, why)
         })?;
-        view.written.fresh = is_fresh(&view.written, answer.date);
+        view.written = written(&answer);
         Ok(Some(view))
     }
 }

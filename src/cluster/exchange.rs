@@ -5,7 +5,6 @@ use std::time::Duration;
 use http::header::{ACCEPT, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::BodyExt;
-use jiff::fmt::rfc2822;
 use kube::client::Body;
 use tokio::time::{Instant, timeout_at};
 
@@ -233,9 +232,7 @@ pub(super) async fn collect_by(
         what: question.what.clone(),
         status: head.status.as_u16(),
         media: header(&head.headers, &CONTENT_TYPE),
-        date: rfc2822::DateTimeParser::new()
-            .parse_timestamp(header(&head.headers, &DATE))
-            .ok(),
+        date: httpdate::parse_http_date(&header(&head.headers, &DATE)).ok(),
         retry_after: header(&head.headers, &RETRY_AFTER).parse().ok(),
         body: text,
     })

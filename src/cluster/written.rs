@@ -1,69 +1,59 @@
-//! Metadata, and what of it tells when the status was written.
+//! When the status of an object was written, as its metadata and the answer tell.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, SystemTime};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Error, Map, Value};
+use serde_json::{Map, Value};
 
+use super::answer::Answer;
 use crate::drain::Written;
 
 /// Clocks of API servers may differ by so much, and an answer may say when it was sent and not when the object was read.
-const MOMENT: SignedDuration = SignedDuration::from_secs(2);
+const MOMENT: Duration = Duration::from_secs(2);
 
-/// Whether the last of these times was, at the `Date` of an answer, so little ago that another write may yet bear it.
-pub(super) fn is_fresh(written: &Written, date: Option<Timestamp>) -> bool {
-    let last = written.times.split(' ').next_back();
-    let last = last.and_then(|time| time.parse::<Timestamp>().ok());
-    last.zip(date)
-        .is_some_and(|(last, date)| date.duration_since(last) <= MOMENT)
+/// The metadata of an object, each field of it as it is.
+#[derive(Deserialize)]
+struct Dated {
+    #[serde(default)]
+    metadata: Map<String, Value>,
 }
 
-/// The metadata of an object, and when its status was written.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "Map<String, Value>", bound = "M: DeserializeOwned")]
-pub(super) struct Dated<M>(pub(super) M, pub(super) Written);
-
-/// Who wrote which part, and when a value of it last changed. Which fields, and by whom, is kept as it is.
-#[derive(Debug, Deserialize, Hash)]
-struct Managed {
-    subresource: Option<String>,
-    time: Option<String>,
-    #[serde(flatten)]
-    others: Map<String, Value>,
-}
-
-impl Managed {
-    fn is_of_status(&self) -> bool {
-        self.subresource.as_deref() == Some("status")
+/// When the status was written of the object that is in an answer.
+pub(super) fn written(answer: &Answer) -> Written {
+    let dated = serde_json::from_slice(&answer.body).ok();
+    let Some(Dated { mut metadata }) = dated else {
+        return Written::default();
+    };
+    let version = metadata.remove("resourceVersion").unwrap_or_default();
+    let generation = metadata.get("generation").and_then(Value::as_i64);
+    let Value::Array(managed) = metadata.remove("managedFields").unwrap_or_default() else {
+        return Written::default();
+    };
+    let (status, others): (Vec<_>, Vec<_>) = managed.into_iter().partition(is_of_status);
+    let mut times: Vec<_> = status.iter().filter_map(|it| it["time"].as_str()).collect();
+    times.sort_unstable();
+    // Another release of Rust may compute another digest. Then two reads count as if something else was changed between them.
+    let mut digest = DefaultHasher::new();
+    (&metadata, others).hash(&mut digest);
+    Written {
+        times: times.join(" "),
+        fresh: times.last().is_some_and(|last| is_fresh(last, answer.date)),
+        version: version.as_str().unwrap_or_default().to_owned(),
+        generation: generation.unwrap_or_default(),
+        others: digest.finish(),
     }
 }
 
-impl<M: DeserializeOwned> TryFrom<Map<String, Value>> for Dated<M> {
-    type Error = Error;
+/// Of an entry of `managedFields`: who wrote which part, and when a value of it last changed.
+fn is_of_status(entry: &Value) -> bool {
+    entry["subresource"].as_str() == Some("status")
+}
 
-    fn try_from(mut metadata: Map<String, Value>) -> Result<Self, Error> {
-        let version = metadata.remove("resourceVersion").unwrap_or_default();
-        let generation = metadata.get("generation").and_then(Value::as_i64);
-        let managed: Option<Vec<Managed>> =
-            serde_json::from_value(metadata.remove("managedFields").unwrap_or_default())?;
-        let (status, others): (Vec<_>, Vec<_>) = managed
-            .into_iter()
-            .flatten()
-            .partition(Managed::is_of_status);
-        let mut times: Vec<_> = status.into_iter().filter_map(|entry| entry.time).collect();
-        times.sort_unstable();
-        // Another release of Rust may compute another digest. Then two reads count as if something else was changed between them.
-        let mut digest = DefaultHasher::new();
-        (&metadata, others).hash(&mut digest);
-        let written = Written {
-            times: times.join(" "),
-            fresh: false,
-            version: version.as_str().unwrap_or_default().to_owned(),
-            generation: generation.unwrap_or_default(),
-            others: digest.finish(),
-        };
-        serde_json::from_value(Value::Object(metadata)).map(|metadata| Self(metadata, written))
-    }
+/// Whether this time was, at the `Date` of an answer, so little ago that another write may yet bear it.
+fn is_fresh(time: &str, date: Option<SystemTime>) -> bool {
+    let end = time.parse::<Timestamp>().ok().map(SystemTime::from);
+    let end = end.and_then(|time| time.checked_add(MOMENT));
+    end.zip(date).is_some_and(|(end, date)| date <= end)
 }
