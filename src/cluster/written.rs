@@ -1,7 +1,7 @@
 //! When the status of an object was written, as its metadata and the answer tell.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -9,9 +9,6 @@ use serde_json::{Map, Value};
 
 use super::answer::Answer;
 use crate::drain::Written;
-
-/// Clocks of API servers may differ by so much, and an answer may say when it was sent and not when the object was read.
-const MOMENT: Duration = Duration::from_secs(2);
 
 /// The metadata of an object, each field of it as it is.
 #[derive(Deserialize)]
@@ -54,6 +51,6 @@ fn is_of_status(entry: &Value) -> bool {
 /// Whether this time was, at the `Date` of an answer, so little ago that another write may yet bear it.
 fn is_fresh(time: &str, date: Option<SystemTime>) -> bool {
     let end = time.parse::<Timestamp>().ok().map(SystemTime::from);
-    let end = end.and_then(|time| time.checked_add(MOMENT));
+    let end = end.and_then(|time| time.checked_add(Written::MOMENT));
     end.zip(date).is_some_and(|(end, date)| date <= end)
 }

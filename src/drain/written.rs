@@ -5,6 +5,8 @@
 //! the status can have been that part, the version tells of such a write too. That is asked only where a time cannot tell: of a
 //! status that had been written a moment before it was read. What is written later bears another time.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Compared with that of another read, and never with a clock.
@@ -26,6 +28,10 @@ pub struct Written {
 }
 
 impl Written {
+    /// How old the last write may be for the read to be [`Self::fresh`]. Clocks of API servers may differ by so much, and an answer
+    /// may say when it was sent and not when the object was read.
+    pub const MOMENT: Duration = Duration::from_secs(2);
+
     /// Whether the status was written between an earlier read and this one.
     pub fn since(&self, earlier: &Self) -> bool {
         let again = self.version != earlier.version && self.others == earlier.others;

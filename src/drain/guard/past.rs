@@ -8,8 +8,8 @@
 //! Two things prove that a status is newer than a time:
 //! - It counts fewer Ready pods than were here at that time.
 //! - It was written anew, after it had counted exactly the wanted pods and all of those were here: no other pod existed then, so,
-//!   while nobody changes the spec, what made the controller write is a change of a pod of this node. (Only of a ReplicaSet or ReplicationController, whose
-//!   status has nothing but numbers of pods in it, and none that changes with time alone.)
+//!   while nobody changes the spec, what made the controller write is a change of a pod of this node. (Only of a ReplicaSet or
+//!   ReplicationController, whose status has nothing but numbers of pods in it, and none that changes with time alone.)
 //!
 //! Time alone proves nothing. A status that never catches up is waited for until the drain fails.
 

@@ -156,7 +156,7 @@ impl Sim {
         status.terminating = replicas - current;
         if status != self.status {
             self.status = status;
-            // Seconds are all that it tells.
+            // Seconds are all that the time tells.
             self.status.written.times = (self.time / 10).to_string();
             self.another_version();
         }
