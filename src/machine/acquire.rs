@@ -144,6 +144,7 @@ impl Machine {
         match view {
             Some(view) if self.own_turn_in(&view) == mine => self.acquired(out, view),
             Some(_) | None => {
+                self.refused = self.refused.saturating_add(1);
                 let blocked = Blocked::new(
                     Gate::Lock,
                     "another node was quicker",
@@ -174,6 +175,7 @@ impl Machine {
                 .map_or_else(String::new, |turn| turn.id.to_string())
         );
         self.said = None;
+        self.refused = 0;
         self.absent.clear();
         out.report(Report::Acquired, text);
         let paused = view.pause().map(|reason| format!("paused: {reason}"));

@@ -8,14 +8,18 @@ use super::check::Checking;
 use super::gate::{Blocked, Gate};
 use super::reclaim::Reclaim;
 use super::{Action, Machine, Op, Out, Patience, Phase, Report, Stop, Timer};
-use crate::backoff::Delay;
+use crate::backoff::{Delay, doubling};
 use crate::config::Mode;
 use crate::failure::Failure;
 use crate::lock::LockView;
 
 /// Waiters start within this time of a release, at random. The first write reaches the others through their watch and calls
-/// them off, so even thousands meet in a handful of conflicts.
-const AFTER_RELEASE: Duration = Duration::from_secs(2);
+/// them off.
+const AFTER_RELEASE: Duration = Duration::from_millis(250);
+
+/// Nobody knows how many nodes wait. A waiter learns it from its own refused writes: each doubles its time, up to this, so even
+/// thousands soon meet in a handful of conflicts, and a few do not leave the slot idle.
+const AFTER_RELEASE_OF_MANY: Duration = Duration::from_secs(2);
 
 /// The clock may be set while a window is waited for.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(3600);
@@ -131,9 +135,14 @@ impl Machine {
         };
         let delay = Delay {
             after: left,
-            spread: AFTER_RELEASE,
+            spread: AFTER_RELEASE_OF_MANY,
         };
         Some((Blocked::new(Gate::Window, what, detail), Some(delay)))
+    }
+
+    fn after_release(&self) -> Delay {
+        let refused = u8::try_from(self.refused).unwrap_or(u8::MAX);
+        Delay::within(doubling(AFTER_RELEASE, AFTER_RELEASE_OF_MANY, refused))
     }
 
     /// Looks at everything again, now or when the call on its way is answered.
@@ -252,7 +261,7 @@ impl Machine {
             self.set_reclaim_timer(out);
         }
         if free {
-            out.set(Timer::Attempt, Delay::within(AFTER_RELEASE));
+            out.set(Timer::Attempt, self.after_release());
         } else {
             out.push(Action::CancelTimer(Timer::Attempt));
         }
@@ -271,7 +280,8 @@ impl Machine {
             let delay = if failure.is_some() {
                 Delay::about(Duration::from_secs(10))
             } else {
-                Delay::within(AFTER_RELEASE)
+                // The watches of all waiters may have ended at the same time.
+                Delay::within(AFTER_RELEASE_OF_MANY)
             };
             out.set(Timer::Attempt, delay);
         }

@@ -9,6 +9,7 @@ mod ending;
 mod gates;
 mod going_down;
 mod guard;
+mod handover;
 mod hands_off;
 mod observe;
 mod orphans;

@@ -16,10 +16,10 @@ from lab.isolation import run_isolated
 from lab.scenario import Lab
 from lab.waiting import WaitedInVain
 
-from . import drain, idle, lock, size, start
+from . import drain, handover, idle, lock, size, start
 from .figures import Values, tell
 
-_GROUPS = ("size", "start", "drain", "idle", "lock")
+_GROUPS = ("size", "start", "drain", "handover", "idle", "lock")
 
 
 def main() -> int:
@@ -60,12 +60,15 @@ def _measure(names: list[str], package: Path, arguments: argparse.Namespace) -> 
         folder = Path(scratch)
         try:
             program = size.unpack(package, folder / "package")
+            manifests = folder / "package/usr/share/rollboot/kubernetes"
             if "size" in names:
                 values |= size.measure(package, program)
             if "start" in names:
                 values |= start.measure(program, folder)
             if "drain" in names:
-                values |= drain.measure(program, folder / "package/usr/share/rollboot/kubernetes", folder)
+                values |= drain.measure(program, manifests, folder)
+            if "handover" in names:
+                values |= handover.measure(program, manifests, folder)
         except (OSError, RuntimeError, WaitedInVain) as error:
             print(error, file=sys.stderr)
             failed = True

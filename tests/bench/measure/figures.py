@@ -38,6 +38,15 @@ KINDS: dict[str, Kind] = {
     "drain.budget_requests": Kind("evictions asked for meanwhile, per pod and 5 s", 1),
     "drain.budget_unguarded_s": Kind("the same without guard.yaml: budgets may not be watched", 6),
     "drain.budget_unguarded_requests": Kind("evictions asked for meanwhile, per pod and 5 s", 1),
+    **{
+        f"handover.{count}{what}": kind
+        for count in (3, 10, 100, 400)
+        for what, kind in (
+            ("_s", Kind(f"{count} nodes wait: a slot is released to its next acquisition, median", 0.3)),
+            ("_worst_s", Kind(f"{count} nodes wait: the slowest of these")),
+            ("_refused", Kind(f"{count} nodes wait: most refused writes of one node in one handover", 2)),
+        )
+    },
     "idle.api_requests": Kind("requests to the API server while idle", 0),
     "idle.rss_mb": Kind("VmRSS, the greater of before and after", 8, "kured 36.5"),
     "idle.pss_mb": Kind("its fair share of that"),

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from lab.places import REPOSITORY
 from lab.waiting import wait_until
@@ -38,12 +39,12 @@ def logind() -> Path:
 class Node:
     """A daemon while it is entered; it is killed at the end."""
 
-    def __init__(self, plane: Plane, name: str, folder: Path, program: Path, stand_in: Path) -> None:
+    def __init__(self, plane: Plane, name: str, folder: Path, program: Path, stand_in: Path, config: str = _CONFIG) -> None:
         self.name = name
         self._root = folder / name
         self._log, self._said = folder / f"{name}.log", folder / f"{name}.logind"
         self._program, self._stand_in = program, stand_in
-        _furnish(self._root, plane, name)
+        _furnish(self._root, plane, name, config)
 
     def __enter__(self) -> Node:
         with self._said.open("w") as said:
@@ -54,8 +55,7 @@ class Node:
                 [self._program, "run", f"--root={self._root}"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
             )
-        status = self._root / "run/rollboot/status.json"
-        wait_until(f"{self.name} is idle", lambda: json.loads(status.read_text())["phase"] == "idle")
+        wait_until(f"{self.name} is idle", lambda: self._status()["phase"] == "idle")
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -66,11 +66,24 @@ class Node:
         self._bus.kill()
         self._bus.wait()
 
+    def _status(self) -> dict[str, Any]:
+        status: dict[str, Any] = json.loads((self._root / "run/rollboot/status.json").read_text())
+        return status
+
     def ask_for_reboot(self) -> float:
         """Writes the sentinel; returns when."""
         began = time.time()
         (self._root / "run/reboot-required").touch()
         return began
+
+    def withdraw(self) -> None:
+        """Takes the sentinel away."""
+        (self._root / "run/reboot-required").unlink()
+
+    def blocked_by(self) -> str | None:
+        """The gate that the daemon waits for, if it waits for one."""
+        blocked = self._status()["blocked_by"]
+        return blocked[0]["gate"] if blocked else None
 
     def wait_asked(self, patience: float) -> float:
         """Waits until the daemon has asked logind for the reboot; returns when."""
@@ -84,12 +97,12 @@ class Node:
         return round(int(size.split()[1]) * 1024 / MB, 2)
 
 
-def _furnish(root: Path, plane: Plane, name: str) -> None:
+def _furnish(root: Path, plane: Plane, name: str, config: str) -> None:
     """Makes what the program reads on a node."""
     for folder in ("etc/kubernetes", "etc/rollboot", "proc/sys/kernel/random", "run/dbus", "run/rollboot", "var/lib/rollboot"):
         (root / folder).mkdir(parents=True)
     (root / "var/lib/rollboot").chmod(0o700)
-    (root / "etc/rollboot/config.toml").write_text(_CONFIG)
+    (root / "etc/rollboot/config.toml").write_text(config)
     (root / "proc/sys/kernel/random/boot_id").write_text(Path("/proc/sys/kernel/random/boot_id").read_text())
     (root / "proc/sys/kernel/hostname").write_text(f"{name}\n")
     (root / "proc/stat").write_text("btime 1700000000\n")
