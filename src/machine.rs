@@ -33,6 +33,7 @@ mod undo;
 mod verify;
 mod volumes;
 mod wait;
+mod wait_pods;
 
 pub use gate::{Blocked, Gate};
 pub use io::{Action, Event, Op, Reply, Report, Timer};
@@ -232,6 +233,9 @@ impl Machine {
             Event::Sentinels(requests) => self.on_sentinels(out, requests),
             Event::LockSeen(view) => self.on_lock_seen(out, view),
             Event::LockWatchEnded(failure) => self.on_lock_watch_ended(out, failure.as_ref()),
+            Event::PodsSeen(pods) if matches!(self.phase, Phase::Resting(_)) => {
+                self.pods_seen_while_waiting(out, pods);
+            }
             Event::PodsSeen(pods) => self.on_pods(out, crate::drain::DrainEvent::Pods(pods)),
             Event::PodsWatchEnded(_) => self.on_pods(out, crate::drain::DrainEvent::WatchEnded),
             Event::BudgetSeen(budget, view) => self.on_budget_seen(out, budget, view),

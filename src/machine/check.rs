@@ -8,8 +8,7 @@ use std::time::Duration;
 use super::blocked::Asking;
 use super::gate::{Blocked, Gate};
 use super::judge::{
-    blocking_pods_gate, group_of, host_gate, is_control_plane, limits_in_words, node_gate,
-    recreated_gate, static_pods_gate,
+    group_of, host_gate, is_control_plane, limits_in_words, node_gate, recreated_gate,
 };
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
 use crate::backoff::{Delay, doubling};
@@ -208,16 +207,8 @@ impl Machine {
     }
 
     fn check_plan(&mut self, out: &mut Out, node: &NodeView, pods: &[PodView]) {
-        let evicts = self.config.drain.mode == DrainMode::Evict;
-        let plan = plan(pods, &self.config.drain, None);
-        if let Some(why) = plan.refusal().filter(|_| evicts) {
-            let blocked = Blocked::new(Gate::Pods, why, "nothing is evicted until then");
-            self.rest(out, blocked, Some(Delay::about(3 * LOOK_AGAIN)));
-            return;
-        }
-        let closed = blocking_pods_gate(&self.config, pods).or_else(|| static_pods_gate(pods));
-        if let Some(blocked) = closed {
-            self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN)));
+        if let Some(blocked) = self.pods_gate(pods) {
+            self.rest_on_pods(out, blocked);
             return;
         }
         let control_plane: Vec<_> = pods
@@ -230,10 +221,11 @@ impl Machine {
             group: group_of(&self.config, node, pods),
             control_plane,
         };
-        if !evicts {
+        if self.config.drain.mode == DrainMode::None {
             self.check(out, Checking::Lock(aim), Op::ReadLock);
             return;
         }
+        let plan = plan(pods, &self.config.drain, None);
         if self.config.drain.single_replica == SingleReplica::Evict {
             self.ask_blockers(out, aim, &plan.evict);
             return;

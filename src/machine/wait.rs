@@ -30,6 +30,8 @@ pub(super) struct Resting {
     pub(super) why: Blocked,
     /// The lock is being watched.
     pub(super) watching: bool,
+    /// The pods of this node are being watched.
+    pub(super) watching_pods: bool,
     /// Look at the gates again as soon as the call on its way is answered.
     pub(super) again: bool,
     /// Group whose slots are waited for.
@@ -176,6 +178,7 @@ impl Machine {
         self.phase = Phase::Resting(Resting {
             why,
             watching: false,
+            watching_pods: false,
             again: false,
             group: String::new(),
             reclaim: Reclaim::default(),
@@ -206,6 +209,9 @@ impl Machine {
         if let Phase::Resting(rest) = &self.phase {
             if rest.watching {
                 out.push(Action::UnwatchLock);
+            }
+            if rest.watching_pods {
+                out.push(Action::UnwatchPods);
             }
             out.push(Action::CancelTimer(Timer::Attempt));
         }

@@ -17,6 +17,7 @@ mod queue;
 mod status;
 mod unseen;
 mod volumes;
+mod waits_for_pods;
 mod windows;
 mod world;
 

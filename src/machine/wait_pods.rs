@@ -1,0 +1,57 @@
+//! Waiting because of pods on the own node: it watches them, so that it goes on when the last one that is in the way has ended,
+//! and not a minute later.
+
+use std::time::Duration;
+
+use super::gate::Blocked;
+use super::judge::{blocking_pods_gate, static_pods_gate};
+use super::{Action, Gate, Machine, Out, Phase, Timer};
+use crate::backoff::Delay;
+use crate::config::DrainMode;
+use crate::drain::{PodView, plan};
+
+/// What a watch does not show, because it ended or because others decide it, is looked at this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// From the change that opens the gate to the look at all of them: a list may disagree with the watch, and must not be asked for
+/// without a pause.
+const SOON: Duration = Duration::from_secs(2);
+
+impl Machine {
+    /// Why no turn may begin with these pods, if so.
+    pub(super) fn pods_gate(&self, pods: &[PodView]) -> Option<Blocked> {
+        let evicts = self.config.drain.mode == DrainMode::Evict;
+        let refused = || plan(pods, &self.config.drain, None).refusal();
+        let refusal = evicts.then(refused).flatten();
+        let refusal =
+            refusal.map(|why| Blocked::new(Gate::Pods, why, "nothing is evicted until then"));
+        refusal
+            .or_else(|| blocking_pods_gate(&self.config, pods))
+            .or_else(|| static_pods_gate(pods))
+    }
+
+    /// Waits for pods of this node to change.
+    pub(super) fn rest_on_pods(&mut self, out: &mut Out, why: Blocked) {
+        self.rest(out, why, Some(Delay::about(LOOK_AGAIN)));
+        out.push(Action::WatchPods);
+        if let Phase::Resting(rest) = &mut self.phase {
+            rest.watching_pods = true;
+        }
+    }
+
+    /// The watch shows the pods as they are now.
+    pub(super) fn pods_seen_while_waiting(&mut self, out: &mut Out, mut pods: Vec<PodView>) {
+        // As the plan has them, or the two would not agree about one whose DaemonSet does not exist.
+        self.orphans.mark(&mut pods);
+        let gate = self.pods_gate(&pods);
+        let Phase::Resting(rest) = &mut self.phase else {
+            return;
+        };
+        if !rest.watching_pods {
+            return;
+        }
+        match gate {
+            Some(why) => rest.why = why,
+            None => out.set(Timer::Attempt, Delay::about(SOON)),
+        }
+    }
+}
