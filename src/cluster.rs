@@ -37,11 +37,12 @@ pub use kubeconfig::{NameSource, PLACES, Source};
 use self::answer::Answer;
 use self::client::{Connector, Maker};
 use self::exchange::{Lost, Question};
-use crate::config::{Config, Lock};
+use crate::config::Config;
 use crate::drain::{
     BudgetRef, BudgetView, ControllerRef, ControllerView, EvictAnswer, PodRef, PodView,
 };
 use crate::failure::{Failure, WriteOutcome};
+use crate::journal::Place;
 use crate::lock::{LockPatch, LockView};
 use crate::node::{FIELD_MANAGER, NodeEvent, NodePatch, NodeView, NodesView};
 use crate::ports::Cluster;
@@ -91,9 +92,8 @@ impl Default for Deadlines {
 pub struct KubeletCluster {
     connector: Connector,
     source: Source,
-    node: String,
+    place: Place,
     name_source: NameSource,
-    lock: Lock,
     deadlines: Deadlines,
 }
 
@@ -111,28 +111,62 @@ impl KubeletCluster {
     ) -> Result<Self, Failure> {
         let source = Source::find(config.kubeconfig.as_deref(), root)?;
         let (node, name_source) = source.node_name(config.node_name.as_deref())?;
-        text::name(&config.lock.namespace)?;
-        text::name(&config.lock.name)?;
+        let place = Place {
+            node,
+            named: name_source == NameSource::Configured,
+            kubeconfig: source.path().to_owned(),
+            namespace: config.lock.namespace.clone(),
+            lock: config.lock.name.clone(),
+        };
+        Self::at(place, source, name_source, deadlines)
+    }
+
+    /// Where a turn has begun, and nowhere else. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// Its kubeconfig is not there.
+    pub fn recorded(place: &Place, root: &Path) -> Result<Self, Failure> {
+        let source = Source::recorded(&place.kubeconfig, root)?;
+        Self::at(
+            place.clone(),
+            source,
+            NameSource::Record,
+            Deadlines::DEFAULT,
+        )
+    }
+
+    fn at(
+        place: Place,
+        source: Source,
+        name_source: NameSource,
+        deadlines: Deadlines,
+    ) -> Result<Self, Failure> {
+        text::name(&place.namespace)?;
+        text::name(&place.lock)?;
         let maker = Maker {
             source: source.clone(),
             connect: deadlines.connect,
-            configured: config.node_name.clone(),
-            node: node.clone(),
+            configured: place.named.then(|| place.node.clone()),
+            node: place.node.clone(),
             renamed: Arc::default(),
         };
         Ok(Self {
             connector: Connector::new(maker),
             source,
-            node,
+            place,
             name_source,
-            lock: config.lock.clone(),
             deadlines,
         })
     }
 
     /// The own node's name.
     pub fn node(&self) -> &str {
-        &self.node
+        &self.place.node
+    }
+
+    /// What all requests are about.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Where the own node's name was found.

@@ -6,6 +6,7 @@ mod begin;
 mod control;
 mod run;
 mod service;
+mod settings;
 mod status;
 mod tasks;
 mod timers;

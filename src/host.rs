@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 pub use bus::Bus;
 pub use hints::Hints;
-pub use journal_file::{JournalError, JournalFile};
+pub use journal_file::{JournalError, JournalFile, Stored, Unusable};
 pub use kubelet::GracePeriod;
 pub use logind::ShutdownDelay;
 pub use process_lock::{ProcessLock, ProcessLockError};
@@ -38,6 +38,7 @@ pub use root::Root;
 pub use sentinel::{Sentinel, SentinelReading, listed};
 pub use state::{StateFolder, is_root};
 
+use crate::config::load::load;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::ports::{Host, HostGates, RebootAnswer};
@@ -51,6 +52,8 @@ pub struct LocalHost {
     sentinels: Vec<PathBuf>,
     bus: Arc<Bus>,
     journal: JournalFile,
+    /// Read instead of the main configuration file.
+    config_file: Option<PathBuf>,
 }
 
 impl LocalHost {
@@ -68,6 +71,16 @@ impl LocalHost {
             sentinels,
             bus: Arc::new(bus),
             journal,
+            config_file: None,
+        }
+    }
+
+    /// The same host, where this file takes the place of the main configuration file.
+    #[must_use]
+    pub fn with_config_file(self, config_file: Option<PathBuf>) -> Self {
+        Self {
+            config_file,
+            ..self
         }
     }
 
@@ -89,6 +102,7 @@ impl LocalHost {
             sentinels,
             bus: Arc::clone(&self.bus),
             journal: self.journal.clone(),
+            config_file: self.config_file.clone(),
         }
     }
 
@@ -169,6 +183,9 @@ impl Host for LocalHost {
             inhibitors,
             package_manager: busy::package_manager(&self.root),
             hold: busy::hold(&self.root),
+            configuration: load(self.root.path(), self.config_file.as_deref())
+                .err()
+                .map(|error| error.to_string()),
         })
     }
 

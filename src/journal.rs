@@ -1,11 +1,18 @@
 //! What must survive a crash: the turn that runs, what was asked of logind before, what is latched.
 //!
 //! One file, replaced atomically and fsynced before the first write that it announces. Nothing here touches the disk.
+//!
+//! Fields that a reader does not know are ignored: after a downgrade a turn must still be found. What must not be ignored raises
+//! the version of the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+mod record;
+
+pub use record::{Place, Record};
 
 use crate::backoff::after_failed_turns;
 use crate::drain::{ControllerRef, PodRef, Wave};
@@ -14,7 +21,6 @@ use crate::request::{Request, Requests};
 
 /// Everything that the daemon remembers across its own restarts and the host's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
-#[serde(deny_unknown_fields)]
 pub struct Journal {
     /// The turn that runs, or that may still have writes in flight.
     pub turn: Option<Turn>,
@@ -37,7 +43,6 @@ pub struct Journal {
 
 /// Pods that were evicted by turns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Waves {
     /// The turn that last evicted one.
     pub turn: TurnId,
@@ -47,7 +52,6 @@ pub struct Waves {
 
 /// One turn, from before its first write to after its last.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Turn {
     /// Its id, the same in the entry and in the marker.
     pub id: TurnId,
@@ -103,7 +107,6 @@ pub enum Outcome {
 
 /// A reboot that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Asked {
     /// When.
     pub at: Timestamp,
@@ -117,7 +120,6 @@ pub struct Asked {
 
 /// Requests that are not tried again by themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Latch {
     /// Why.
     pub why: String,
@@ -127,7 +129,6 @@ pub struct Latch {
 
 /// The back-off that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Failed {
     /// Failed turns in a row.
     pub times: u8,

@@ -11,6 +11,8 @@ pub struct HostGates {
     pub package_manager: Option<String>,
     /// The file by which an operator holds this node, and why.
     pub hold: Option<String>,
+    /// Why the configuration on disk cannot be loaded, if it cannot: the one in force was read before.
+    pub configuration: Option<String>,
 }
 
 /// One inhibitor lock.

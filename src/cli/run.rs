@@ -39,6 +39,8 @@ pub(super) fn failed(error: StartError) -> Failed {
         StartError::Config(_) => Exit::Configuration,
         StartError::Lock(ProcessLockError::Held { .. })
         | StartError::Journal(_)
+        // The unit is started again until it is mended: a slot must not be kept for good.
+        | StartError::Stuck { .. }
         | StartError::Host(_)
         | StartError::NoCluster(_) => Exit::Unavailable,
         StartError::Lock(ProcessLockError::Failed { source, .. })

@@ -194,9 +194,10 @@ impl Maker {
         self.renamed.store(renamed, Ordering::Relaxed);
         if renamed {
             return Err(local(format!(
-                "{} is of node {name} now, and this process has begun as node {}: it begins anew when no turn runs",
+                "{} is of node {name} now, and this process has begun as node {node}: it begins anew when no turn runs; a turn of \
+                 {node} ends only with a credential of {node}, else free its slot with `rollboot unlock {node}` and remove the journal",
                 self.source.path().display(),
-                self.node
+                node = self.node
             )));
         }
         Ok(())

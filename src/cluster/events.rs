@@ -21,20 +21,20 @@ impl KubeletCluster {
         let body = json!({
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"namespace": NAMESPACE, "name": format!("{}.{}", name(&self.node)?, event.turn)},
-            "involvedObject": {"apiVersion": "v1", "kind": "Node", "name": self.node, "uid": event.node_uid},
+            "metadata": {"namespace": NAMESPACE, "name": format!("{}.{}", name(&self.place.node)?, event.turn)},
+            "involvedObject": {"apiVersion": "v1", "kind": "Node", "name": self.place.node, "uid": event.node_uid},
             "type": "Warning",
             "reason": event.reason,
             "message": event.message,
-            "source": {"component": "rollboot", "host": self.node},
+            "source": {"component": "rollboot", "host": self.place.node},
             "reportingComponent": "rollboot",
-            "reportingInstance": self.node,
+            "reportingInstance": self.place.node,
             "firstTimestamp": at,
             "lastTimestamp": at,
             "count": 1,
         });
         let question = Question {
-            what: format!("cannot make an Event about Node {}", self.node),
+            what: format!("cannot make an Event about Node {}", self.place.node),
             method: Method::POST,
             target: format!(
                 "/api/v1/namespaces/{NAMESPACE}/events{}",

@@ -40,6 +40,8 @@ pub(super) struct Loaded {
 /// Where a node's name was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameSource {
+    /// The record of the turn that runs.
+    Record,
     /// `node-name` of the configuration.
     Configured,
     /// The common name `system:node:NAME` of the kubeconfig's client certificate.
@@ -76,6 +78,21 @@ impl Source {
                     tried.join(", no ")
                 ))
             })
+    }
+
+    /// The kubeconfig in which a turn began.
+    pub(super) fn recorded(path: &Path, root: &Path) -> Result<Self, Failure> {
+        if root::below(root, path).exists() {
+            return Ok(Self {
+                root: root.to_owned(),
+                path: path.to_owned(),
+            });
+        }
+        Err(local(format!(
+            "there is no {}, with which the turn that runs has begun: it ends only in that cluster and under that name; put the file \
+             back, or free the slot with `rollboot unlock` and remove the journal",
+            path.display()
+        )))
     }
 
     /// The kubeconfig's path on the host.
@@ -151,6 +168,7 @@ impl Source {
             return Ok((name, source));
         }
         let origin = match source {
+            NameSource::Record => "the record of the turn",
             NameSource::Configured => "the key `node-name`",
             NameSource::Certificate => "the kubeconfig's certificate",
             NameSource::HostName => "this host's name",

@@ -52,7 +52,7 @@ impl KubeletCluster {
             self.lock_path() + &query(&[("timeout", &self.deadlines.served())]),
         );
         let answer = self.ask(&question).await.map_err(Lost::failure)?;
-        if answer.says_absent("configmaps", &self.lock.name) {
+        if answer.says_absent("configmaps", &self.place.lock) {
             return Ok(None);
         }
         answer.object::<ConfigMap>().map(|map| Some(map.into()))
@@ -101,12 +101,12 @@ impl KubeletCluster {
         // All ConfigMaps of the namespace but one are left out by the field selector, which is also what RBAC asks for.
         Question::get(
             format!("cannot watch ConfigMap {}", self.lock_label()),
-            format!("/api/v1/namespaces/{}/configmaps", self.lock.namespace)
+            format!("/api/v1/namespaces/{}/configmaps", self.place.namespace)
                 + &query(&[
                     ("watch", "true"),
                     (
                         "fieldSelector",
-                        &format!("metadata.name={}", self.lock.name),
+                        &format!("metadata.name={}", self.place.lock),
                     ),
                     ("resourceVersion", version),
                     ("allowWatchBookmarks", "true"),
@@ -121,12 +121,12 @@ impl KubeletCluster {
     pub(super) fn lock_path(&self) -> String {
         format!(
             "/api/v1/namespaces/{}/configmaps/{}",
-            self.lock.namespace, self.lock.name
+            self.place.namespace, self.place.lock
         )
     }
 
     pub(super) fn lock_label(&self) -> String {
-        format!("{}/{}", self.lock.namespace, self.lock.name)
+        format!("{}/{}", self.place.namespace, self.place.lock)
     }
 }
 

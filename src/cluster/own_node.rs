@@ -249,10 +249,10 @@ impl KubeletCluster {
     /// Reads the own Node. `None`: the server says that there is none.
     pub(super) async fn get_node(&self) -> Result<Option<NodeView>, Failure> {
         let answer = self
-            .ask(&self.node_question(&self.node))
+            .ask(&self.node_question(&self.place.node))
             .await
             .map_err(Lost::failure)?;
-        if answer.says_absent("nodes", &self.node) {
+        if answer.says_absent("nodes", &self.place.node) {
             return Ok(None);
         }
         answer.object::<Node>().map(|node| Some(node.into()))
@@ -272,7 +272,7 @@ impl KubeletCluster {
 
     /// Writes cordon, marker and what autoscalers are told in one request, so that none is ever there without the others.
     pub(super) async fn write_node(&self, patch: &NodePatch) -> WriteOutcome<NodeView> {
-        let what = format!("cannot change Node {}", self.node);
+        let what = format!("cannot change Node {}", self.place.node);
         if let Err(failure) = check_precondition(&what, &patch.version) {
             return WriteOutcome::Refused(failure);
         }
@@ -298,7 +298,7 @@ impl KubeletCluster {
         let question = Question {
             what,
             method: Method::PATCH,
-            target: format!("/api/v1/nodes/{}{}", self.node, self.write_query()),
+            target: format!("/api/v1/nodes/{}{}", self.place.node, self.write_query()),
             body: Some((MERGE_PATCH, body.to_string())),
         };
         match self.ask(&question).await {

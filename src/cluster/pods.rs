@@ -22,7 +22,7 @@ impl KubeletCluster {
     /// old.
     pub(super) async fn get_pods(&self) -> Result<(Vec<PodView>, String), Failure> {
         let question = Question::get(
-            format!("cannot list the pods of {}", self.node),
+            format!("cannot list the pods of {}", self.place.node),
             "/api/v1/pods".to_owned()
                 + &query(&[
                     ("fieldSelector", &self.pod_selector()),
@@ -54,7 +54,7 @@ impl KubeletCluster {
         seen(pods.values().cloned().collect());
 
         let question = Question::get(
-            format!("cannot watch the pods of {}", self.node),
+            format!("cannot watch the pods of {}", self.place.node),
             "/api/v1/pods".to_owned()
                 + &query(&[
                     ("watch", "true"),
@@ -122,7 +122,7 @@ impl KubeletCluster {
     }
 
     fn pod_selector(&self) -> String {
-        format!("spec.nodeName={}", self.node)
+        format!("spec.nodeName={}", self.place.node)
     }
 }
 

@@ -44,8 +44,8 @@ impl KubeletCluster {
             "metadata": {"resourceVersion": version},
             "spec": {"unschedulable": true},
         });
-        let target = format!("/api/v1/nodes/{}", self.node);
-        let what = format!("cannot change Node {}", self.node);
+        let target = format!("/api/v1/nodes/{}", self.place.node);
+        let what = format!("cannot change Node {}", self.place.node);
         self.patch_dry(what, target, version, &body).await
     }
 

@@ -42,6 +42,14 @@ impl std::error::Error for ConfigError {}
 /// Reads the configuration below `root`. `file` replaces the main file, is taken as it is given, and must exist; without it
 /// a main file that does not exist is an empty one.
 pub fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigError> {
+    merge(&texts(root, file)?)
+}
+
+/// The files that [`load`] reads, in the order in which they apply, each with its text.
+///
+/// # Errors
+/// One of them cannot be read.
+pub fn texts(root: &Path, file: Option<&Path>) -> Result<Vec<(PathBuf, String)>, ConfigError> {
     let mut texts = Vec::new();
     for file in files(root, file)? {
         match files::text(&file) {
@@ -55,7 +63,7 @@ pub fn load(root: &Path, file: Option<&Path>) -> Result<Config, ConfigError> {
             }
         }
     }
-    merge(&texts)
+    Ok(texts)
 }
 
 /// Applies files, each with its text, one after the other to the defaults.

@@ -1,7 +1,6 @@
 //! What must be there before there is a machine: a journal that can be read, a kubeconfig, a name. It is waited for, and told.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,12 +9,15 @@ use tokio::time::Instant;
 use super::control::Control;
 use super::run::{Options, StartError};
 use super::service::{Signals, reload, sentinels, watchdog};
+use super::settings::Settings;
 use super::status::{FILE, Report, StatusFile};
 use crate::cluster::KubeletCluster;
 use crate::config::Config;
-use crate::host::{JournalError, LocalHost, SentinelReading, boot, notify};
-use crate::journal::Journal;
+use crate::failure::Failure;
+use crate::host::{JournalError, LocalHost, SentinelReading, Stored, boot, notify};
+use crate::journal::{Journal, Record};
 use crate::machine::{Gate, HostId, Status};
+use crate::telemetry::ids;
 
 /// How often is looked for what is not there yet.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
@@ -25,6 +27,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(15);
 pub(super) struct Notes {
     /// The configuration on disk, which is not the one in force.
     pub(super) config: Option<String>,
+    /// What the configuration says and a turn that runs does not follow.
+    place: Option<String>,
     damage: Option<Damage>,
 }
 
@@ -38,7 +42,9 @@ struct Damage {
 /// What a machine begins with.
 pub(super) struct Begun {
     pub(super) cluster: KubeletCluster,
-    pub(super) config: Arc<Config>,
+    pub(super) settings: Settings,
+    /// A turn runs at the place that its record names, and the configuration may lead to another.
+    pub(super) elsewhere: bool,
     pub(super) id: HostId,
     pub(super) journal: Journal,
     pub(super) reading: SentinelReading,
@@ -61,10 +67,17 @@ pub(super) struct Waiting<'a> {
 }
 
 impl Notes {
+    /// The configuration on disk is not the one in force.
+    pub(super) fn note_broken(&mut self, text: String) {
+        tracing::error!(message_id = ids::CONFIGURATION_ERROR, "{text}");
+        self.config = Some(text);
+    }
+
     pub(super) fn problems(&self) -> impl Iterator<Item = String> {
         let damage = self.damage.as_ref().filter(|damage| damage.aside.exists());
         self.config
             .iter()
+            .chain(&self.place)
             .cloned()
             .chain(damage.map(|damage| damage.why.clone()))
     }
@@ -77,14 +90,14 @@ impl Waiting<'_> {
     /// Only for an `abort`, which does not wait.
     pub(super) async fn begin(
         mut self,
-        mut config: Arc<Config>,
+        mut settings: Settings,
     ) -> Result<Option<Begun>, StartError> {
         let since = Timestamp::now();
         let mut said = String::new();
         // One for all rounds: made anew in each, it would never be due.
         let mut watchdog = watchdog();
         loop {
-            match self.attempt(&config).await {
+            match self.attempt(&settings).await {
                 Ok(begun) => return Ok(Some(begun)),
                 Err(obstacle) if self.options.abort => return Err(obstacle.error),
                 Err(obstacle) => {
@@ -94,7 +107,7 @@ impl Waiting<'_> {
                         notify::status(&text);
                         said = text;
                     }
-                    self.show(&config, since, &obstacle);
+                    self.show(&settings.config, since, &obstacle);
                 }
             }
             let deadline = Instant::now() + LOOK_AGAIN;
@@ -103,7 +116,7 @@ impl Waiting<'_> {
                     _ = self.signals.term.recv() => return Ok(None),
                     _ = self.signals.int.recv() => return Ok(None),
                     _ = self.signals.hup.recv() => {
-                        config = reload(self.options, self.notes).unwrap_or(config);
+                        settings = reload(self.options, self.notes).unwrap_or(settings);
                         break;
                     }
                     () = self.control.abort_asked() => self.control.answer(&abort_too_early(self.host)),
@@ -114,16 +127,17 @@ impl Waiting<'_> {
         }
     }
 
-    async fn attempt(&mut self, config: &Arc<Config>) -> Result<Begun, Obstacle> {
+    async fn attempt(&mut self, settings: &Settings) -> Result<Begun, Obstacle> {
         let reading = self
             .host
-            .with_sentinels(config.sentinels.clone())
+            .with_sentinels(settings.config.sentinels.clone())
             .read_sentinels();
-        let journal = self.journal(&reading).await.map_err(|error| Obstacle {
-            gate: Gate::Journal,
-            what: "readable journal",
-            error,
-        })?;
+        let Stored { journal, record } =
+            self.journal(&reading).await.map_err(|error| Obstacle {
+                gate: Gate::Journal,
+                what: "readable journal",
+                error,
+            })?;
         let obstacle = |what| {
             move |failure| Obstacle {
                 gate: Gate::Api,
@@ -131,7 +145,9 @@ impl Waiting<'_> {
                 error: StartError::NoCluster(failure),
             }
         };
-        let cluster = KubeletCluster::discover(config, &self.options.root)
+        let record = record.filter(|_| journal.turn.is_some());
+        let (cluster, elsewhere) = self
+            .cluster(&settings.config, record.as_ref())
             .map_err(obstacle("usable kubeconfig"))?;
         let boot_id = boot::boot_id(self.host.root()).map_err(obstacle("boot ID"))?;
         tracing::info!(
@@ -146,19 +162,50 @@ impl Waiting<'_> {
                 boot_id,
             },
             cluster,
-            config: Arc::clone(config),
+            settings: settings.clone(),
+            elsewhere,
             journal,
             reading,
         })
     }
 
+    /// A turn ends where it has begun, whatever the configuration says by now; the second is whether that is another place.
+    fn cluster(
+        &mut self,
+        config: &Config,
+        record: Option<&Record>,
+    ) -> Result<(KubeletCluster, bool), Failure> {
+        self.notes.place = None;
+        let found = KubeletCluster::discover(config, &self.options.root);
+        let Some(Record { place, .. }) = record else {
+            return found.map(|cluster| (cluster, false));
+        };
+        let elsewhere = found.ok().is_none_or(|found| found.place() != place);
+        if elsewhere {
+            let text = format!(
+                "a turn of node {}, with {} and the lock {}/{}, ends there; whatever else the configuration says of these takes \
+                 effect after it",
+                place.node,
+                place.kubeconfig.display(),
+                place.namespace,
+                place.lock
+            );
+            tracing::warn!("{text}");
+            self.notes.place = Some(text);
+        }
+        let cluster = KubeletCluster::recorded(place, &self.options.root)?;
+        Ok((cluster, elsewhere))
+    }
+
     /// A damaged journal is kept aside, and a turn that it told of is given up as one whose history is lost. Which requests had
     /// their reboot is lost too: those that are there now are latched, for the same one must never reboot this host twice.
-    async fn journal(&mut self, reading: &SentinelReading) -> Result<Journal, StartError> {
+    async fn journal(&mut self, reading: &SentinelReading) -> Result<Stored, StartError> {
         let file = self.host.journal();
-        let error = match file.read() {
-            Ok(journal) => return Ok(journal),
-            Err(error @ JournalError::Unreadable { .. }) => return Err(error.into()),
+        let error = match file.read_all() {
+            Ok(stored) => return Ok(stored),
+            Err(error @ (JournalError::Unreadable { .. } | JournalError::Newer { .. })) => {
+                return Err(error.into());
+            }
             Err(error @ JournalError::Damaged { .. }) => error,
         };
         let mut journal = Journal::default();
@@ -176,7 +223,10 @@ impl Waiting<'_> {
         );
         tracing::error!("{why}");
         self.notes.damage = Some(Damage { why, aside });
-        Ok(journal)
+        Ok(Stored {
+            journal,
+            record: None,
+        })
     }
 
     /// `status` must say something before there is a machine.

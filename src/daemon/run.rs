@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::begin::{Notes, Waiting};
 use super::control::{Control, socket};
 use super::service::{End, Service, Signals};
-use crate::config::load::{ConfigError, load};
+use super::settings::Settings;
+use crate::config::load::ConfigError;
 use crate::failure::Failure;
 use crate::host::{JournalError, LocalHost, ProcessLock, ProcessLockError, Root, notify};
 use crate::telemetry::ids;
@@ -31,6 +31,14 @@ pub enum StartError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The configuration cannot be used, and there is, or may be, a turn that waits for one.
+    #[error("{broken}; {why}: mend the configuration, then the turn goes on")]
+    Stuck {
+        /// What is wrong with the configuration on disk.
+        broken: ConfigError,
+        /// Why the turn's own does not help.
+        why: String,
+    },
     /// Another process runs, or the lock file cannot be made.
     #[error(transparent)]
     Lock(#[from] ProcessLockError),
@@ -59,7 +67,19 @@ pub enum StartError {
 /// Only before anything was done; see [`StartError`].
 pub async fn run(options: Options) -> Result<Option<Result<String, String>>, StartError> {
     let root = Root::new(options.root.clone());
-    let mut config = Arc::new(load(&options.root, options.config.as_deref())?);
+    let host = LocalHost::new(root.clone(), Vec::new()).with_config_file(options.config.clone());
+    let mut notes = Notes::default();
+    let mut settings = match Settings::load(&options) {
+        Ok(settings) => settings,
+        Err(broken) => {
+            let why = broken.to_string();
+            let settings = Settings::of_turn(host.journal(), broken)?;
+            notes.note_broken(format!(
+                "the turn that runs goes on with the last configuration that could be loaded: {why}"
+            ));
+            settings
+        }
+    };
     let _lock = ProcessLock::take(&root)?;
     let system = |what| move |why| StartError::System { what, why };
     let listen = |kind| signal(kind).map_err(system("listen to signals"));
@@ -70,8 +90,7 @@ pub async fn run(options: Options) -> Result<Option<Result<String, String>>, Sta
     };
     let mut control =
         Control::listen(&root.join(socket())).map_err(system("listen on the control socket"))?;
-    let mut host = Rc::new(LocalHost::new(root, config.sentinels.clone()));
-    let mut notes = Notes::default();
+    let mut host = Rc::new(host.with_sentinels(settings.config.sentinels.clone()));
     notify::ready("starting");
     loop {
         let waiting = Waiting {
@@ -81,18 +100,18 @@ pub async fn run(options: Options) -> Result<Option<Result<String, String>>, Sta
             control: &mut control,
             notes: &mut notes,
         };
-        let Some(begun) = waiting.begin(config).await? else {
+        let Some(begun) = waiting.begin(settings).await? else {
             return Ok(None);
         };
         // The configuration may have been read again while something was waited for.
-        host = Rc::new(host.with_sentinels(begun.config.sentinels.clone()));
+        host = Rc::new(host.with_sentinels(begun.settings.config.sentinels.clone()));
         let mut service = Service::new(&options, Rc::clone(&host), begun, notes);
         service.start();
         match service.serve(&mut signals, &mut control).await {
             End::Process => return Ok(service.last_answer),
             // What the process began with has changed, and no turn runs: as a restart would, but nobody has to make one.
             End::Anew(new) => {
-                config = new;
+                settings = new;
                 notes = service.notes;
             }
         }
@@ -111,7 +130,7 @@ pub fn has_turn(root: &std::path::Path) -> Result<bool, StartError> {
 /// Puts an error of the start into the log, with the id of its kind.
 pub fn report_start_error(error: &StartError) {
     match error {
-        StartError::Config(error) => {
+        StartError::Config(_) | StartError::Stuck { .. } => {
             tracing::error!(message_id = ids::CONFIGURATION_ERROR, "{error}");
         }
         error => tracing::error!("{error}"),

@@ -13,13 +13,12 @@ use super::Daemon;
 use super::begin::{Begun, Notes};
 use super::control::Control;
 use super::run::Options;
+use super::settings::Settings;
 use super::status::{FILE, Report, SentinelStatus, StatusFile};
 use crate::cluster::KubeletCluster;
 use crate::config::Config;
-use crate::config::load::load;
 use crate::host::{Hints, LocalHost, SentinelReading, notify};
 use crate::machine::{Event, Machine};
-use crate::telemetry::ids;
 
 /// A watchdog interval where nobody watches.
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -47,7 +46,7 @@ pub(super) enum End {
     /// The process is to end.
     Process,
     /// What this began with is not so any more: with this configuration from now on.
-    Anew(Arc<Config>),
+    Anew(Settings),
 }
 
 /// The daemon with everything around it.
@@ -62,7 +61,9 @@ pub(super) struct Service {
     reading: SentinelReading,
     status: StatusFile,
     /// The configuration as it was last read.
-    config: Arc<Config>,
+    settings: Settings,
+    /// A turn runs where the configuration may not lead: it is followed when that is over.
+    elsewhere: bool,
     /// What this began with, of what cannot change under way.
     fixed: Fixed,
     /// What of the surroundings was wrong when it was last looked at.
@@ -102,15 +103,18 @@ impl Service {
     pub(super) fn new(options: &Options, host: Rc<LocalHost>, begun: Begun, notes: Notes) -> Self {
         let Begun {
             cluster,
-            config,
+            settings,
+            elsewhere,
             id,
             journal,
             reading,
         } = begun;
         let cluster = Rc::new(cluster);
-        let fixed = Fixed::of(&config);
+        let fixed = Fixed::of(&settings.config);
         let requests = reading.requests.clone();
-        let machine = Machine::new(id, Arc::clone(&config), journal, requests, Timestamp::now());
+        host.journal().set_record(settings.record(cluster.place()));
+        let config = Arc::new(cluster.place().applied_to(&settings.config));
+        let machine = Machine::new(id, config, journal, requests, Timestamp::now());
         Self {
             daemon: Daemon::new(machine, Rc::clone(&cluster), Rc::clone(&host)),
             notes,
@@ -121,7 +125,8 @@ impl Service {
             host,
             reading,
             status: StatusFile::default(),
-            config,
+            settings,
+            elsewhere,
             fixed,
             wrong: Vec::new(),
             unwritten: None,
@@ -177,23 +182,27 @@ impl Service {
             if self.daemon.ended() {
                 break;
             }
-            if let Some(config) = self.outdated_by().filter(|_| self.daemon.is_at_rest()) {
+            if self.daemon.is_at_rest()
+                && let Some(settings) = self.outdated_by()
+            {
                 // Nor of an operator who waits.
                 control.answer(&Err(
                     "the daemon begins anew because its configuration changed: ask again".into(),
                 ));
                 tracing::info!("beginning anew, with what has changed");
-                return End::Anew(config);
+                return End::Anew(settings);
             }
         }
         notify::stopping(&self.daemon.machine().reason());
         End::Process
     }
 
-    /// The configuration to begin anew with, if that, or the credential on disk, is not what this began with.
-    fn outdated_by(&self) -> Option<Arc<Config>> {
-        let outdated = self.cluster.is_renamed() || Fixed::of(&self.config) != self.fixed;
-        outdated.then(|| Arc::clone(&self.config))
+    /// What to begin anew with, if that, or the credential on disk, is not what this began with.
+    fn outdated_by(&self) -> Option<Settings> {
+        let outdated = self.elsewhere
+            || self.cluster.is_renamed()
+            || Fixed::of(&self.settings.config) != self.fixed;
+        outdated.then(|| self.settings.clone())
     }
 
     fn look(&mut self) {
@@ -212,15 +221,18 @@ impl Service {
         notify::reloading();
         if let Some(new) = reload(&self.options, &mut self.notes) {
             tracing::info!("the configuration was read again");
-            self.config = Arc::clone(&new);
-            let anew = Fixed::of(&new) != self.fixed;
+            let place = self.cluster.place();
+            self.host.journal().set_record(new.record(place));
+            let config = Arc::new(place.applied_to(&new.config));
+            let anew = Fixed::of(&new.config) != self.fixed;
+            self.settings = new;
             if anew && !self.daemon.is_at_rest() {
                 tracing::warn!(
                     "sentinels, kubeconfig, node-name, lock.namespace and lock.name take effect when no turn runs"
                 );
             }
             if !anew || !self.daemon.is_at_rest() {
-                self.daemon.reload(new);
+                self.daemon.reload(config);
             }
         }
         notify::ready(&self.said);
@@ -311,16 +323,14 @@ pub(super) fn sentinels(reading: &SentinelReading) -> Vec<SentinelStatus> {
 }
 
 /// Reads the configuration again. A wrong one changes nothing, and is told until there is a right one.
-pub(super) fn reload(options: &Options, notes: &mut Notes) -> Option<Arc<Config>> {
-    match load(&options.root, options.config.as_deref()) {
-        Ok(config) => {
+pub(super) fn reload(options: &Options, notes: &mut Notes) -> Option<Settings> {
+    match Settings::load(options) {
+        Ok(settings) => {
             notes.config = None;
-            Some(Arc::new(config))
+            Some(settings)
         }
         Err(error) => {
-            let text = format!("the configuration stays as it was: {error}");
-            tracing::error!(message_id = ids::CONFIGURATION_ERROR, "{text}");
-            notes.config = Some(text);
+            notes.note_broken(format!("the configuration stays as it was: {error}"));
             None
         }
     }

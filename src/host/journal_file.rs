@@ -7,14 +7,14 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use super::root::Root;
 use crate::failure::{Failure, FailureKind};
-use crate::journal::Journal;
+use crate::journal::{Journal, Record};
 
 /// Where the journal is.
 const PATH: &str = "/var/lib/rollboot/journal.json";
@@ -29,6 +29,8 @@ const ASIDE: u32 = 1000;
 #[derive(Debug, Clone)]
 pub struct JournalFile {
     path: PathBuf,
+    /// Written beside a turn.
+    record: Arc<RwLock<Option<Record>>>,
     /// Held by each write until it is on the disk, also when nobody waits for it any more: an abandoned write must not land after
     /// a later one.
     writing: Arc<Mutex<()>>,
@@ -45,7 +47,18 @@ pub enum JournalError {
         /// Why.
         why: String,
     },
-    /// It is there, and is torn, foreign or of a newer version.
+    /// It is there, and another version of this program wrote it. It stays as it is.
+    #[error(
+        "{} is of version {found}, and this rollboot knows {VERSION}: install the version that wrote it, or, to give up what it \
+         tells of, move it away", .path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+    },
+    /// It is there, and is torn or foreign.
     #[error("{} is damaged: {why}; it begins with {text:?}", .path.display())]
     Damaged {
         /// The file.
@@ -62,18 +75,31 @@ struct Version {
     v: u64,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stored {
-    #[serde(rename = "v")]
-    _version: u64,
-    journal: Journal,
+/// What the file says.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Stored {
+    /// Everything that the daemon remembers.
+    pub journal: Journal,
+    /// Where its turn runs. Missing without a turn, and in a file of an earlier version.
+    #[serde(default)]
+    pub record: Option<Record>,
+}
+
+/// Why a file says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unusable {
+    /// It is of this version, which is newer than ours.
+    Newer(u64),
+    /// It is torn or foreign.
+    Damaged(String),
 }
 
 #[derive(Serialize)]
 struct Storing<'a> {
     v: u64,
     journal: &'a Journal,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<&'a Record>,
 }
 
 impl JournalFile {
@@ -81,6 +107,7 @@ impl JournalFile {
     pub fn of(root: &Root) -> Self {
         Self {
             path: root.join(PATH),
+            record: Arc::default(),
             writing: Arc::default(),
         }
     }
@@ -90,11 +117,26 @@ impl JournalFile {
         &self.path
     }
 
+    /// From now on every journal with a turn is written with this record.
+    pub fn set_record(&self, record: Record) {
+        *self.record.write().unwrap_or_else(PoisonError::into_inner) = Some(record);
+    }
+
     /// Reads the journal. A missing file is an empty one.
     pub fn read(&self) -> Result<Journal, JournalError> {
+        self.read_all().map(|stored| stored.journal)
+    }
+
+    /// Reads the journal and where its turn runs. A missing file is an empty one.
+    pub fn read_all(&self) -> Result<Stored, JournalError> {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Journal::default()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(Stored {
+                    journal: Journal::default(),
+                    record: None,
+                });
+            }
             Err(error) => {
                 return Err(JournalError::Unreadable {
                     path: self.path.clone(),
@@ -102,13 +144,19 @@ impl JournalFile {
                 });
             }
         };
-        Self::parse(&bytes).map_err(|why| JournalError::Damaged {
-            path: self.path.clone(),
-            why,
-            text: String::from_utf8_lossy(&bytes)
-                .chars()
-                .take(QUOTE)
-                .collect(),
+        Self::parse(&bytes).map_err(|wrong| match wrong {
+            Unusable::Newer(found) => JournalError::Newer {
+                path: self.path.clone(),
+                found,
+            },
+            Unusable::Damaged(why) => JournalError::Damaged {
+                path: self.path.clone(),
+                why,
+                text: String::from_utf8_lossy(&bytes)
+                    .chars()
+                    .take(QUOTE)
+                    .collect(),
+            },
         })
     }
 
@@ -116,25 +164,31 @@ impl JournalFile {
     ///
     /// # Errors
     /// Why it says nothing.
-    pub fn parse(bytes: &[u8]) -> Result<Journal, String> {
+    pub fn parse(bytes: &[u8]) -> Result<Stored, Unusable> {
+        let damaged = |error: serde_json::Error| Unusable::Damaged(error.to_string());
         // The version first: of a form that we do not know we cannot say what else is wrong.
-        let Version { v } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if v != VERSION {
-            return Err(format!("its version is {v}, this rollboot knows {VERSION}"));
+        let Version { v } = serde_json::from_slice(bytes).map_err(damaged)?;
+        match v {
+            VERSION => {}
+            0 => return Err(Unusable::Damaged("there is no version 0".to_owned())),
+            newer => return Err(Unusable::Newer(newer)),
         }
-        serde_json::from_slice(bytes)
-            .map(|Stored { journal, .. }| journal)
-            .map_err(|error| error.to_string())
+        serde_json::from_slice(bytes).map_err(damaged)
     }
 
     /// The content of a file that says this.
     ///
     /// # Errors
     /// Something in it has no form, which no journal has.
-    pub fn render(journal: &Journal) -> Result<Vec<u8>, serde_json::Error> {
+    pub fn render(
+        journal: &Journal,
+        record: Option<&Record>,
+    ) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(&Storing {
             v: VERSION,
             journal,
+            // Without a turn nothing runs anywhere.
+            record: record.filter(|_| journal.turn.is_some()),
         })
     }
 
@@ -163,7 +217,12 @@ impl JournalFile {
 
     /// Replaces the file; returns when the new one is on the disk under its name.
     pub async fn write(&self, journal: &Journal) -> Result<(), Failure> {
-        let bytes = Self::render(journal)
+        let record = self
+            .record
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let bytes = Self::render(journal, record.as_ref())
             .map_err(|error| local(&self.path, "cannot be written", &error))?;
         let writing = Arc::clone(&self.writing).lock_owned().await;
         let path = self.path.clone();

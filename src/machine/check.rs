@@ -8,15 +8,17 @@ use std::time::Duration;
 use super::blocked::Asking;
 use super::gate::{Blocked, Gate};
 use super::judge::{
-    group_of, host_gate, is_control_plane, limits_in_words, node_gate, recreated_gate,
+    configuration_gate, group_of, host_gate, is_control_plane, limits_in_words, node_gate,
+    recreated_gate,
 };
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
 use crate::backoff::{Delay, doubling};
 use crate::config::{DrainMode, SingleReplica};
 use crate::drain::{Guard, Orphans, PodRef, PodView, few, plan};
-use crate::failure::FailureKind;
+use crate::failure::{Failure, FailureKind};
 use crate::lock::{LockView, Verdict};
 use crate::node::NodeView;
+use crate::reboot::HostGates;
 
 /// How often a gate is looked at that nothing announces.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(20);
@@ -64,6 +66,12 @@ pub(super) struct Survey {
     aim: Aim,
 }
 
+/// Gates of the host, with those that only a turn that has not begun is asked about.
+fn closed_before_the_lock(result: &Result<HostGates, Failure>) -> Option<Blocked> {
+    let only_before = result.as_ref().ok().and_then(configuration_gate);
+    only_before.or_else(|| host_gate(result))
+}
+
 impl Machine {
     pub(super) fn check(&mut self, out: &mut Out, next: Checking, op: Op) {
         self.phase = Phase::Checking(next);
@@ -88,7 +96,7 @@ impl Machine {
             return;
         }
         match (step, reply) {
-            (Checking::Gates, Reply::Gates(result)) => match host_gate(&result) {
+            (Checking::Gates, Reply::Gates(result)) => match closed_before_the_lock(&result) {
                 Some(blocked) => self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN))),
                 None => self.check(out, Checking::Node, Op::ReadNode),
             },

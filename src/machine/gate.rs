@@ -10,6 +10,8 @@ use crate::failure::{Failure, FailureKind};
 pub enum Gate {
     /// The sentinel must be unchanged for a while.
     Settle,
+    /// The configuration on disk must be one that can be loaded.
+    Configuration,
     /// `mode = "observe"`.
     Mode,
     /// A maintenance window must be open for long enough.
@@ -68,7 +70,8 @@ impl Gate {
             | Self::Volumes
             | Self::Journal
             | Self::Api => true,
-            Self::Mode
+            Self::Configuration
+            | Self::Mode
             | Self::Window
             | Self::DailyLimit
             | Self::BackOff

@@ -235,6 +235,16 @@ pub fn host_gate(result: &Result<HostGates, Failure>) -> Option<Blocked> {
     }
 }
 
+/// Why no turn may begin with the configuration as it is on disk, if so. A turn that runs ends with the one that it has noted.
+pub(super) fn configuration_gate(gates: &HostGates) -> Option<Blocked> {
+    let why = gates.configuration.as_ref()?;
+    Some(Blocked::new(
+        Gate::Configuration,
+        format!("the configuration on disk cannot be loaded: {why}"),
+        "mend it, then: systemctl reload rollboot; a daemon without a turn would not start with it",
+    ))
+}
+
 /// A static pod of the API server or of etcd: this node is part of the control plane, whatever its labels say.
 pub(super) fn is_control_plane(pod: &PodView) -> bool {
     pod.mirror

@@ -17,6 +17,7 @@ mod lock;
 mod node;
 mod objects;
 mod pods;
+mod record;
 mod sentinel;
 mod state;
 mod table;

@@ -14,6 +14,7 @@ const ROTATED: &str = "journalctl -u kubelet | grep -i certificate; the control 
 /// Which kubeconfig it is, and whose.
 pub(super) fn kubeconfig(cluster: &KubeletCluster, access: &Access) -> Finding {
     let whose = match cluster.name_source() {
+        NameSource::Record => "the record of its turn",
         NameSource::Configured => "node-name of the configuration",
         NameSource::Certificate => "its certificate",
         NameSource::HostName => "the host's name",

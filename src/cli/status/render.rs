@@ -91,6 +91,7 @@ fn next(blocked: &BlockedBy, machine: &Status, sentinels: &[SentinelStatus]) -> 
         Gate::Inhibitor => "wait for its holder, or end it: systemd-inhibit --list".into(),
         Gate::Node => "rollboot check; journalctl -u kubelet".into(),
         Gate::ForeignCordon => format!("if nobody works on it any more: kubectl uncordon {node}"),
+        Gate::Configuration => "rollboot check; mend the file, then: systemctl reload rollboot".into(),
         Gate::Hold if blocked.detail == HOLD_FILE => "remove that file".into(),
         Gate::Hold => format!("kubectl annotate node {node} rollboot.io/hold-"),
         Gate::Window => "nothing to do: it goes on by itself; the tables [[window]] set the hours".into(),
@@ -258,6 +259,7 @@ mod tests {
     fn every_gate_has_a_next_step_and_no_line_is_too_long() {
         let gates = [
             Gate::Settle,
+            Gate::Configuration,
             Gate::Mode,
             Gate::DailyLimit,
             Gate::BackOff,

@@ -1,6 +1,7 @@
 use super::super::scratch::{Scratch, skipped};
 use super::*;
-use crate::journal::Latch;
+use crate::journal::{Latch, Place, Stage, Turn};
+use crate::lock::TurnId;
 use crate::request::Requests;
 
 fn host() -> (Scratch, JournalFile) {
@@ -68,22 +69,77 @@ fn what_we_did_not_write_is_damaged() {
         ("\0\0\0\0", "expected value"),
         ("[]", "invalid"),
         (r#"{"journal":{}}"#, "missing field `v`"),
-        (
-            r#"{"v":2,"journal":{"new":1}}"#,
-            "its version is 2, this rollboot knows 1",
-        ),
         (r#"{"v":1}"#, "missing field `journal`"),
-        (
-            r#"{"v":1,"journal":{"turns":null}}"#,
-            "unknown field `turns`",
-        ),
-        (r#"{"v":1,"journal":{},"more":1}"#, "unknown field `more`"),
+        (r#"{"v":1,"journal":{"turn":{}}}"#, "missing field `id`"),
     ] {
         put(&file, text);
         let error = file.read().unwrap_err();
         assert!(error.to_string().contains(why), "{text}: {error}");
         assert!(matches!(error, JournalError::Damaged { .. }), "{error}");
     }
+}
+
+#[test]
+fn what_a_newer_version_wrote_is_left_alone() {
+    let (_scratch, file) = host();
+    put(&file, r#"{"v":2,"journal":{"new":1}}"#);
+    let error = file.read().unwrap_err();
+    assert!(
+        matches!(error, JournalError::Newer { found: 2, .. }),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("this rollboot knows 1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn fields_that_nobody_knows_do_not_hide_a_turn() {
+    let (_scratch, file) = host();
+    put(
+        &file,
+        r#"{"v":1,"more":1,"journal":{"turn":{"id":"000000000000000a","boot_id":"b","node_uid":"u","since":"2026-01-01T00:00:00Z",
+            "group":"default","lock_version":"5","requests":[],"stage":"rebooting","later":{"x":[1]}},"also":null}}"#,
+    );
+    let turn = file.read().unwrap().turn.unwrap();
+    assert_eq!((turn.boot_id.as_str(), turn.stage), ("b", Stage::Rebooting));
+}
+
+#[tokio::test]
+async fn the_record_is_written_with_a_turn_and_goes_with_it() {
+    let (_scratch, file) = host();
+    let record = Record {
+        place: Place {
+            node: "n".into(),
+            named: true,
+            kubeconfig: "/k".into(),
+            namespace: "s".into(),
+            lock: "l".into(),
+        },
+        configuration: vec![("/etc/c".into(), "mode = 1".into())],
+    };
+    file.set_record(record.clone());
+    let mut journal = journal("x");
+    journal.turn = Some(Turn {
+        id: TurnId(1),
+        boot_id: "b".into(),
+        node_uid: "u".into(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+        group: "default".into(),
+        lock_version: "1".into(),
+        requests: Requests::new(),
+        control_plane: Vec::new(),
+        orphans: Default::default(),
+        stage: Stage::Active,
+    });
+    file.write(&journal).await.unwrap();
+    let stored = file.read_all().unwrap();
+    assert_eq!(stored.record, Some(record));
+    assert_eq!(stored.journal, journal);
+    journal.turn = None;
+    file.write(&journal).await.unwrap();
+    assert_eq!(file.read_all().unwrap().record, None);
 }
 
 #[test]

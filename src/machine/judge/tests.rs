@@ -209,8 +209,15 @@ fn a_host_is_open_only_if_nothing_is_in_the_way_and_logind_says_yes() {
         inhibitors: Vec::new(),
         hold: None,
         package_manager: None,
+        configuration: None,
     };
     assert_eq!(gate(host_gate(&Ok(open.clone()))), None);
+    // It keeps a turn from beginning, and does not end one.
+    let mut broken = open.clone();
+    assert_eq!(gate(configuration_gate(&broken)), None);
+    broken.configuration = Some("config.toml:1:1: unknown key".into());
+    assert_eq!(gate(configuration_gate(&broken)), Some(Gate::Configuration));
+    assert_eq!(gate(host_gate(&Ok(broken))), None);
     let changes: [(Change, Gate); 5] = [
         (|it| it.hold = Some("/etc/rollboot/hold".into()), Gate::Hold),
         (

@@ -154,7 +154,30 @@ pub(super) fn cases() -> Vec<Case> {
                 host.write(CONFIG, "mode = \"observe\"\nsetle = \"5s\"\n");
                 host.reload();
                 host.tells(&["config.toml:2:1"]).await;
+                assert_eq!(host.status()["mode"], "reboot");
+                host.write(CONFIG, SETTINGS);
                 host.ask();
+                host.goes_on().await;
+                message
+            },
+        ),
+        Case::new(
+            "`sette = \"5s\"` without a reload",
+            "no turn begins, for a daemon without one would not start; corrected",
+            async || {
+                let mut host = Host::new().await;
+                host.start();
+                host.becomes_idle().await;
+                host.write(CONFIG, "sette = \"5s\"\n");
+                host.ask();
+                let message = host
+                    .tells(&[
+                        "the configuration on disk cannot be loaded",
+                        "config.toml:1:1: unknown key `sette`",
+                    ])
+                    .await;
+                host.untouched();
+                host.write(CONFIG, SETTINGS);
                 host.goes_on().await;
                 message
             },

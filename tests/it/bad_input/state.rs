@@ -75,12 +75,25 @@ pub(super) fn cases() -> Vec<Case> {
                 &["journal.json is damaged", "it is kept as"],
             )
         }),
-        Case::new("a journal of a newer version", ASKS_ANEW, || {
-            damaged(
-                "{\"v\":2,\"journal\":{}}",
-                &["its version is 2, this rollboot knows 1", "it is kept as"],
-            )
-        }),
+        Case::new(
+            "a journal of a newer version",
+            "the file is moved away; nothing is lost",
+            async || {
+                let mut host = Host::new().await;
+                let text = "{\"v\":2,\"journal\":{}}";
+                host.write(JOURNAL, text);
+                host.ask();
+                host.start();
+                let message = host
+                    .tells(&["is of version 2, and this rollboot knows 1"])
+                    .await;
+                host.untouched();
+                assert_eq!(fs::read_to_string(host.path(JOURNAL)).unwrap(), text);
+                host.remove(JOURNAL);
+                host.goes_on().await;
+                message
+            },
+        ),
         Case::new(
             "a torn journal in the middle of a drain",
             ASKS_ANEW,

@@ -102,3 +102,33 @@ async fn what_fails_is_told_with_the_time_of_the_next_try() {
     let (_, text) = site.run(&["status"]).await;
     assert!(text.contains("tried again at"), "{text}");
 }
+
+/// The configuration on the disk was broken while the daemon ran with the one it had (no reload, or one that was refused). The node
+/// takes its turn, reboots, and comes back to a program that ends with 78, which the unit never starts again: slot and cordon stay.
+#[test]
+fn a_turn_that_is_under_way_is_ended_also_with_a_broken_configuration() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("etc/rollboot/config.d/50-team.toml", "soak = \"10s\"\n");
+    write(
+        "var/lib/rollboot/journal.json",
+        r#"{"v":1,"journal":{"turn":{"id":"000000000000000a","boot_id":"before","node_uid":"u","since":"2026-01-01T00:00:00Z",
+            "group":"default","lock_version":"5","requests":[],"stage":"rebooting"},"lock_uid":"l"}}"#,
+    );
+    let output = super::rollboot(root.path(), &["run"]);
+    let unit = include_str!("../../../systemd/rollboot.service");
+    let never_again = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("RestartPreventExitStatus="))
+        .unwrap();
+    let code = output.status.code().unwrap().to_string();
+    assert!(
+        !never_again.split(' ').any(|it| it == code),
+        "exit {code}, and the unit is not started again: {}",
+        super::said(&output)
+    );
+}

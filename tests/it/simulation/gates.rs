@@ -63,6 +63,22 @@ fn no_slot_is_taken_while_the_host_must_not_reboot() {
 }
 
 #[test]
+fn a_broken_configuration_begins_no_turn_and_ends_none() {
+    let broken = Some("/etc/rollboot/config.toml:1:1: unknown key".to_owned());
+    let mut world = World::asking();
+    world.gates.configuration.clone_from(&broken);
+    let mut machine = world.start();
+    assert!(!world.until(&mut machine, HOUR, |_, world| world.holds_slot()));
+    let (gate, reason) = blocked(&machine);
+    assert_eq!(gate, Some(Gate::Configuration));
+    assert!(reason.contains("config.toml:1:1"), "{reason}");
+    world.gates.configuration = None;
+    world.until_label(&mut machine, Label::Drained);
+    world.gates.configuration = broken;
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+}
+
+#[test]
 fn a_hold_after_the_drain_gives_the_turn_on_without_a_back_off() {
     let (close, gate, _) = CLOSE[0];
     let mut world = World::asking();
