@@ -12,5 +12,8 @@ pub use view::{LockPatch, LockView, Slot, Verdict, key};
 
 /// Annotation that stops new turns; its value is the reason.
 pub const PAUSE: &str = "rollboot.io/pause";
+/// Annotation that counts acquisitions: each raises it by one, so that whoever has seen a number knows a lock that was wiped, or
+/// came from a backup, by a lower one.
+pub const TURNS: &str = "rollboot.io/turns";
 /// Annotation with which an operator accepts a re-created lock object; its value is that object's UID.
 pub const RESUMED: &str = "rollboot.io/resumed";

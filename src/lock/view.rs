@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Entry, Limits, PAUSE, RESUMED};
+use super::{Entry, Limits, PAUSE, RESUMED, TURNS};
 
 const DOMAIN: &str = ".rollboot.io";
+/// The counter has at most fifteen digits, so that every program can read it as a number.
+const MOST_TURNS: u64 = 999_999_999_999_999;
 
 /// The annotation key of a node's slot in a group.
 pub fn key(node: &str, group: &str) -> String {
@@ -112,6 +114,25 @@ impl LockView {
         self.annotations.get(RESUMED) == Some(&self.uid)
     }
 
+    /// How many slots were ever taken, as far as the lock tells. Missing, or not `[1-9][0-9]{0,14}`: 0.
+    pub fn turns(&self) -> u64 {
+        let text = self.annotations.get(TURNS).map_or("", String::as_str);
+        let canonical = !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
+        let number = text.parse().ok().filter(|_| canonical);
+        number.filter(|it| *it <= MOST_TURNS).unwrap_or(0)
+    }
+
+    /// A patch of this view's version that takes a slot which the node does not hold yet, and counts it. Every write that adds an
+    /// own key is built here.
+    pub fn take(&self, slot: String, entry: &Entry) -> LockPatch {
+        let turns = self.turns().saturating_add(1).min(MOST_TURNS);
+        let mut patch = self.patch(Some((slot, entry.encode())), &[]);
+        patch
+            .annotations
+            .insert(TURNS.to_owned(), Some(turns.to_string()));
+        patch
+    }
+
     /// Whether a slot of `group` is free. The node's own slots count like any other.
     pub fn verdict(&self, group: &str) -> Verdict {
         if let Some(reason) = self.pause() {
@@ -127,7 +148,7 @@ impl LockView {
         }
     }
 
-    /// A patch of this view's version that sets one annotation and removes others.
+    /// A patch of this view's version that sets one annotation and removes others. It takes no slot: [`Self::take`] does.
     pub fn patch(&self, set: Option<(String, String)>, remove: &[String]) -> LockPatch {
         let mut annotations: BTreeMap<_, _> =
             remove.iter().map(|key| (key.clone(), None)).collect();
@@ -232,6 +253,60 @@ mod tests {
             &[],
         );
         assert_eq!(many.others_draining("a"), ["c", "d", "e"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_as_a_number_of_turns_is_none() {
+        for (text, turns) in [
+            ("1", 1),
+            ("10", 10),
+            ("999999999999999", 999_999_999_999_999),
+            ("0", 0),
+            ("01", 0),
+            ("+1", 0),
+            (" 1", 0),
+            ("-1", 0),
+            ("", 0),
+            ("1e3", 0),
+            ("\u{661}", 0),
+            ("1000000000000000", 0),
+            ("99999999999999999999999", 0),
+        ] {
+            assert_eq!(view(&[(TURNS, text)], &[]).turns(), turns, "{text:?}");
+        }
+        assert_eq!(view(&[], &[]).turns(), 0);
+        assert!(view(&[(TURNS, "7")], &[]).slots().is_empty());
+    }
+
+    #[test]
+    fn taking_a_slot_is_counted_and_nothing_else_is() {
+        let entry = Entry {
+            v: 1,
+            turn: TurnId(1),
+            stamp: TurnId(2),
+            node_uid: String::new(),
+            boot_id: String::new(),
+            since: String::new(),
+            draining: None,
+        };
+        let slot = || key("a", "default");
+        for (before, after) in [
+            (&[][..], "1"),
+            (&[(TURNS, "41")][..], "42"),
+            (&[(TURNS, "x")][..], "1"),
+            (&[(TURNS, "999999999999999")][..], "999999999999999"),
+        ] {
+            let view = view(before, &[]);
+            let patch = view.take(slot(), &entry);
+            assert_eq!(patch.version, view.version);
+            let set = [
+                (slot(), Some(entry.encode())),
+                (TURNS.to_owned(), Some(after.to_owned())),
+            ];
+            assert_eq!(patch.annotations, set.into());
+            let other = view.patch(Some((slot(), entry.encode())), &["b".to_owned()]);
+            assert!(!other.annotations.contains_key(TURNS));
+        }
     }
 
     #[test]

@@ -132,9 +132,8 @@ impl Machine {
             draining: several.then(alone),
             ..self.entry(turn)
         };
-        let entry = entry.encode();
         let slot = key(&self.host.node, &acquiring.aim.group);
-        let patch = acquiring.view.patch(Some((slot, entry)), &[]);
+        let patch = acquiring.view.take(slot, &entry);
         self.at(Step::Write);
         self.call(out, Op::PatchLock(patch), Patience::Once);
     }

@@ -129,7 +129,7 @@ impl Machine {
         };
         let own_keys = view.own_keys(&self.host.node);
         let turn = self.journal.turn.as_ref();
-        let (entry, slot_key) = if let Some(found) = view.own_entry(&self.host.node) {
+        let (entry, patch) = if let Some(found) = view.own_entry(&self.host.node) {
             let group = turn.map_or(self.config.lock.group.as_str(), |turn| &turn.group);
             let kept = own_keys
                 .iter()
@@ -140,24 +140,22 @@ impl Machine {
                 })
                 .cloned()
                 .unwrap_or_else(|| key(&self.host.node, group));
-            (self.restamped(found), kept)
+            let others: Vec<_> = own_keys.into_iter().filter(|key| *key != kept).collect();
+            let entry = self.restamped(found);
+            let patch = view.patch(Some((kept, entry.encode())), &others);
+            (entry, patch)
         } else if let Some(turn) = turn.filter(|turn| turn.lock_version == view.version) {
             let entry = self.entry(turn);
-            let slot_key = key(&self.host.node, &turn.group);
+            let patch = view.take(key(&self.host.node, &turn.group), &entry);
             if let Phase::Starting(start) = &mut self.phase {
                 start.closing = true;
             }
-            (entry, slot_key)
+            (entry, patch)
         } else {
             self.lock = Some(view);
             self.starting(out, Step::Node, Op::ReadNode);
             return;
         };
-        let others: Vec<_> = own_keys
-            .into_iter()
-            .filter(|key| *key != slot_key)
-            .collect();
-        let patch = view.patch(Some((slot_key, entry.encode())), &others);
         self.lock = Some(view);
         self.starting(out, Step::VoidLock(entry), Op::PatchLock(patch));
     }

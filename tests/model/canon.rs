@@ -1,11 +1,14 @@
 //! When two states are the same: unique names count only by where else they occur, and what only a report shows does not
 //! count at all.
 //!
-//! A hasher takes each unique name out, inside texts too, and notes the order of their first occurrence. It passes over times
+//! A hasher takes each unique name out, inside texts too, and notes the order of their first occurrence. The numbers of turns
+//! that the lock has had count only by their order: each acquisition would be a new state otherwise. It passes over times
 //! (the machine writes them down and never compares them with another's) and 16-bit numbers (how often a recovering node was
 //! looked at: they decide about the length of a wait and about a report).
 
 use std::hash::{Hash, Hasher};
+
+use rollboot::lock::TURNS;
 
 use crate::names;
 use crate::world::{Daemon, Host, World};
@@ -15,23 +18,32 @@ use crate::world::{Daemon, Host, World};
 pub(crate) struct Summary {
     hash: u64,
     names: Vec<u64>,
+    turns: Vec<u64>,
 }
 
 struct Canon {
     hash: u64,
     names: Vec<u64>,
+    /// Numbers of turns, in the order of their occurrence.
+    turns: Vec<u64>,
+    /// The next text is such a number.
+    counted: bool,
     /// Retries are told apart by 16-bit numbers, up to this one.
     counts: u16,
 }
 
 /// An odd number without a pattern.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Stands where a number of turns was.
+const COUNTED: u64 = FACTOR.rotate_left(5);
 
 impl Canon {
     fn new(counts: u16) -> Self {
         Self {
             hash: FACTOR,
             names: Vec::with_capacity(16),
+            turns: Vec::new(),
+            counted: false,
             counts,
         }
     }
@@ -67,13 +79,33 @@ impl Canon {
         for name in &summary.names {
             self.token(*name);
         }
+        self.turns.extend(&summary.turns);
+    }
+
+    /// A number of turns: by its order among all, which is known at the end.
+    fn rank(&mut self, number: u64) {
+        self.turns.push(number);
+        self.mix(COUNTED);
     }
 
     fn done(self) -> Summary {
         Summary {
             hash: self.hash,
             names: self.names,
+            turns: self.turns,
         }
+    }
+
+    /// The end of the whole: none at all is less than any number, whether or not it occurs.
+    fn ranked(mut self) -> u64 {
+        let mut order = self.turns.clone();
+        order.push(0);
+        order.sort_unstable();
+        order.dedup();
+        for number in std::mem::take(&mut self.turns) {
+            self.mix(order.partition_point(|other| *other < number) as u64);
+        }
+        self.hash
     }
 }
 
@@ -83,6 +115,13 @@ impl Hasher for Canon {
     }
 
     fn write(&mut self, mut bytes: &[u8]) {
+        if std::mem::replace(&mut self.counted, bytes == TURNS.as_bytes()) {
+            let text = std::str::from_utf8(bytes).ok();
+            if let Some(number) = text.and_then(|text| text.parse().ok()) {
+                self.rank(number);
+                return;
+            }
+        }
         let mut from = 0;
         while bytes.len() >= from + 16 {
             let Some(f) = bytes[from..].iter().position(|byte| *byte == b'f') else {
@@ -174,7 +213,7 @@ impl World {
         (self.faults, self.operators, self.forced).hash(&mut canon);
         self.most.hash(&mut canon);
         self.bad.hash(&mut canon);
-        canon.finish()
+        canon.ranked()
     }
 }
 

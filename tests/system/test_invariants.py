@@ -108,8 +108,9 @@ class EachJudgeCanFail(unittest.TestCase):
         odd = LockAt(10, {"n1.rollboot.io/default": "", "n1.rollboot.io/other": ""})
         self.assert_broken(invariants.too_many_holders(changed(odd)), "2 slots")
 
-    def test_the_pause_is_no_holder(self) -> None:
-        paused = LockAt(10, {"rollboot.io/pause": "holidays", "n1.rollboot.io/default": ""})
+    def test_the_pause_and_the_counter_are_no_holders(self) -> None:
+        marks = {"rollboot.io/pause": "holidays", "rollboot.io/turns": "7", "rollboot.io/resumed": "uid"}
+        paused = LockAt(10, {**marks, "n1.rollboot.io/default": ""})
         self.assertEqual(invariants.too_many_holders(changed(paused)), [])
 
     def test_reboot_without_a_slot(self) -> None:

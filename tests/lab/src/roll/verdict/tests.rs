@@ -57,7 +57,9 @@ impl Tape {
             .iter()
             .map(|node| format!("{node}.rollboot.io/default"));
         let mut annotations: serde_json::Map<_, _> = keys.map(|key| (key, json!("{}"))).collect();
-        annotations.insert("rollboot.io/pause".to_owned(), json!("no slot"));
+        for key in ["rollboot.io/pause", "rollboot.io/turns"] {
+            annotations.insert(key.to_owned(), json!("no slot"));
+        }
         let lock = json!({"metadata": {"name": "rollboot", "annotations": annotations}});
         self.put("any", Kind::ConfigMap, What::Modified, lock);
     }
