@@ -4,7 +4,9 @@
 
 mod abort;
 mod check;
+mod operator;
 mod orphans;
+mod pause;
 mod plan;
 mod run;
 mod status;
@@ -26,9 +28,6 @@ struct Cli {
     /// Prefix of every host path.
     #[arg(long, global = true, value_name = "DIR", default_value = "/")]
     root: PathBuf,
-    /// Kubeconfig of an operator, for `unlock` [default: as kubectl finds it].
-    #[arg(long, global = true, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
     /// Answer in JSON.
     #[arg(long, global = true)]
     json: bool,
@@ -55,7 +54,24 @@ enum Command {
     Plan,
     /// Undo the turn of this node; refused once the reboot was asked for.
     Abort,
-    /// Free the slot of NODE, with an operator's kubeconfig.
+    /// Stop the roll, with an operator's kubeconfig: no new turns, and those that have not asked for their reboot are undone.
+    Pause {
+        /// Why, for whoever looks.
+        reason: Vec<String>,
+        #[command(flatten)]
+        flags: operator::Flags,
+    },
+    /// Let the roll go on after `pause`, also on a lock that was lost and made anew, with an operator's kubeconfig.
+    ///
+    /// Exit 1: a Node bears the mark of a turn that has no slot in the lock; nothing was changed.
+    Resume {
+        /// Do not look for turns on the Nodes.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        flags: operator::Flags,
+    },
+    /// Free the slot of NODE, with an operator's kubeconfig. Exit 1: it has none, or keeps it.
     Unlock {
         /// Whose slot.
         node: String,
@@ -65,6 +81,8 @@ enum Command {
         /// Lift the cordon that rollboot set on it, without asking.
         #[arg(long)]
         uncordon: bool,
+        #[command(flatten)]
+        flags: operator::Flags,
     },
 }
 
@@ -147,7 +165,6 @@ fn dispatch(cli: Cli) -> Result<Exit, Failed> {
     let Cli {
         config,
         root,
-        kubeconfig,
         json,
         command,
     } = cli;
@@ -157,20 +174,31 @@ fn dispatch(cli: Cli) -> Result<Exit, Failed> {
         Command::Check => check::check(&root, config.as_deref(), json),
         Command::Plan => plan::plan(&root, config.as_deref(), json),
         Command::Abort => abort::abort(root, config),
+        Command::Pause { reason, flags } => runtime()?.block_on(async {
+            let access = operator::connect(&root, config.as_deref(), flags)?;
+            pause::pause(&access, &reason).await
+        }),
+        Command::Resume { force, flags } => runtime()?.block_on(async {
+            let access = operator::connect(&root, config.as_deref(), flags)?;
+            pause::resume(&access, force).await
+        }),
         Command::Unlock {
             node,
             force,
             uncordon,
-        } => unlock::unlock(
-            &root,
-            config.as_deref(),
-            &unlock::Unlock {
+            flags,
+        } => {
+            let ask = unlock::Unlock {
                 node,
                 force,
                 uncordon,
-                kubeconfig,
-            },
-        ),
+            };
+            ask.check()?;
+            runtime()?.block_on(async {
+                let access = operator::connect(&root, config.as_deref(), flags)?;
+                unlock::unlock(&access, &ask).await
+            })
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod items;
 mod kubeconfig;
 mod lock_map;
 mod nodes;
+mod operator;
 mod own_node;
 mod owner;
 mod pod;
@@ -32,7 +33,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use credential::{Access, Credential};
-pub use kubeconfig::{NameSource, PLACES, Source};
+pub use kubeconfig::{NameSource, PLACES, Source, is_node_name};
+pub use operator::{ConfigFlags, Operator};
 
 use self::answer::Answer;
 use self::client::{Connector, Maker};

@@ -4,10 +4,12 @@
 
 mod entry;
 mod limits;
+mod operate;
 mod view;
 
 pub use entry::{Entry, TurnId};
 pub use limits::{CONTROL_PLANE, DEFAULT_GROUP, Limits, unreadable};
+pub use operate::{Marked, REVOKED};
 pub use view::{LockPatch, LockView, Slot, Verdict, key};
 
 /// Annotation that stops new turns; its value is the reason.

@@ -225,6 +225,7 @@ impl Here<'_> {
         };
         let permissions = Permissions::ask(cluster, node, view.as_ref()).await;
         findings.extend(permissions.findings(self.config, &evictions));
+        findings.extend(permissions.policy());
         pods.ok()
     }
 

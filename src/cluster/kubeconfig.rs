@@ -241,19 +241,19 @@ impl Source {
 }
 
 /// Rewrites the paths of a kubeconfig, which may be relative to its folder, and notes the files that they name.
-struct Paths<'a> {
-    folder: &'a Path,
-    files: Files,
+pub(super) struct Paths<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) files: Files,
 }
 
 impl Paths<'_> {
-    fn of_cluster(&mut self, cluster: &mut Cluster) {
+    pub(super) fn of_cluster(&mut self, cluster: &mut Cluster) {
         if cluster.certificate_authority_data.is_none() {
             self.note(&mut cluster.certificate_authority);
         }
     }
 
-    fn of_user(&mut self, user: &mut AuthInfo) {
+    pub(super) fn of_user(&mut self, user: &mut AuthInfo) {
         if user.client_certificate_data.is_none() {
             self.note(&mut user.client_certificate);
         }
@@ -287,7 +287,7 @@ const MAX_NODE_NAME: usize = 241;
 const SHOWN: usize = 80;
 
 /// A DNS subdomain, which is what the API server takes as the name of a Node, and short enough for the key of a slot.
-fn is_node_name(name: &str) -> bool {
+pub fn is_node_name(name: &str) -> bool {
     let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     name.len() <= MAX_NODE_NAME
         && edge(name.as_bytes().first())

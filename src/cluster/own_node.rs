@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer::{Object, Present};
 use super::exchange::{Lost, Question};
@@ -276,30 +276,11 @@ impl KubeletCluster {
         if let Err(failure) = check_precondition(&what, &patch.version) {
             return WriteOutcome::Refused(failure);
         }
-        let NodePatch {
-            version,
-            unschedulable,
-            marker,
-            hands_off,
-        } = patch;
-        let mut annotations = BTreeMap::from([(MARKER, marker.as_ref().map(Marker::encode))]);
-        annotations.extend(hands_off.iter().map(|(name, set)| {
-            let value = set.then(|| HANDS_OFF_VALUE.to_owned());
-            (*name, value)
-        }));
-        let mut body = json!({"metadata": {
-            "resourceVersion": version, "annotations": annotations,
-        }});
-        if let (Some(value), Some(body)) = (unschedulable, body.as_object_mut()) {
-            // A cordon that is lifted leaves no field behind, and so no owner of it.
-            let value = value.then_some(true);
-            body.insert("spec".to_owned(), json!({"unschedulable": value}));
-        }
         let question = Question {
             what,
             method: Method::PATCH,
             target: format!("/api/v1/nodes/{}{}", self.place.node, self.write_query()),
-            body: Some((MERGE_PATCH, body.to_string())),
+            body: Some((MERGE_PATCH, patch_body(patch).to_string())),
         };
         match self.ask(&question).await {
             Ok(answer) => answer.written::<Node, _>(),
@@ -313,4 +294,28 @@ impl KubeletCluster {
             format!("/api/v1/nodes/{node}") + &query(&[("timeout", &self.deadlines.served())]),
         )
     }
+}
+
+/// The merge patch that says it.
+pub(super) fn patch_body(patch: &NodePatch) -> Value {
+    let NodePatch {
+        version,
+        unschedulable,
+        marker,
+        hands_off,
+    } = patch;
+    let mut annotations = BTreeMap::from([(MARKER, marker.as_ref().map(Marker::encode))]);
+    annotations.extend(hands_off.iter().map(|(name, set)| {
+        let value = set.then(|| HANDS_OFF_VALUE.to_owned());
+        (*name, value)
+    }));
+    let mut body = json!({"metadata": {
+        "resourceVersion": version, "annotations": annotations,
+    }});
+    if let (Some(value), Some(body)) = (unschedulable, body.as_object_mut()) {
+        // A cordon that is lifted leaves no field behind, and so no owner of it.
+        let value = value.then_some(true);
+        body.insert("spec".to_owned(), json!({"unschedulable": value}));
+    }
+    body
 }

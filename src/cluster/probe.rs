@@ -12,7 +12,7 @@ use super::exchange::{Lost, Question, collect};
 use super::lock_map::check_precondition;
 use super::text::query;
 use super::{KubeletCluster, MERGE_PATCH};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 
 /// A page of Nodes, of which only the names are read.
 #[derive(Debug, Deserialize)]
@@ -57,6 +57,28 @@ impl KubeletCluster {
         let body = json!({"metadata": {"resourceVersion": version, "annotations": {}}});
         let what = format!("cannot change ConfigMap {}", self.lock_label());
         self.patch_dry(what, self.lock_path(), version, &body).await
+    }
+
+    /// Whether an admission policy would refuse a write that the lock's Role allows and no honest node makes.
+    ///
+    /// # Errors
+    /// It was not asked far enough to tell: the lock has changed meanwhile, or nobody answered.
+    pub async fn lock_is_guarded(&self, version: &str) -> Result<bool, Failure> {
+        let what = format!("cannot ask who guards ConfigMap {}", self.lock_label());
+        let body = json!({"metadata": {
+            "resourceVersion": version, "annotations": {"rollboot.io/probe": "not for a node to write"},
+        }});
+        let answer = self
+            .dry_patch(what, self.lock_path(), version, &body)
+            .await?;
+        if (200..=299).contains(&answer.status) {
+            return Ok(false);
+        }
+        let failure = answer.failure();
+        match failure.kind {
+            FailureKind::Policy => Ok(true),
+            _ => Err(failure),
+        }
     }
 
     /// Whether the lock object could be watched.
@@ -112,6 +134,16 @@ impl KubeletCluster {
         version: &str,
         body: &Value,
     ) -> Result<(), Failure> {
+        judge(&self.dry_patch(what, path, version, body).await?)
+    }
+
+    async fn dry_patch(
+        &self,
+        what: String,
+        path: String,
+        version: &str,
+        body: &Value,
+    ) -> Result<Answer, Failure> {
         check_precondition(&what, version)?;
         let question = Question {
             what,
@@ -119,8 +151,7 @@ impl KubeletCluster {
             target: path + &self.write_query() + "&dryRun=All",
             body: Some((MERGE_PATCH, body.to_string())),
         };
-        let answer = self.ask(&question).await.map_err(Lost::failure)?;
-        judge(&answer)
+        self.ask(&question).await.map_err(Lost::failure)
     }
 }
 

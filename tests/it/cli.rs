@@ -3,6 +3,7 @@
 mod bus;
 mod check;
 mod daemon;
+mod operator;
 mod plan;
 mod status;
 

@@ -71,10 +71,7 @@ fn object(config: &Config, known: Option<&str>, view: &LockView, name: &str) -> 
         Some(reason) => fail(
             LOCK,
             format!("{name}: turns are paused: {reason}"),
-            format!(
-                "kubectl -n {} annotate configmap {} rollboot.io/pause-",
-                config.lock.namespace, config.lock.name
-            ),
+            "rollboot resume, with an operator's kubeconfig",
         ),
         None => ok(LOCK, format!("{name} is there")),
     }

@@ -1,6 +1,6 @@
 //! What this node may do, asked the way the daemon asks it.
 
-use super::finding::{Finding, fail, ok};
+use super::finding::{Finding, fail, ok, warn};
 use super::lock::arm;
 use super::pods::Answers;
 use crate::cluster::KubeletCluster;
@@ -10,6 +10,8 @@ use crate::lock::LockView;
 use crate::node::NodeView;
 
 const CHECK: &str = "permissions";
+const POLICY: &str = "policy";
+const MANIFEST: &str = "/usr/share/rollboot/kubernetes/policy.yaml";
 
 /// What was asked, the answer if it was, and what grants it.
 type Asked<'a> = (
@@ -24,6 +26,7 @@ pub(super) struct Permissions {
     cordon: Option<Result<(), Failure>>,
     watch: Option<Result<(), Failure>>,
     write: Option<Result<(), Failure>>,
+    guarded: Option<Result<bool, Failure>>,
 }
 
 impl Permissions {
@@ -38,12 +41,34 @@ impl Permissions {
         let cordon = async { Some(cluster.may_cordon(node?).await) };
         let watch = async { Some(cluster.may_watch_lock(lock?).await) };
         let write = async { Some(cluster.may_write_lock(lock?).await) };
-        let (cordon, watch, write) = tokio::join!(cordon, watch, write);
+        let guarded = async { Some(cluster.lock_is_guarded(lock?).await) };
+        let (cordon, watch, write, guarded) = tokio::join!(cordon, watch, write, guarded);
         Self {
             cordon,
             watch,
             write,
+            guarded,
         }
+    }
+
+    /// Whether the API server itself keeps nodes to the rules of the lock. Nothing to say of a node that may not write it at all.
+    pub(super) fn policy(&self) -> Option<Finding> {
+        if !matches!(self.write, Some(Ok(()))) {
+            return None;
+        }
+        Some(match self.guarded.as_ref()? {
+            Ok(true) => ok(
+                POLICY,
+                "the API server refuses what no node may write into the lock; whether slots.rollboot.io keeps everybody else from \
+                 losing its slots cannot be seen from a node",
+            ),
+            Ok(false) => warn(
+                POLICY,
+                "nothing but honesty keeps nodes to the rules of the lock: the API server would let this one write what it likes",
+                format!("with Kubernetes 1.30 or later: kubectl apply -f {MANIFEST}"),
+            ),
+            Err(failure) => warn(POLICY, failure, "run it again"),
+        })
     }
 
     /// One finding for all that is permitted, and one for each that is not.
@@ -107,6 +132,7 @@ mod tests {
             cordon: Some(Ok(())),
             watch: no(FailureKind::Forbidden),
             write: no(FailureKind::Policy),
+            guarded: Some(Ok(true)),
         };
         let found = mixed.findings(&Config::default(), &Answers::default());
         let verdicts: Vec<_> = found.iter().map(|it| it.result).collect();
@@ -117,7 +143,26 @@ mod tests {
         );
         assert!(found[1].found.contains("watch the lock") && found[1].advice.contains("lock.yaml"));
         assert!(found[2].advice.contains("policy"));
+        assert_eq!(mixed.policy().map(|it| it.result), None);
         let nothing = Permissions::default().findings(&Config::default(), &Answers::default());
         assert!(nothing.is_empty(), "{nothing:?}");
+    }
+
+    #[test]
+    fn whether_the_lock_is_guarded_is_said_where_it_may_be_written() {
+        let failed = || Failure::new(FailureKind::Unavailable, "409");
+        for (guarded, expected) in [
+            (Ok(true), Verdict::Ok),
+            (Ok(false), Verdict::Warn),
+            (Err(failed()), Verdict::Warn),
+        ] {
+            let asked = Permissions {
+                write: Some(Ok(())),
+                guarded: Some(guarded),
+                ..Permissions::default()
+            };
+            let found = asked.policy().unwrap();
+            assert_eq!(found.result, expected, "{found:?}");
+        }
     }
 }

@@ -105,7 +105,7 @@ fn next(blocked: &BlockedBy, machine: &Status, sentinels: &[SentinelStatus]) -> 
         Gate::Lock => {
             "nothing to do: it waits for its turn; a holder that will not come back: rollboot unlock NODE".into()
         }
-        Gate::Pause => "remove the annotation rollboot.io/pause from the lock to go on".into(),
+        Gate::Pause => "to go on: rollboot resume, with an operator's kubeconfig".into(),
         Gate::LockRecreated => "only an operator goes on, with the command above".into(),
         Gate::NotArmed => "kubectl apply -f /usr/share/rollboot/kubernetes/lock.yaml".into(),
         Gate::Journal => "df -h /var/lib/rollboot; no turn begins that cannot be recorded".into(),

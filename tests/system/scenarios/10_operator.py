@@ -59,7 +59,7 @@ def unlock_alive(lab: Lab) -> None:
     unlock = ["rollboot", "unlock", node.name, "--kubeconfig", _KUBECONFIG]
     assert not other.succeeds(*unlock), "a node that exists was unlocked without --force"
     assert lab.holds(node), "refused, and done all the same"
-    other.run(*unlock, "--force")
+    other.run(*unlock, "--force", timeout=120)
     wait_until("the holder has taken its cordon back", lambda: not lab.cordoned(node), 60)
     lab.judge(accidents=True)
 
@@ -78,7 +78,7 @@ def unlock_gone(lab: Lab) -> None:
     app.budget(max_unavailable=1)
     other.ask_for_reboot()
     holds_for("nobody goes while the slot is held", lambda: lab.holders() == {dead.name}, 8)
-    other.run("rollboot", "unlock", dead.name, "--kubeconfig", _KUBECONFIG)
+    other.run("rollboot", "unlock", dead.name, "--kubeconfig", _KUBECONFIG, timeout=120)
     lab.wait_rolled(other)
     dead.power_on()
     lab.wait_settled(dead)
