@@ -213,7 +213,7 @@ impl Plane {
             .collect()
     }
 
-    fn binaries(&self) -> std::path::PathBuf {
+    pub(super) fn binaries(&self) -> std::path::PathBuf {
         let text = fs::read_to_string(self.folder.join("plane.json")).unwrap();
         let plane: Value = serde_json::from_str(&text).unwrap();
         plane["binaries"].as_str().unwrap().into()

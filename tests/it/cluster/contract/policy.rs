@@ -1,0 +1,429 @@
+//! The lock under `policy.yaml`: what the API server itself refuses, to whom, and what it lets through. Only a real one can say.
+
+use std::time::Duration;
+
+use rollboot::failure::{FailureKind, WriteOutcome};
+use rollboot::lock::{LockPatch, LockView, REVOKED, TURNS};
+use rollboot::ports::Cluster;
+use serde_json::{Value, json};
+
+use super::{APPLY, LOCK, MERGE, Plane, applied};
+
+cases! {
+    both:;
+    real only:
+    under_the_policy_a_node_changes_its_own_slot_and_nothing_else,
+    under_the_policy_nobody_else_loses_a_slot,
+    fifty_writes_at_once_take_no_more_slots_than_there_are,
+}
+
+const POLICY: &str = include_str!("../../../../packaging/kubernetes/policy.yaml");
+/// The first Kubernetes, 1.x, that has such policies.
+const SINCE: u32 = 30;
+const API: &str = "/apis/admissionregistration.k8s.io/v1";
+const OBJECTS: [&str; 4] = [
+    "validatingadmissionpolicies/lock.rollboot.io",
+    "validatingadmissionpolicybindings/lock.rollboot.io",
+    "validatingadmissionpolicies/slots.rollboot.io",
+    "validatingadmissionpolicybindings/slots.rollboot.io",
+];
+
+/// What the server said: the code, and the message of its `Status`.
+type Said = (u16, String);
+
+impl Plane {
+    /// Takes the policies away, and with them whatever they hold.
+    pub(super) async fn without_policy(&self) {
+        for object in OBJECTS {
+            self.try_call("DELETE", &format!("{API}/{object}"), "", "")
+                .await;
+        }
+        for _try in 0..100 {
+            let (code, _) = self.try_call("DELETE", LOCK, "", "").await;
+            if code != 403 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the policies stay in force");
+    }
+
+    /// Applies `policy.yaml` and waits until all of it is in force.
+    async fn with_policy(&self) {
+        for (object, manifest) in OBJECTS.iter().zip(POLICY.split("\n---\n")) {
+            let path = format!("{API}/{object}?fieldManager=contract&force=true");
+            self.call("PATCH", &path, APPLY, manifest).await;
+        }
+        let probe = json!({"metadata": {"annotations": {"x.rollboot.io/probe": "x"}}});
+        let path = format!("{LOCK}?dryRun=All");
+        for _try in 0..200 {
+            let theirs = self.as_admin(&path, &probe).await;
+            let nodes = self.as_node("contract-a", &path, &probe).await;
+            if theirs.0 == 403 && nodes.0 == 403 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the policies do not come into force");
+    }
+
+    async fn as_admin(&self, path: &str, body: &Value) -> Said {
+        let answer = self.try_call("PATCH", path, MERGE, &body.to_string());
+        said(answer.await)
+    }
+
+    /// An unconditional write with the rights of a node, as a daemon never sends it.
+    async fn as_node(&self, node: &str, path: &str, body: &Value) -> Said {
+        as_node(&self.admin, node, path, body).await
+    }
+
+    /// A second API server on the same etcd, if there is one: its address is in `ROLLBOOT_CONTRACT_SECOND`.
+    fn second(&self) -> Option<kube::Client> {
+        let address = std::env::var("ROLLBOOT_CONTRACT_SECOND").ok()?;
+        let path = self.folder.join("admin.kubeconfig");
+        let file = kube::config::Kubeconfig::read_from(path).unwrap();
+        let mut config = kube::Config::try_from(file).unwrap();
+        config.cluster_url = address.parse().unwrap();
+        config.default_retry = false;
+        Some(kube::Client::try_from(config).unwrap())
+    }
+    async fn lock(&self) -> LockView {
+        let view = self.node("contract-a").read_lock().await;
+        view.unwrap().unwrap()
+    }
+}
+
+async fn as_node(admin: &kube::Client, node: &str, path: &str, body: &Value) -> Said {
+    let request = http::Request::builder()
+        .method("PATCH")
+        .uri(path)
+        .header("Content-Type", MERGE)
+        .header("Impersonate-User", format!("system:node:{node}"))
+        .header("Impersonate-Group", "system:nodes")
+        .body(kube::client::Body::from(body.to_string().into_bytes()))
+        .unwrap();
+    let response = admin.send(request).await.unwrap();
+    let code = response.status().as_u16();
+    let text = response.into_body().collect_bytes().await.unwrap();
+    said((code, serde_json::from_slice(&text).unwrap_or_default()))
+}
+
+fn said((code, body): (u16, Value)) -> Said {
+    (
+        code,
+        body["message"].as_str().unwrap_or_default().to_owned(),
+    )
+}
+
+fn annotations(pairs: &Value) -> Value {
+    json!({"metadata": {"annotations": pairs}})
+}
+
+async fn under_the_policy_a_node_changes_its_own_slot_and_nothing_else(plane: &Plane) {
+    if plane.minor().await < SINCE {
+        return;
+    }
+    let limits = json!({"data": {"max.default": "2", "max.control-plane": "5", "max.total": "2"},
+        "metadata": {"annotations": {"other": "kept", TURNS: "7", "contract-b.rollboot.io/default": "x"}}});
+    plane.call("PATCH", LOCK, MERGE, &limits.to_string()).await;
+    plane.with_policy().await;
+    let before = plane.lock().await;
+    let mine = "contract-a.rollboot.io/default";
+    let big = "x".repeat(262_050 - 4096);
+    let owner = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "0"}]);
+    for (body, words) in [
+        (json!({"metadata": {"ownerReferences": owner}}), "owners"),
+        (
+            json!({"metadata": {"finalizers": ["example.com/never"]}}),
+            "finalizers",
+        ),
+        (json!({"metadata": {"labels": {"a": "b"}}}), "labels"),
+        (json!({"immutable": true}), "data"),
+        (json!({"data": {"max.total": "9"}}), "data"),
+        (json!({"data": null}), "data"),
+        (json!({"binaryData": {"a": "YQ=="}}), "data"),
+        (
+            annotations(&json!({"contract-b.rollboot.io/default": null})),
+            "only annotations",
+        ),
+        (
+            annotations(&json!({"contract-b.rollboot.io/default": "y"})),
+            "only annotations",
+        ),
+        (
+            annotations(&json!({"contract-b.rollboot.io/default": REVOKED})),
+            "only annotations",
+        ),
+        (
+            annotations(&json!({"ghost.rollboot.io/default": "x", TURNS: "8"})),
+            "only annotations",
+        ),
+        (
+            annotations(&json!({"x.contract-a.rollboot.io/default": "x"})),
+            "only annotations",
+        ),
+        (
+            annotations(&json!({"rollboot.io/pause": "ha"})),
+            "only annotations",
+        ),
+        (
+            annotations(&json!({"rollboot.io/resumed": before.uid})),
+            "only annotations",
+        ),
+        (annotations(&json!({"other": null})), "only annotations"),
+        (
+            annotations(&json!({"other": "changed"})),
+            "only annotations",
+        ),
+        (
+            json!({"metadata": {"annotations": null}}),
+            "only annotations",
+        ),
+        (annotations(&json!({TURNS: "8"})), "rises by one"),
+        (annotations(&json!({TURNS: null})), "rises by one"),
+        (annotations(&json!({mine: "x"})), "rises by one"),
+        (annotations(&json!({mine: "x", TURNS: "9"})), "rises by one"),
+        (annotations(&json!({mine: "x", TURNS: "6"})), "rises by one"),
+        (
+            annotations(&json!({mine: "x", TURNS: "08"})),
+            "rises by one",
+        ),
+        (
+            annotations(&json!({mine: "x", "contract-a.rollboot.io/b": "x", TURNS: "8"})),
+            "one slot",
+        ),
+        (
+            annotations(&json!({"contract-a.rollboot.io/gpu": "x", TURNS: "8"})),
+            "gpu is full",
+        ),
+        (
+            annotations(&json!({mine: "x".repeat(1025), TURNS: "8"})),
+            "1024",
+        ),
+        (annotations(&json!({mine: big, TURNS: "8"})), "1024"),
+    ] {
+        let (code, message) = plane.as_node("contract-a", LOCK, &body).await;
+        let text: String = body.to_string().chars().take(100).collect();
+        assert!(matches!(code, 403 | 422), "{text}: {code} {message}");
+        assert!(message.contains("lock.rollboot.io"), "{text}: {message}");
+        assert!(message.contains(words), "{text}: {message}");
+    }
+    assert_eq!(plane.lock().await, before);
+
+    // The daemon's own way: take, stamp anew, release; told from a refusal of RBAC.
+    let (a, b) = (plane.node("contract-a"), plane.node("contract-b"));
+    let write = |view: &LockView, pairs: &[(&str, Option<&str>)]| LockPatch {
+        version: view.version.clone(),
+        annotations: pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.map(str::to_owned)))
+            .collect(),
+    };
+    let taken = a.patch_lock(&write(&before, &[(mine, Some("x")), (TURNS, Some("8"))]));
+    let taken = applied(taken.await);
+    let stamped = applied(a.patch_lock(&write(&taken, &[(mine, Some("y"))])).await);
+    let full = json!({"contract-c.rollboot.io/default": "x", TURNS: "9"});
+    let (code, message) = plane.as_node("contract-c", LOCK, &annotations(&full)).await;
+    assert!(
+        code == 403 && message.contains("is full: max 2, total 2"),
+        "{message}"
+    );
+    let free = applied(a.patch_lock(&write(&stamped, &[(mine, None)])).await);
+    let cp = "contract-a.rollboot.io/control-plane";
+    let taken = a.patch_lock(&write(&free, &[(cp, Some("x")), (TURNS, Some("9"))]));
+    let taken = applied(taken.await);
+    // One control-plane node, whatever the limit says.
+    let moved = [
+        ("contract-b.rollboot.io/default", None),
+        ("contract-b.rollboot.io/control-plane", Some("x")),
+        (TURNS, Some("10")),
+    ];
+    let outcome = b.patch_lock(&write(&taken, &moved)).await;
+    assert!(
+        matches!(&outcome, WriteOutcome::Refused(it) if it.kind == FailureKind::Policy),
+        "{outcome:?}"
+    );
+    let pause = annotations(&json!({"rollboot.io/pause": "why"}));
+    plane.call("PATCH", LOCK, MERGE, &pause.to_string()).await;
+    let view = plane.lock().await;
+    let freed = applied(a.patch_lock(&write(&view, &[(cp, None)])).await);
+    let again = a.patch_lock(&write(&freed, &[(mine, Some("x")), (TURNS, Some("10"))]));
+    let outcome = again.await;
+    assert!(
+        matches!(&outcome, WriteOutcome::Refused(it) if it.message.contains("paused")),
+        "{outcome:?}"
+    );
+    plane.without_policy().await;
+}
+
+async fn under_the_policy_nobody_else_loses_a_slot(plane: &Plane) {
+    if plane.minor().await < SINCE {
+        return;
+    }
+    let held = "contract-b.rollboot.io/default";
+    let start = annotations(&json!({TURNS: "7", held: "x"}));
+    plane.call("PATCH", LOCK, MERGE, &start.to_string()).await;
+    plane.with_policy().await;
+    let before = plane.lock().await;
+    let maps = "/api/v1/namespaces/kube-system/configmaps";
+    let labelled = format!("{maps}?labelSelector=app.kubernetes.io%2Fname%3Drollboot");
+    let bare = json!({"metadata": {"name": "rollboot", "namespace": "kube-system"}}).to_string();
+    let set = |pairs: &Value| annotations(pairs).to_string();
+    let owner = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "11111111-1111-1111-1111-111111111111"}]);
+    // What the garbage collector acts on; that it may be set does not matter, since the delete is refused.
+    plane
+        .call(
+            "PATCH",
+            LOCK,
+            MERGE,
+            &json!({"metadata": {"ownerReferences": owner}}).to_string(),
+        )
+        .await;
+    let json_patch = "application/json-patch+json";
+    let drop = json!([{"op": "remove", "path": "/metadata/annotations"}]).to_string();
+    for (method, path, media, body, words) in [
+        (
+            "DELETE",
+            LOCK,
+            "",
+            String::new(),
+            "slots are held: contract-b",
+        ),
+        ("DELETE", &labelled, "", String::new(), "slots are held"),
+        ("DELETE", maps, "", String::new(), "slots are held"),
+        (
+            "PUT",
+            LOCK,
+            "application/json",
+            bare.clone(),
+            "slots are held",
+        ),
+        ("PATCH", LOCK, json_patch, drop, "slots are held"),
+        (
+            "PATCH",
+            LOCK,
+            MERGE,
+            set(&json!({held: null})),
+            "slots are held",
+        ),
+        (
+            "PATCH",
+            LOCK,
+            MERGE,
+            set(&json!({held: "y"})),
+            "only a node",
+        ),
+        (
+            "PATCH",
+            LOCK,
+            MERGE,
+            set(&json!({"ghost.rollboot.io/default": "x"})),
+            "only a node",
+        ),
+        (
+            "PATCH",
+            LOCK,
+            MERGE,
+            set(&json!({TURNS: null})),
+            "never falls",
+        ),
+        (
+            "PATCH",
+            LOCK,
+            MERGE,
+            set(&json!({TURNS: "6"})),
+            "never falls",
+        ),
+        (
+            "PATCH",
+            LOCK,
+            MERGE,
+            set(&json!({TURNS: "x"})),
+            "never falls",
+        ),
+    ] {
+        let (code, message) = said(plane.try_call(method, path, media, &body).await);
+        assert_eq!(code, 403, "{method} {path} {body}: {message}");
+        assert!(
+            message.contains("slots.rollboot.io"),
+            "{method} {body}: {message}"
+        );
+        assert!(message.contains(words), "{method} {body}: {message}");
+    }
+    let after = plane.lock().await;
+    assert_eq!(
+        (&after.uid, &after.annotations),
+        (&before.uid, &before.annotations)
+    );
+
+    // What an administrator does stays possible.
+    plane
+        .call("PATCH", LOCK, MERGE, r#"{"data":{"max.total":"3"}}"#)
+        .await;
+    plane.apply_lock().await;
+    let resumed = after.resuming(1_700_000_000);
+    let body = json!({"metadata": {"resourceVersion": plane.lock().await.version, "annotations": resumed.annotations}});
+    plane.call("PATCH", LOCK, MERGE, &body.to_string()).await;
+    let other = json!({"metadata": {"name": "other", "annotations": {held: "x"}}});
+    plane.post(maps, &other).await;
+    plane.call("DELETE", &format!("{maps}/other"), "", "").await;
+    // The way of `unlock`; then the lock may go, and none comes with slots in it.
+    plane
+        .call("PATCH", LOCK, MERGE, &set(&json!({held: REVOKED})))
+        .await;
+    plane
+        .call("PATCH", LOCK, MERGE, &set(&json!({held: null})))
+        .await;
+    plane.call("DELETE", LOCK, "", "").await;
+    let copy = json!({"metadata": {"name": "rollboot", "annotations": {held: "x"}}});
+    let (code, message) = said(
+        plane
+            .try_call("POST", maps, "application/json", &copy.to_string())
+            .await,
+    );
+    assert!(
+        code == 403 && message.contains("a copy or a backup"),
+        "{code} {message}"
+    );
+    plane.apply_lock().await;
+    plane.without_policy().await;
+}
+
+/// On one API server, or on two that share an etcd (see [`Plane::second`]).
+async fn fifty_writes_at_once_take_no_more_slots_than_there_are(plane: &Plane) {
+    if plane.minor().await < SINCE {
+        return;
+    }
+    let limits = json!({"data": {"max.default": "3", "max.total": "3"}});
+    plane.call("PATCH", LOCK, MERGE, &limits.to_string()).await;
+    plane.with_policy().await;
+    let second = plane.second();
+    let servers = [&plane.admin, second.as_ref().unwrap_or(&plane.admin)];
+    for round in 0..5_u64 {
+        // Unconditional: only the policy stands between. All try every number that may be the next.
+        let writes = (0..50).map(|number| {
+            let server = servers[number % 2];
+            async move {
+                let node = format!("volley-{number}");
+                let mut taken = false;
+                for turns in (round * 3 + 1)..=(round * 3 + 4) {
+                    let slot = format!("{node}.rollboot.io/default");
+                    let body = annotations(&json!({slot: "x", TURNS: turns.to_string()}));
+                    taken |= as_node(server, &node, LOCK, &body).await.0 == 200;
+                }
+                taken
+            }
+        });
+        let taken = futures_util::future::join_all(writes).await;
+        let count = taken.iter().filter(|it| **it).count();
+        assert_eq!(count, 3, "round {round}");
+        let view = plane.lock().await;
+        assert_eq!((view.slots().len(), view.turns()), (3, round * 3 + 3));
+        for slot in view.slots() {
+            let key = format!("{}.rollboot.io/default", slot.node);
+            let freed = plane.as_node(&slot.node, LOCK, &annotations(&json!({key: null})));
+            assert_eq!(freed.await.0, 200);
+        }
+    }
+    plane.without_policy().await;
+}
