@@ -95,7 +95,12 @@ fn merged(paths: &[PathBuf]) -> Result<Kubeconfig, Failure> {
             files: Files::below(Path::new("/")),
         };
         for named in &mut one.clusters {
-            named.cluster.iter_mut().for_each(|it| paths.of_cluster(it));
+            if let Some(cluster) = &mut named.cluster {
+                // Empty is unset, so that a file beside it counts.
+                let data = cluster.certificate_authority_data.take();
+                cluster.certificate_authority_data = data.filter(|it| !it.is_empty());
+                paths.of_cluster(cluster);
+            }
         }
         for user in one
             .auth_infos
@@ -107,6 +112,8 @@ fn merged(paths: &[PathBuf]) -> Result<Kubeconfig, Failure> {
                 .exec
                 .as_ref()
                 .and_then(|it| it.interactive_mode.clone());
+            let data = user.client_certificate_data.take();
+            user.client_certificate_data = data.filter(|it| !it.is_empty());
             paths.of_user(user);
             if let Some(exec) = &mut user.exec {
                 exec.interactive_mode = mode;
