@@ -106,7 +106,7 @@ async fn one_screen_for_a_person_no_line_wider_than_it() {
     );
     assert!(
         text.trim_end()
-            .ends_with("could not reboot: 1 of 23 looks failed."),
+            .ends_with("could not reboot: 1 of 23 looks failed, with 1 warning."),
         "{text}"
     );
     assert!(text.lines().count() < 45, "{text}");

@@ -179,7 +179,7 @@ async fn under_the_policy_a_node_changes_its_own_slot_and_nothing_else(plane: &P
             "only annotations",
         ),
         (annotations(&json!({TURNS: "8"})), "rises by one"),
-        (annotations(&json!({TURNS: null})), "rises by one"),
+        (annotations(&json!({TURNS: null})), "only annotations"),
         (annotations(&json!({mine: "x"})), "rises by one"),
         (annotations(&json!({mine: "x", TURNS: "9"})), "rises by one"),
         (annotations(&json!({mine: "x", TURNS: "6"})), "rises by one"),
