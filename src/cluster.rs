@@ -25,6 +25,7 @@ mod probe;
 pub mod reading;
 mod root;
 mod text;
+mod transport;
 mod watch;
 mod written;
 
@@ -55,10 +56,12 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 /// How long is waited for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
-    /// For a connection, TLS included.
+    /// For a connection, TLS included, whichever of the server's addresses it goes to.
     pub connect: Duration,
-    /// For a request, from building the client to the last byte of the answer; for a watch, to the head of the answer.
+    /// For a read, from building the client to the last byte of the answer; for a watch, to the head of the answer.
     pub request: Duration,
+    /// The same for a write, which may have to wait for admission webhooks.
+    pub write: Duration,
     /// For a watch as a whole; the server is told to end it then.
     pub watch: Duration,
     /// For the next event of a watch; after so much silence it is over. A server that has anything to tell sends a bookmark every
@@ -68,18 +71,35 @@ pub struct Deadlines {
 
 impl Deadlines {
     /// A connection that takes longer than 4 s is given up before the request is: then it is certain that nothing was sent.
-    /// A request has 10 s, a watch 290 s (shorter than the five minutes after which middle boxes like to forget), an event 90 s.
+    /// A read has 10 s, a watch 290 s (shorter than the five minutes after which middle boxes like to forget), an event 90 s.
+    ///
+    /// A write has 45 s. An admission webhook may take 30 s (`timeoutSeconds` of its configuration), and one that does not answer
+    /// takes all of them before the server goes on without it, or says which one it was. With less time nothing could be
+    /// written as long as such a webhook is there. A connection that is dead is noticed by TCP, long before.
     pub const DEFAULT: Self = Self {
         connect: Duration::from_secs(4),
         request: Duration::from_secs(10),
+        write: Duration::from_secs(45),
         watch: Duration::from_secs(290),
         idle: Duration::from_secs(90),
     };
 
-    /// What the server is told of the deadline: a little less, so that it rather says that it gave up than that we do not
-    /// know, and a write that we no longer wait for does not happen much later.
+    /// Longest time that undoing a turn takes if the server answers at all: a write or an eviction that is in flight is waited
+    /// out, then cordon and slot are given back, each with a read and a write.
+    pub const fn undo(&self) -> Duration {
+        let answers = self.request.saturating_mul(2);
+        self.write.saturating_mul(3).saturating_add(answers)
+    }
+
+    /// What the server is told of the deadline of a read: a little less, so that it rather says that it gave up than that we do
+    /// not know.
     fn served(&self) -> String {
         format!("{}ms", self.request.as_millis() * 4 / 5)
+    }
+
+    /// The same for a write, 35 s of 45: a write that we no longer wait for does not happen later.
+    fn served_write(&self) -> String {
+        format!("{}ms", self.write.as_millis() * 7 / 9)
     }
 }
 
@@ -186,8 +206,14 @@ impl KubeletCluster {
         self.source.path()
     }
 
+    /// Asks a question that changes nothing.
     async fn ask(&self, question: &Question) -> Result<Answer, Lost> {
         self.connector.ask(question, self.deadlines.request).await
+    }
+
+    /// Sends what changes something, or would: webhooks are asked about it.
+    async fn write(&self, question: &Question) -> Result<Answer, Lost> {
+        self.connector.ask(question, self.deadlines.write).await
     }
 
     /// The query of every write. An unknown field is an error: a misspelt precondition must not be ignored with a warning.
@@ -195,7 +221,7 @@ impl KubeletCluster {
         text::query(&[
             ("fieldManager", FIELD_MANAGER),
             ("fieldValidation", "Strict"),
-            ("timeout", &self.deadlines.served()),
+            ("timeout", &self.deadlines.served_write()),
         ])
     }
 }

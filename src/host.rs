@@ -27,7 +27,7 @@ mod watch;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use bus::Bus;
+pub use bus::{Bus, CALL, CONNECT};
 pub use hints::Hints;
 pub use journal_file::{JournalError, JournalFile, Stored, Unusable};
 pub use kubelet::GracePeriod;

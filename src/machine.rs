@@ -42,6 +42,7 @@ pub use judge::{
     recreated_gate, static_pods_gate,
 };
 pub use status::{BlockedBy, Failing, Holder, Label, LockStatus, Reboot, Status};
+pub use verify::FRESH;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -11,10 +11,14 @@ use crate::cluster::is_node_name;
 use crate::failure::WriteOutcome;
 use crate::lock::LockView;
 use crate::node::{NodePatch, NodeView};
+use crate::{host, machine};
 
-/// A holder asks for its reboot at most 35 s after it last read the lock: it takes 5 s for the reading, connects to logind within
-/// 5 s, and the call may take 25 s. One that has not asked so long after its slot was revoked will not ask any more.
-const REVOKED: Duration = Duration::from_secs(40);
+/// A holder that has read the lock may ask for its reboot until that read is too old, and then has to connect to the bus and to
+/// call; one that has not asked for longer than all three, 35 s, after its slot was revoked will not ask any more.
+const REVOKED: Duration = machine::FRESH
+    .saturating_add(host::CONNECT)
+    .saturating_add(host::CALL)
+    .saturating_add(Duration::from_secs(5));
 
 /// What the command line says.
 #[derive(Debug)]
@@ -152,4 +156,18 @@ fn confirmed(question: &str) -> Result<bool, Failed> {
         .context("cannot ask")
         .map_err(|error| Failed::new(Exit::Unavailable, error))?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the manual says, and 35 s that a holder may need.
+    #[test]
+    fn a_revoked_slot_is_freed_when_its_holder_cannot_ask_any_more() {
+        assert_eq!(REVOKED.as_secs(), 40);
+        let manual = include_str!("../../packaging/man/rollboot.8");
+        let said = format!("then freed after {} seconds", REVOKED.as_secs());
+        assert!(manual.contains(&said), "{said}");
+    }
 }

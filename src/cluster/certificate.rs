@@ -34,8 +34,8 @@ pub(super) fn validity(pem: &[u8]) -> Result<(Timestamp, Timestamp), String> {
         .ok_or_else(|| "its first certificate does not say until when it holds".to_owned())
 }
 
-/// Walks `Certificate.tbsCertificate.validity`.
-fn period(certificate: &[u8]) -> Option<(Timestamp, Timestamp)> {
+/// From when to when a certificate in DER holds: walks `Certificate.tbsCertificate.validity`.
+pub(super) fn period(certificate: &[u8]) -> Option<(Timestamp, Timestamp)> {
     let mut signed = to_algorithm(certificate)?;
     for _algorithm_issuer in 0..2 {
         signed.expect(SEQUENCE)?;

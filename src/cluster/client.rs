@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, oneshot};
 use super::files::Files;
 use super::kubeconfig::{NameSource, Source};
 use super::text::chain;
+use super::transport;
 use crate::failure::{Failure, FailureKind};
 
 /// A certificate that a plugin gave is replaced so long before it expires.
@@ -174,12 +175,7 @@ impl Maker {
         }
         let mut config = Config::try_from(loaded.config).map_err(|error| fault(&error))?;
         config.proxy_url = None;
-        // Retries are the caller's: kube would hide the answer of a disruption budget and repeat writes.
-        config.default_retry = false;
-        config.connect_timeout = Some(self.connect);
-        // Each answer is read under a deadline of its own; a watch is silent for longer than any request may be.
-        config.read_timeout = None;
-        let client = Client::try_from(config).map_err(|error| fault(&error))?;
+        let client = transport::client(&config, self.connect).map_err(|error| fault(&*error))?;
         Ok(Built {
             client,
             files: loaded.files,

@@ -42,7 +42,7 @@ impl KubeletCluster {
             ),
             body: Some(("application/json", body.to_string())),
         };
-        let answer = self.ask(&question).await.map_err(Lost::failure)?;
+        let answer = self.write(&question).await.map_err(Lost::failure)?;
         answer.made()
     }
 }

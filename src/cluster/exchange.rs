@@ -239,10 +239,13 @@ pub(super) async fn collect_by(
 }
 
 fn late(question: &Question, deadline: Duration) -> Failure {
-    question.failure(
-        FailureKind::Timeout,
-        &format!("no answer within {deadline:?}"),
-    )
+    let mut why = format!("no answer within {deadline:?}");
+    if question.method != Method::GET {
+        why.push_str(
+            "; an admission webhook that does not answer is named in the API server's own log",
+        );
+    }
+    question.failure(FailureKind::Timeout, &why)
 }
 
 fn header(headers: &HeaderMap, name: &http::HeaderName) -> String {

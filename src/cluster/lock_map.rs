@@ -74,7 +74,7 @@ impl KubeletCluster {
             target: self.lock_path() + &self.write_query(),
             body: Some((MERGE_PATCH, body.to_string())),
         };
-        match self.ask(&question).await {
+        match self.write(&question).await {
             Ok(answer) => answer.written::<ConfigMap, _>(),
             Err(lost) => lost.written(),
         }

@@ -282,7 +282,7 @@ impl KubeletCluster {
             target: format!("/api/v1/nodes/{}{}", self.place.node, self.write_query()),
             body: Some((MERGE_PATCH, patch_body(patch).to_string())),
         };
-        match self.ask(&question).await {
+        match self.write(&question).await {
             Ok(answer) => answer.written::<Node, _>(),
             Err(lost) => lost.written(),
         }

@@ -115,7 +115,7 @@ impl KubeletCluster {
             target: path + &self.write_query(),
             body: Some(("application/json", body.to_string())),
         };
-        match self.ask(&question).await {
+        match self.write(&question).await {
             Ok(answer) => answer.evicted(),
             Err(lost) => EvictAnswer::Failed(lost.failure()),
         }

@@ -151,7 +151,7 @@ impl KubeletCluster {
             target: path + &self.write_query() + "&dryRun=All",
             body: Some((MERGE_PATCH, body.to_string())),
         };
-        self.ask(&question).await.map_err(Lost::failure)
+        self.write(&question).await.map_err(Lost::failure)
     }
 }
 

@@ -15,6 +15,11 @@ use super::answer::{failure, within};
 use super::root::Root;
 use crate::failure::Failure;
 
+/// For a connection to the bus, the greeting included.
+pub const CONNECT: Duration = Duration::from_secs(5);
+/// For a call, as long as D-Bus calls wait by custom.
+pub const CALL: Duration = Duration::from_secs(25);
+
 /// How long each thing may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadlines {
@@ -29,8 +34,8 @@ pub(super) struct Deadlines {
 impl Default for Deadlines {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(5),
-            call: Duration::from_secs(25),
+            connect: CONNECT,
+            call: CALL,
             fact: Duration::from_secs(5),
         }
     }

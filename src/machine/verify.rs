@@ -11,8 +11,8 @@ use crate::drain::{Drain, VOLUMES_LOOK};
 use crate::journal::{Asked, Outcome, Stage};
 use crate::node::NodeView;
 
-/// A read of the lock that took longer says nothing about now.
-const FRESH: Duration = Duration::from_secs(5);
+/// A read of the lock that took longer says nothing about now: so long after it was sent logind may still be asked.
+pub const FRESH: Duration = Duration::from_secs(5);
 /// What the first look of a round saw counts for so long. Longer, and somebody may have uncordoned the node since.
 const ROUND: Duration = Duration::from_secs(20);
 /// A gate that closed at the last moment is looked at again after this.

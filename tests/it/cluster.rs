@@ -23,6 +23,7 @@ use rollboot::config::Config;
 const PATIENT: Deadlines = Deadlines {
     connect: Duration::from_secs(20),
     request: Duration::from_secs(20),
+    write: Duration::from_secs(20),
     watch: Duration::from_secs(290),
     idle: Duration::from_secs(20),
 };
@@ -30,6 +31,7 @@ const PATIENT: Deadlines = Deadlines {
 /// Deadlines that a test waits for.
 const HASTY: Deadlines = Deadlines {
     request: Duration::from_millis(500),
+    write: Duration::from_millis(500),
     idle: Duration::from_millis(300),
     ..PATIENT
 };

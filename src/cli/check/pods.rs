@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 use super::finding::{Finding, fail, ok, warn};
 use crate::cli::text::{list, span};
-use crate::cluster::KubeletCluster;
+use crate::cluster::{Deadlines, KubeletCluster};
 use crate::config::{Drain, DrainMode, EmptyDir, ForeignCordon, Unmanaged};
 use crate::drain::{EvictAnswer, Plan, PodRef, PodView};
 use crate::failure::{Failure, FailureKind};
@@ -19,8 +19,8 @@ const PODS: &str = "own pods";
 const EVICTIONS: &str = "evictions";
 /// Questions on their way at once: a person waits, and the server has others to serve.
 const AT_ONCE: usize = 8;
-/// For all questions together.
-const LIMIT: Duration = Duration::from_secs(30);
+/// For all questions together: what an admission webhook may take is not too long.
+const LIMIT: Duration = Deadlines::DEFAULT.write;
 /// Pods that are named.
 const NAMED: usize = 5;
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rollboot::drain::EvictAnswer;
 use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::lock::{LockPatch, LockView};
 use rollboot::ports::Cluster;
@@ -10,8 +11,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::authority::Authority;
-use super::server::{Reply, Server};
-use super::wire::lock_object;
+use super::server::{Piece, Reply, Server};
+use super::wire::{lock_object, pod_ref};
 use super::{HASTY, PATIENT, cluster_at, cluster_with};
 use rollboot::cluster::{Deadlines, KubeletCluster};
 
@@ -316,6 +317,63 @@ async fn a_conflict_is_a_conflict_and_an_answer_is_an_answer() {
         matches!(&outcome, WriteOutcome::Applied(view) if view.version == "42"),
         "{outcome:?}"
     );
+}
+
+/// An admission webhook may take 30 s, so a write is waited for when a read is long given up.
+#[tokio::test]
+async fn a_write_is_given_the_time_of_a_webhook_and_a_read_is_not() {
+    let default = Deadlines::DEFAULT;
+    assert!(default.write * 7 / 9 > Duration::from_secs(30) && default.request < default.write / 4);
+    let folder = tempfile::tempdir().unwrap();
+    let slow = Reply::Stream(vec![
+        Piece::Pause(Duration::from_secs(1)),
+        Piece::Line(lock_object("42")),
+    ]);
+    let server = Server::plain([slow.clone(), slow]).await;
+    let deadlines = Deadlines {
+        request: Duration::from_millis(300),
+        ..PATIENT
+    };
+    let cluster = cluster_with(folder.path(), &server.url, deadlines);
+    let failure = cluster.read_lock().await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Timeout, "{failure}");
+    let outcome = cluster.patch_lock(&lock_patch()).await;
+    assert!(
+        matches!(&outcome, WriteOutcome::Applied(view) if view.version == "42"),
+        "{outcome:?}"
+    );
+    let asked: Vec<_> = server.asked().iter().map(|it| it.line()).collect();
+    assert!(asked[0].ends_with("timeout=240ms"), "{asked:?}");
+    assert!(asked[1].ends_with("timeout=15555ms"), "{asked:?}");
+}
+
+/// Whoever reads that nothing can be written has to know where to look.
+#[tokio::test]
+async fn the_webhook_that_failed_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let message = "Internal error occurred: failed calling webhook \"dead.example.test\": failed to call webhook: \
+        Post \"https://127.0.0.1:1/?timeout=10s\": context deadline exceeded";
+    let status = json!({"kind": "Status", "status": "Failure", "message": message, "reason": "InternalError",
+        "details": {"causes": [{"message": message}]}, "code": 500});
+    let server = Server::plain([
+        Reply::Json(500, status.clone()),
+        Reply::Json(500, status),
+        Reply::Silence,
+    ])
+    .await;
+    let cluster = cluster_with(folder.path(), &server.url, HASTY);
+    let WriteOutcome::Unknown(failure) = cluster.patch_lock(&lock_patch()).await else {
+        panic!("a webhook that failed says nothing about etcd");
+    };
+    assert!(failure.message.contains("dead.example.test"), "{failure}");
+    let EvictAnswer::Failed(failure) = cluster.evict(&pod_ref()).await else {
+        panic!("not evicted");
+    };
+    assert!(failure.message.contains("dead.example.test"), "{failure}");
+    let WriteOutcome::Unknown(failure) = cluster.patch_lock(&lock_patch()).await else {
+        panic!("nobody knows");
+    };
+    assert!(failure.message.contains("admission webhook"), "{failure}");
 }
 
 /// The connection that is refused, and the one that never gets ready: in both cases nothing was sent.

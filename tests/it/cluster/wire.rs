@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::cluster_at;
 use super::server::{Reply, Server};
 
-pub(super) const WRITE: &str = "fieldManager=rollboot&fieldValidation=Strict&timeout=16000ms";
+pub(super) const WRITE: &str = "fieldManager=rollboot&fieldValidation=Strict&timeout=15555ms";
 const LOCK: &str = "/api/v1/namespaces/kube-system/configmaps/rollboot";
 
 pub(super) fn lock_object(version: &str) -> Value {

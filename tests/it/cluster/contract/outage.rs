@@ -90,6 +90,7 @@ async fn a_frozen_server_leaves_a_write_open_until_it_is_asked_again(plane: &Pla
     let deadlines = Deadlines {
         connect: Duration::from_millis(500),
         request: Duration::from_secs(1),
+        write: Duration::from_secs(1),
         idle: Duration::from_secs(2),
         ..Deadlines::DEFAULT
     };
