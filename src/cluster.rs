@@ -14,6 +14,7 @@ mod exchange;
 mod files;
 mod items;
 mod kubeconfig;
+mod lenient;
 mod lock_map;
 mod nodes;
 mod operator;

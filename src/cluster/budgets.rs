@@ -68,9 +68,14 @@ impl KubeletCluster {
                 ("timeoutSeconds", &seconds),
             ]),
         );
-        let changed = |change: Change<Budget>| match change {
-            Change::Is(budget) => seen(Some(budget.into())),
-            Change::Gone(_) => seen(None),
+        let changed = |changes: Vec<Change<Budget>>| {
+            for change in changes {
+                match change {
+                    Change::Is(budget) => seen(Some(budget.into())),
+                    Change::Gone(_) => seen(None),
+                }
+            }
+            Ok(())
         };
         self.connector
             .watch(&question, &self.deadlines, changed)

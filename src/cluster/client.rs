@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, oneshot};
 
 use super::files::Files;
 use super::kubeconfig::{NameSource, Source};
+use super::lenient;
 use super::text::chain;
 use super::transport;
 use crate::failure::{Failure, FailureKind};
@@ -167,8 +168,26 @@ impl Maker {
         };
         let mut loaded = self.source.load()?;
         self.check_name()?;
+        let unusable = |why: String| {
+            local(format!(
+                "cannot use {}: {why}",
+                self.source.path().display()
+            ))
+        };
+        for user in &mut loaded.config.auth_infos {
+            if let Some(user) = &mut user.auth_info {
+                lenient::embed_token(user).map_err(unusable)?;
+            }
+        }
         for cluster in &mut loaded.config.clusters {
             if let Some(cluster) = &mut cluster.cluster {
+                let skipped = lenient::embed_authorities(cluster).map_err(unusable)?;
+                if skipped > 0 {
+                    tracing::warn!(
+                        "{}: of its authorities {skipped} cannot be used and are left out",
+                        self.source.path().display()
+                    );
+                }
                 // kube falls back to HTTPS_PROXY and fails on it. A kubeconfig's own proxy was refused when it was loaded.
                 cluster.proxy_url = Some("http://unused.invalid".to_owned());
             }

@@ -8,8 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use kube::config::{AuthInfo, Cluster, ExecInteractiveMode, Kubeconfig};
 
 use super::files::Files;
-use super::text::chain;
-use super::{certificate, root};
+use super::{certificate, lenient, root};
 use crate::failure::{Failure, FailureKind};
 
 /// Where distributions keep the kubelet's kubeconfig; the first that exists is taken.
@@ -106,22 +105,7 @@ impl Source {
         let place = files.note(&self.path);
         let fault = |why: String| local(format!("cannot use {}: {why}", place.display()));
         let text = fs::read_to_string(&place).map_err(|error| fault(error.to_string()))?;
-        let mut config = Kubeconfig::from_yaml(&text).map_err(|error| fault(chain(&error)))?;
-
-        let context = config
-            .current_context
-            .clone()
-            .ok_or_else(|| fault("it has no current-context".to_owned()))?;
-        config.contexts.retain(|named| named.name == context);
-        let names = config
-            .contexts
-            .first()
-            .and_then(|named| named.context.clone())
-            .ok_or_else(|| fault(format!("it has no context {context:?}")))?;
-        config.clusters.retain(|named| named.name == names.cluster);
-        config
-            .auth_infos
-            .retain(|named| Some(&named.name) == names.user.as_ref());
+        let mut config = lenient::read(&text).map_err(fault)?;
 
         let mut paths = Paths {
             folder: self.path.parent().unwrap_or(Path::new("/")),
@@ -131,10 +115,10 @@ impl Source {
             .clusters
             .first_mut()
             .and_then(|named| named.cluster.as_mut())
-            .ok_or_else(|| fault(format!("it has no cluster {:?}", names.cluster)))?;
+            .ok_or_else(|| fault("it has no cluster".to_owned()))?;
         if let Some(proxy) = cluster.proxy_url.take().filter(|url| !url.is_empty()) {
             return Err(fault(format!(
-                "it asks for the proxy {proxy:?}, and proxies are not supported"
+                "it asks for the proxy {proxy:?}, and proxies are not supported: the API server has to be reached directly"
             )));
         }
         paths.of_cluster(cluster);
@@ -145,7 +129,9 @@ impl Source {
             .first_mut()
             .and_then(|named| named.auth_info.as_mut())
             .ok_or_else(|| {
-                let name = names.user.as_deref().unwrap_or_default();
+                let named = config.contexts.first();
+                let name = named.and_then(|it| it.context.as_ref()?.user.as_deref());
+                let name = name.unwrap_or_default();
                 fault(format!("it has no user {name:?}; is it being written?"))
             })?;
         paths.of_user(user);

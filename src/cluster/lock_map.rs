@@ -87,9 +87,14 @@ impl KubeletCluster {
         mut seen: impl FnMut(Option<LockView>),
     ) -> Result<(), Failure> {
         let question = self.lock_watch(version);
-        let changed = |change| match change {
-            Change::Is(map) => seen(Some(ConfigMap::into(map))),
-            Change::Gone(_) => seen(None),
+        let changed = |changes| {
+            for change in changes {
+                match change {
+                    Change::Is(map) => seen(Some(ConfigMap::into(map))),
+                    Change::Gone(_) => seen(None),
+                }
+            }
+            Ok(())
         };
         self.connector
             .watch(&question, &self.deadlines, changed)

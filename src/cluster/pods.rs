@@ -67,21 +67,28 @@ impl KubeletCluster {
                     ),
                 ]),
         );
-        let changed = |change: Change<Pod>| {
-            // Most changes of a pod are in fields that are not looked at.
-            let differs = match change {
-                Change::Is(pod) => {
-                    let (uid, pod) = (pod.uid().to_owned(), PodView::from(pod));
-                    let before = pods.insert(uid, pod.clone());
-                    // Its time is moved forward once more right before it goes, which is no news.
-                    let ends_by = pod.ends_by;
-                    before.is_none_or(|before| PodView { ends_by, ..before } != pod)
-                }
-                Change::Gone(pod) => pods.remove(pod.uid()).is_some(),
-            };
+        let changed = |changes: Vec<Change<Pod>>| {
+            let mut differs = false;
+            for change in changes {
+                // Most changes of a pod are in fields that are not looked at.
+                differs |= match change {
+                    Change::Is(pod) => {
+                        let (uid, pod) = (pod.uid().to_owned(), PodView::from(pod));
+                        let before = pods.insert(uid, pod.clone());
+                        // Its time is moved forward once more right before it goes, which is no news.
+                        let ends_by = pod.ends_by;
+                        before.is_none_or(|before| PodView { ends_by, ..before } != pod)
+                    }
+                    Change::Gone(pod) => pods.remove(pod.uid()).is_some(),
+                };
+            }
+            if pods.len() > MAX_PODS {
+                return Err(endless(&question.what));
+            }
             if differs {
                 seen(pods.values().cloned().collect());
             }
+            Ok(())
         };
         self.connector
             .watch(&question, &self.deadlines, changed)
@@ -139,6 +146,12 @@ pub(super) fn take_pod(pods: &mut Vec<PodView>, item: &[u8]) -> Result<(), Failu
         .map_err(|_| failed(format!("cannot make sense of {}", senseless(item))))?;
     pods.push(pod.into());
     Ok(())
+}
+
+/// A watch is bounded like a list.
+fn endless(what: &str) -> Failure {
+    let why = format!("{what}: it has no end, after {MAX_PODS} pods");
+    Failure::new(FailureKind::Unavailable, why)
 }
 
 /// An empty UID would be no precondition at all.

@@ -38,7 +38,11 @@ pub(super) fn certificate_advice(error: &(dyn Error + 'static)) -> &'static str 
         return "";
     };
     match wrong {
-        Wrong::UnknownIssuer | Wrong::BadSignature => {
+        Wrong::BadSignature => {
+            "; the CA of the kubeconfig has not signed this server's certificate (the kubeconfig is another cluster's, or \
+             something stands between), or it has with an RSA key shorter than 2048 bits, which is not supported"
+        }
+        Wrong::UnknownIssuer => {
             "; the CA of the kubeconfig has not signed this server's certificate: the kubeconfig is another cluster's, \
              or something stands between"
         }
@@ -50,6 +54,11 @@ pub(super) fn certificate_advice(error: &(dyn Error + 'static)) -> &'static str 
         }
         Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
             "; the server's certificate is for another address than the kubeconfig's"
+        }
+        // One of several, with lists of numbers in it.
+        wrong if format!("{wrong:?}").starts_with("UnsupportedSignatureAlgorithm") => {
+            "; this certificate, or its CA's, is signed with an algorithm that is not supported, such as ECDSA with SHA-512 or the \
+             curve P-521: issue it with RSA from 2048 bits, or with ECDSA on P-256 or P-384 and SHA-256 or SHA-384"
         }
         _ => "",
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::Status;
@@ -38,7 +39,8 @@ struct Event<T> {
 }
 
 impl Connector {
-    /// Watches until it is over, which is `Ok`, or breaks or reports an error.
+    /// Watches until it is over, which is `Ok`, or breaks or reports an error. What came together is told together, and is taken
+    /// before more is read: however much a server sends at once, it does not pile up. `changed` may refuse to go on.
     ///
     /// Silence ends a watch, too, and is no failure: the server sends a bookmark every minute only if anything of that kind changed
     /// in the whole cluster. A server that is stuck is as silent as one that has nothing to say; the next read tells which it was.
@@ -46,7 +48,7 @@ impl Connector {
         &self,
         question: &Question,
         deadlines: &Deadlines,
-        mut changed: impl FnMut(Change<T>),
+        mut changed: impl FnMut(Vec<Change<T>>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let broken = |why: &str| {
             Failure::new(
@@ -81,14 +83,27 @@ impl Connector {
                 Ok(Some(Ok(frame))) => frame,
             };
             let mut data = frame.data_ref().map(|it| it.as_ref()).unwrap_or_default();
+            let mut changes = Vec::new();
+            let mut failed = None;
             while let Some(end) = data.iter().position(|&byte| byte == b'\n') {
                 let (head, tail) = data.split_at(end);
                 line.extend_from_slice(head);
                 data = tail.strip_prefix(b"\n").unwrap_or_default();
-                if let Some(change) = read(&question.what, &line)? {
-                    changed(change);
+                match read(&question.what, &line) {
+                    Ok(change) => changes.extend(change),
+                    Err(failure) => {
+                        failed = Some(failure);
+                        break;
+                    }
                 }
                 line.clear();
+            }
+            if !changes.is_empty() {
+                changed(changes)?;
+                yield_now().await;
+            }
+            if let Some(failure) = failed {
+                return Err(failure);
             }
             line.extend_from_slice(data);
             if line.len() > MAX_LINE {

@@ -7,6 +7,7 @@ mod controllers;
 mod credential;
 mod embedded;
 mod evictions;
+mod forms;
 mod kubeconfig;
 mod node;
 mod server;

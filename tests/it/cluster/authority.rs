@@ -72,6 +72,11 @@ impl Authority {
         open(&path, PATIENT)
     }
 
+    /// Its own certificate.
+    pub(super) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
     /// Certificate and key of a node's kubelet.
     pub(super) fn node_pem(&self, name: &str) -> String {
         self.identity(name).pem

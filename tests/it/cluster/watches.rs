@@ -1,5 +1,6 @@
 //! Watches: what is asked, what is seen, and how each of them ends.
 
+use std::future::Future;
 use std::time::{Duration, Instant};
 
 use rollboot::cluster::Deadlines;
@@ -248,4 +249,44 @@ async fn a_watch_that_is_given_up_leaves_the_client_usable() {
         _ = told => {}
     }
     assert_eq!(cluster.read_lock().await.unwrap().unwrap().version, "43");
+}
+
+/// Each state is a copy of all pods: what a server sends at once must not pile up before the loop takes the first. A watch has the bound of
+/// a list.
+#[tokio::test]
+async fn a_flood_of_pods_in_a_watch_is_given_up_like_one_in_a_list() {
+    let many = 12_000;
+    let mut text = String::new();
+    for number in 0..many {
+        let pod = json!({"kind": "Pod", "metadata": {"name": "p", "namespace": "n", "uid": format!("u{number}"), "resourceVersion": "9"},
+            "spec": {"nodeName": "node-a"}, "status": {"phase": "Running"}});
+        text.push_str(&format!("{}\n", json!({"type": "ADDED", "object": pod})));
+    }
+    let list = json!({"kind": "PodList", "metadata": {"resourceVersion": "8"}, "items": []});
+    let flood = Reply::Stream(vec![
+        Piece::Raw(Box::leak(text.into_boxed_str())),
+        Piece::Hang,
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::plain([Reply::Json(200, list), flood]).await;
+    let cluster = cluster_at(folder.path(), &server.url);
+    let (queued, worst) = (std::cell::Cell::new(0_usize), std::cell::Cell::new(0_usize));
+    let seen = |pods: Vec<PodView>| queued.set(queued.get() + pods.len());
+    let mut watch = Box::pin(cluster.watch_pods(seen));
+    // As the loop does: the watch runs until it has to wait, and what it has seen lies in the queue until then.
+    let polled = std::future::poll_fn(|context| {
+        queued.set(0);
+        let poll = watch.as_mut().poll(context);
+        worst.set(worst.get().max(queued.get()));
+        poll
+    });
+    let end = tokio::time::timeout(Duration::from_secs(60), polled).await;
+    let size = std::mem::size_of::<PodView>();
+    assert!(
+        worst.get() > 0 && worst.get() * size < 16 << 20,
+        "{} pods",
+        worst.get()
+    );
+    let failure = end.unwrap().unwrap_err();
+    assert!(failure.message.contains("has no end"), "{failure}");
 }
