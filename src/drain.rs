@@ -2,6 +2,7 @@
 //!
 //! Everything is decided on lists of the node's pods that the adapter keeps fresh; nothing here asks the server or sleeps.
 
+mod arrival;
 mod budget;
 mod controller;
 mod ending;
@@ -11,6 +12,7 @@ mod guard;
 mod looks;
 mod opening;
 mod orphan;
+mod pace;
 mod plan;
 mod pod;
 mod retry;
@@ -20,6 +22,7 @@ mod volumes;
 mod wish;
 mod written;
 
+pub use arrival::{Arrival, Arrivals};
 pub use budget::{BudgetRef, BudgetView, essence, named};
 pub use controller::{ControllerRef, ControllerView, Kind};
 pub use engine::{Drain, DrainEvent, Progress};

@@ -47,6 +47,8 @@ pub struct NodeView {
     pub boot_id: String,
     /// The Ready condition.
     pub ready: Readiness,
+    /// When the server gave this answer: seconds since the epoch by its clock.
+    pub answered: Option<i64>,
 }
 
 /// The Ready condition of a Node as the kubelet last wrote it.

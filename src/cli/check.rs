@@ -27,7 +27,7 @@ use super::{Exit, Failed, orphans, runtime, say};
 use crate::cluster::KubeletCluster;
 use crate::config::load::{files, load};
 use crate::config::{Config, DrainMode};
-use crate::drain::{ControllerRef, PodView, plan};
+use crate::drain::{Arrivals, ControllerRef, PodView, plan};
 use crate::failure::{Failure, FailureKind};
 use crate::host::{LocalHost, Root, boot};
 use crate::journal::Journal;
@@ -264,7 +264,7 @@ impl Here<'_> {
         if let Err(failure) = orphans::mark(controller, &mut pods).await {
             findings.push(warn("own pods", failure, ""));
         }
-        let plan = plan(&pods, drain, None);
+        let plan = plan(&pods, drain, &Arrivals::default());
         findings.push(pods::plan(&plan));
         findings.extend(guard::guard(controller, drain, &pods, &plan.evict).await);
         let answers = Answers::ask(cluster, &plan.evict).await;

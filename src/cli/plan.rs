@@ -12,7 +12,7 @@ use super::{Exit, Failed, orphans, runtime, say};
 use crate::cluster::KubeletCluster;
 use crate::config::load::load;
 use crate::config::{Config, DrainMode};
-use crate::drain::{Choice, ControllerRef, EvictAnswer, Order, PodRef, PodView, choose};
+use crate::drain::{Arrival, Choice, ControllerRef, EvictAnswer, Order, PodRef, PodView, choose};
 use crate::failure::{Failure, FailureKind};
 use crate::machine::is_waited_for;
 use crate::ports::Cluster;
@@ -96,7 +96,7 @@ async fn look(cluster: &KubeletCluster, config: &Config) -> Result<Report, Failu
         .into_iter()
         .map(|pod| {
             let choice = match config.drain.mode {
-                DrainMode::Evict => choose(&pod, &config.drain, false),
+                DrainMode::Evict => choose(&pod, &config.drain, Arrival::Before),
                 DrainMode::None => Choice::Skip("drain.mode = \"none\""),
             };
             (pod, choice)

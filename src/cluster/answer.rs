@@ -191,6 +191,12 @@ impl Answer {
         self.failed(status.failure_kind(code), &why)
     }
 
+    /// When the server gave it, seconds since the epoch by its clock, if it says so.
+    pub(super) fn answered(&self) -> Option<i64> {
+        let since = self.date?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_secs()).ok()
+    }
+
     fn is_success(&self) -> bool {
         (200..=299).contains(&self.status)
     }

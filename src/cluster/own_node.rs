@@ -201,6 +201,7 @@ impl From<Node> for NodeView {
                 .node_info
                 .and_then(|info| info.boot_id)
                 .unwrap_or_default(),
+            answered: None,
         }
     }
 }
@@ -255,7 +256,11 @@ impl KubeletCluster {
         if answer.says_absent("nodes", &self.place.node) {
             return Ok(None);
         }
-        answer.object::<Node>().map(|node| Some(node.into()))
+        let node = answer.object::<Node>()?;
+        Ok(Some(NodeView {
+            answered: answer.answered(),
+            ..node.into()
+        }))
     }
 
     /// Whether there is a Node of this name. Only a server's own word that there is none counts as no.
@@ -283,7 +288,13 @@ impl KubeletCluster {
             body: Some((MERGE_PATCH, patch_body(patch).to_string())),
         };
         match self.write(&question).await {
-            Ok(answer) => answer.written::<Node, _>(),
+            Ok(answer) => match answer.written::<Node, NodeView>() {
+                WriteOutcome::Applied(node) => WriteOutcome::Applied(NodeView {
+                    answered: answer.answered(),
+                    ..node
+                }),
+                other => other,
+            },
             Err(lost) => lost.written(),
         }
     }

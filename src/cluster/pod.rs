@@ -45,6 +45,7 @@ struct Metadata {
     namespace: String,
     name: String,
     uid: String,
+    creation_timestamp: Option<String>,
     deletion_timestamp: Option<String>,
     finalizers: Option<Vec<String>>,
     labels: Option<BTreeMap<String, String>>,
@@ -93,6 +94,8 @@ struct Status {
     phase: Option<String>,
     conditions: Option<Vec<Condition>>,
     container_statuses: Option<Vec<Container>>,
+    init_container_statuses: Option<Vec<Container>>,
+    ephemeral_container_statuses: Option<Vec<Container>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -190,14 +193,11 @@ impl From<Pod> for PodView {
             unclear,
             orphaned: false,
             mirror,
-            finished: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
+            finished: status.is_finished(),
+            created: seconds(metadata.creation_timestamp.as_deref()),
             terminating: metadata.deletion_timestamp.is_some(),
             // One that cannot be read still says that the pod is ending.
-            ends_by: metadata
-                .deletion_timestamp
-                .as_ref()
-                .and_then(|time| time.parse::<jiff::Timestamp>().ok())
-                .map(jiff::Timestamp::as_second),
+            ends_by: seconds(metadata.deletion_timestamp.as_deref()),
             // Only those of pods that are ending matter, and a node may have hundreds of others.
             finalizers: metadata
                 .finalizers
@@ -226,6 +226,29 @@ impl From<Pod> for PodView {
             wishes,
             labels: metadata.labels.into_iter().flatten().collect(),
         }
+    }
+}
+
+/// A time, in seconds since the epoch.
+fn seconds(time: Option<&str>) -> Option<i64> {
+    time?.parse().ok().map(jiff::Timestamp::as_second)
+}
+
+impl Status {
+    /// The phase alone does not tell: a pod that the kubelet has evicted is Failed while its containers still end.
+    fn is_finished(&self) -> bool {
+        let containers = [
+            &self.container_statuses,
+            &self.init_container_statuses,
+            &self.ephemeral_container_statuses,
+        ];
+        let mut states = containers
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|it| &it.state);
+        matches!(self.phase.as_deref(), Some("Succeeded" | "Failed"))
+            && !states.any(|state| state.as_ref().is_some_and(|it| it.running.is_some()))
     }
 }
 

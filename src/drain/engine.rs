@@ -12,10 +12,11 @@ use super::ending::Endings;
 use super::guard::{Guard, Wave};
 use super::looks::Shown;
 use super::opening::Openings;
+use super::pace::Pace;
 use super::track::Track;
 use super::{
-    BudgetRef, ControllerRef, ControllerView, EvictAnswer, Order, Orphans, Plan, PodRef, PodView,
-    Volumes, plan,
+    Arrival, Arrivals, BudgetRef, ControllerRef, ControllerView, EvictAnswer, Order, Orphans, Plan,
+    PodRef, PodView, Volumes, plan,
 };
 use crate::config::Drain as Policy;
 use crate::failure::Failure;
@@ -30,8 +31,8 @@ pub struct Drain {
     endings: Endings,
     openings: Openings,
     orphans: Orphans,
-    /// UIDs of the first list after the cordon.
-    first: Option<BTreeSet<String>>,
+    arrivals: Arrivals,
+    pace: Pace,
     pods: BTreeMap<PodRef, Track>,
     /// When each pod goes that was ever to be evicted: it is of its order until it is gone.
     order: BTreeMap<PodRef, Order>,
@@ -101,7 +102,8 @@ impl Drain {
             endings: Endings::default(),
             openings: Openings::default(),
             orphans: Orphans::default(),
-            first: None,
+            arrivals: Arrivals::default(),
+            pace: Pace::default(),
             pods: BTreeMap::new(),
             order: BTreeMap::new(),
             listed: BTreeSet::new(),
@@ -187,11 +189,11 @@ impl Drain {
 
     fn plan(&self, pods: &[PodView]) -> Plan {
         if self.orphans.is_empty() {
-            return plan(pods, &self.policy, self.first.as_ref());
+            return plan(pods, &self.policy, &self.arrivals);
         }
         let mut pods = pods.to_vec();
         self.orphans.mark(&mut pods);
-        plan(&pods, &self.policy, self.first.as_ref())
+        plan(&pods, &self.policy, &self.arrivals)
     }
 
     /// The guard for the last Ready pods.
@@ -222,9 +224,29 @@ impl Drain {
             .count()
     }
 
-    /// Whether a retry waits for the next tick.
+    /// Whether a retry, or a pod that came late, waits for the next tick.
     pub fn needs_tick(&self) -> bool {
-        !self.stopped && self.blocked().next().is_some()
+        !self.stopped && (self.blocked().next().is_some() || self.pace.waits())
+    }
+
+    /// The node is cordoned, by an answer of this time, seconds since the epoch by the API server's clock. `anew`: it was not before.
+    pub fn cordoned(&mut self, at: Option<i64>, anew: bool) {
+        self.arrivals.cordoned(at, anew);
+    }
+
+    /// Answers say of pods that they go, and nothing has shown it yet: only a list that begins after them tells.
+    pub fn needs_list(&self) -> bool {
+        let told = |track| matches!(track, &Track::Told(_));
+        self.fresh && !self.stopped && self.pods.values().any(told)
+    }
+
+    /// A list begins now, as the first of a new watch.
+    pub fn begins_list(&mut self) {
+        for track in self.pods.values_mut() {
+            if let Track::Told(told) = track {
+                told.listing = true;
+            }
+        }
     }
 
     fn seen(&mut self, pods: &[PodView]) -> Option<String> {
@@ -241,12 +263,11 @@ impl Drain {
             order,
             refuse: _,
         } = plan;
-        self.fresh = true;
-        let begins = self.first.is_none();
-        self.first
-            .get_or_insert_with(|| pods.iter().map(|pod| pod.pod.uid.clone()).collect());
+        // Later ones of the same watch may be older than an answer.
+        let first_of_watch = !std::mem::replace(&mut self.fresh, true);
+        let begins = self.arrivals.listed(pods);
         let stays = |pod: &&PodView| skip.iter().any(|(kept, _)| *kept == pod.pod);
-        let mut bound = pods.iter().filter(|pod| pod.volumes);
+        let mut bound = pods.iter().filter(|pod| pod.volumes && !pod.finished);
         self.volumes.keep(bound.any(|pod| stays(&pod)));
         self.kept = skip;
         self.listed = evict.iter().chain(&wait).cloned().collect();
@@ -258,11 +279,28 @@ impl Drain {
             .retain(|pod, _| self.pods.contains_key(pod) || evict.contains(pod));
         let mut late = Vec::new();
         for pod in &evict {
-            if let Entry::Vacant(new) = self.pods.entry(pod.clone()) {
-                new.insert(Track::Todo);
-                late.push(pod);
+            match self.pods.entry(pod.clone()) {
+                Entry::Vacant(new) => {
+                    new.insert(Track::Todo);
+                    late.push(pod);
+                }
+                Entry::Occupied(mut known) => match known.get() {
+                    // It was waited for, and does not go by itself any more.
+                    Track::Ending => {
+                        known.insert(Track::Todo);
+                        late.push(pod);
+                    }
+                    Track::Told(told) if told.listing && first_of_watch => {
+                        let track = told.still_here();
+                        self.guard.refused(pod);
+                        self.news.tell_of_refusal(pod, &track);
+                        known.insert(track);
+                    }
+                    Track::Told(_) | Track::Todo | Track::Sent(_) | Track::Blocked(_) => {}
+                },
             }
         }
+        self.pace.seen(self.came_late(pods, &evict));
         // Those of a later order are looked at when it has come.
         let now = self.order_now();
         let going = |pod: &&PodRef| self.order.get(*pod).copied() == now;
@@ -279,6 +317,17 @@ impl Drain {
             }
         }
         None
+    }
+}
+
+impl Drain {
+    /// Pods that came after the first list, each with its controller. One that nobody would create again is not among them.
+    fn came_late(&self, pods: &[PodView], evict: &[PodRef]) -> BTreeMap<PodRef, String> {
+        let came =
+            |pod: &&PodView| self.arrivals.of(pod) == Arrival::Late && evict.contains(&pod.pod);
+        let late = pods.iter().filter(came);
+        let of = |pod: &PodView| Some((pod.pod.clone(), pod.controller.as_ref()?.uid.clone()));
+        late.filter_map(of).collect()
     }
 }
 

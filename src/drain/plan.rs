@@ -1,15 +1,19 @@
 //! Which pods a drain evicts: kubectl's filters, in kubectl's order (`pkg/drain/filters.go`), with the policy of the configuration.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::few::few;
 use super::orphan::daemon_set;
-use super::{Order, PodRef, PodView, Wish};
+use super::{Arrival, Arrivals, Order, PodRef, PodView, Wish};
 use crate::config::{Drain as Policy, EmptyDir, Unmanaged, UnsafeToEvict};
 
 /// Why a replacement stays that a cordon does not keep off.
 pub(super) const CAME_BACK: &str =
     "came back although the node is cordoned, because it tolerates that";
+/// Why a pod stays that no scheduler has put here.
+pub(super) const PLACED: &str = "was created after the node was cordoned and is here all the same: its template names this node";
+/// Why a pod stays that has ended: to evict it would be to delete it, and somebody may still want to read it.
+const FINISHED: &str = "it has ended already";
 
 /// What a drain does about one pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,14 +57,13 @@ impl Plan {
     }
 }
 
-/// Judges every pod. `first` holds the UIDs of the first list after the cordon: a pod that came later because it tolerates the
-/// cordon would come back for ever, so it stays like a pod of a DaemonSet.
-pub fn plan(pods: &[PodView], policy: &Policy, first: Option<&BTreeSet<String>>) -> Plan {
+/// Judges every pod. One that came after the cordon because it tolerates that, or because its template names this node, would come
+/// back for ever, so it stays like a pod of a DaemonSet.
+pub fn plan(pods: &[PodView], policy: &Policy, arrivals: &Arrivals) -> Plan {
     let mut plan = Plan::default();
     for pod in pods {
-        let late = first.is_some_and(|uids| !uids.contains(&pod.pod.uid));
         let name = pod.pod.clone();
-        match choose(pod, policy, late) {
+        match choose(pod, policy, arrivals.of(pod)) {
             Choice::Evict(order) => {
                 plan.order.insert(name.clone(), order);
                 plan.evict.push(name);
@@ -74,8 +77,11 @@ pub fn plan(pods: &[PodView], policy: &Policy, first: Option<&BTreeSet<String>>)
 }
 
 /// Judges one pod.
-pub fn choose(pod: &PodView, policy: &Policy, late: bool) -> Choice {
-    let stays = if !pod.finished && !pod.orphaned && daemon_set(pod).is_some() {
+pub fn choose(pod: &PodView, policy: &Policy, arrival: Arrival) -> Choice {
+    if pod.finished {
+        return Choice::Skip(FINISHED);
+    }
+    let stays = if !pod.orphaned && daemon_set(pod).is_some() {
         Some("kept on every node by its DaemonSet")
     } else if pod.mirror {
         Some("a static pod of the kubelet")
@@ -83,7 +89,7 @@ pub fn choose(pod: &PodView, policy: &Policy, late: bool) -> Choice {
         None
     };
     // Whatever it says, and even if it is ending: it may be Ready, and count for a controller that others here are judged by.
-    if pod.unclear && !pod.finished && stays.is_none() {
+    if pod.unclear && stays.is_none() {
         return Choice::Refuse(
             "its owner references do not name one controller in full, so nobody knows who would create it again (kubectl get pod -o yaml)",
         );
@@ -101,15 +107,17 @@ pub fn choose(pod: &PodView, policy: &Policy, late: bool) -> Choice {
     if pod.terminating {
         return Choice::Wait;
     }
-    if late && pod.tolerates_cordon && !pod.finished {
-        return Choice::Skip(CAME_BACK);
+    match arrival {
+        Arrival::Placed => return Choice::Skip(PLACED),
+        Arrival::Late if pod.tolerates_cordon => return Choice::Skip(CAME_BACK),
+        Arrival::Late | Arrival::Before => {}
     }
-    if pod.empty_dir && !pod.finished && policy.empty_dir == EmptyDir::Refuse {
+    if pod.empty_dir && policy.empty_dir == EmptyDir::Refuse {
         return Choice::Refuse(
             "has an emptyDir volume, whose data would be lost (drain.empty-dir = \"refuse\")",
         );
     }
-    if (pod.controller.is_none() || pod.orphaned) && !pod.finished {
+    if pod.controller.is_none() || pod.orphaned {
         return match policy.unmanaged {
             Unmanaged::Refuse if pod.orphaned => Choice::Refuse(
                 "its DaemonSet does not exist, so nobody would create it again (delete it, or set drain.unmanaged to \"evict\" or \"skip\")",
@@ -127,9 +135,9 @@ pub fn choose(pod: &PodView, policy: &Policy, late: bool) -> Choice {
     Choice::Evict(order)
 }
 
-/// What is written on the pod: when it goes, or that it does not. A pod that has ended or is ending has nothing to say.
+/// What is written on the pod: when it goes, or that it does not. A pod that is ending has nothing to say.
 fn wished(pod: &PodView, policy: &Policy) -> Result<Order, Choice> {
-    if pod.finished || pod.terminating {
+    if pod.terminating {
         return Ok(Order::default());
     }
     let refuse = Choice::Refuse;
@@ -187,7 +195,11 @@ mod tests {
     }
 
     fn verdict(change: impl FnOnce(&mut PodView)) -> &'static str {
-        named(choose(&pod(change), &Config::default().drain, false))
+        named(choose(
+            &pod(change),
+            &Config::default().drain,
+            Arrival::Before,
+        ))
     }
 
     fn named(choice: Choice) -> &'static str {
@@ -207,16 +219,6 @@ mod tests {
         assert_eq!(verdict(|p| p.terminating = true), "wait");
         assert_eq!(verdict(|p| p.controller = None), "refuse");
         assert_eq!(verdict(|p| p.empty_dir = true), "evict");
-        let finished = |p: &mut PodView| {
-            p.finished = true;
-            p.controller = None;
-        };
-        assert_eq!(verdict(finished), "evict");
-        let finished_daemon = |p: &mut PodView| {
-            p.finished = true;
-            p.controller = Some(owner("DaemonSet"));
-        };
-        assert_eq!(verdict(finished_daemon), "evict");
         let other_group = |p: &mut PodView| {
             p.controller = Some(Controller {
                 api_version: "example.com/v1".into(),
@@ -237,11 +239,11 @@ mod tests {
         };
         for unmanaged in [Unmanaged::Refuse, Unmanaged::Evict, Unmanaged::Skip] {
             policy.unmanaged = unmanaged;
-            let judged = |change| named(choose(&unclear(change), &policy, false));
+            let judged = |change| named(choose(&unclear(change), &policy, Arrival::Before));
             assert_eq!(judged(|_| ()), "refuse");
             assert_eq!(judged(|pod| pod.terminating = true), "refuse");
             assert_eq!(judged(|pod| written("skip")(pod)), "refuse");
-            assert_eq!(judged(|pod| pod.finished = true), "evict");
+            assert_eq!(judged(|pod| pod.finished = true), "skip");
             assert_eq!(judged(|pod| pod.mirror = true), "skip");
         }
     }
@@ -252,11 +254,15 @@ mod tests {
         let alone = pod(|p| p.controller = None);
         for (unmanaged, wanted) in [(Unmanaged::Evict, "evict"), (Unmanaged::Skip, "skip")] {
             policy.unmanaged = unmanaged;
-            assert_eq!(named(choose(&alone, &policy, false)), wanted);
+            assert_eq!(named(choose(&alone, &policy, Arrival::Before)), wanted);
         }
         policy.empty_dir = EmptyDir::Refuse;
         assert_eq!(
-            named(choose(&pod(|p| p.empty_dir = true), &policy, false)),
+            named(choose(
+                &pod(|p| p.empty_dir = true),
+                &policy,
+                Arrival::Before
+            )),
             "refuse"
         );
     }
@@ -274,8 +280,41 @@ mod tests {
             (Unmanaged::Skip, "skip"),
         ] {
             policy.unmanaged = unmanaged;
-            assert_eq!(named(choose(&orphan, &policy, false)), wanted);
+            assert_eq!(named(choose(&orphan, &policy, Arrival::Before)), wanted);
         }
+    }
+
+    #[test]
+    fn a_pod_that_has_ended_is_left_alone_whatever_it_is() {
+        let changes: [fn(&mut PodView); 6] = [
+            |_| (),
+            |p| p.controller = None,
+            |p| p.controller = Some(owner("DaemonSet")),
+            |p| p.terminating = true,
+            |p| p.wishes.drain = Some("refuse".into()),
+            |p| p.empty_dir = true,
+        ];
+        let policy = Config::default().drain;
+        for change in changes {
+            let ended = pod(|p| {
+                p.finished = true;
+                change(p);
+            });
+            for came in [Arrival::Before, Arrival::Late, Arrival::Placed] {
+                assert_eq!(choose(&ended, &policy, came), Choice::Skip(FINISHED));
+            }
+        }
+    }
+
+    #[test]
+    fn a_pod_that_no_scheduler_has_put_here_stays_and_may_still_refuse() {
+        let policy = Config::default().drain;
+        let placed = |change: fn(&mut PodView)| choose(&pod(change), &policy, Arrival::Placed);
+        assert_eq!(placed(|_| ()), Choice::Skip(PLACED));
+        assert_eq!(placed(|p| p.controller = None), Choice::Skip(PLACED));
+        assert_eq!(placed(|p| p.terminating = true), Choice::Wait);
+        let refuses = placed(|p| p.wishes.drain = Some("refuse".into()));
+        assert_eq!(named(refuses), "refuse");
     }
 
     fn written(drain: &str) -> impl FnOnce(&mut PodView) {
@@ -332,15 +371,16 @@ mod tests {
     fn a_pod_that_is_not_safe_to_evict_refuses_unless_the_policy_says_otherwise() {
         let not_safe = pod(|p| p.wishes.safe_to_evict = Some("false".into()));
         let mut policy = Config::default().drain;
-        assert_eq!(named(choose(&not_safe, &policy, false)), "refuse");
+        let judged = |policy: &Policy| named(choose(&not_safe, policy, Arrival::Before));
+        assert_eq!(judged(&policy), "refuse");
         policy.unsafe_to_evict = UnsafeToEvict::Evict;
-        assert_eq!(named(choose(&not_safe, &policy, false)), "evict");
+        assert_eq!(judged(&policy), "evict");
     }
 
     #[test]
     fn the_critical_go_last_whatever_they_say() {
         let policy = Config::default().drain;
-        let order = |change: fn(&mut PodView)| choose(&pod(change), &policy, false);
+        let order = |change: fn(&mut PodView)| choose(&pod(change), &policy, Arrival::Before);
         let critical: fn(&mut PodView) = |p| {
             p.critical = true;
             p.wishes.order = Some("-7".into());
@@ -352,14 +392,14 @@ mod tests {
     #[test]
     fn only_a_replacement_that_tolerates_the_cordon_stays() {
         let policy = Config::default().drain;
-        let first = BTreeSet::from(["1".to_owned()]);
+        let first = Arrivals::since(["1".to_owned()].into());
         let known = pod(|p| p.tolerates_cordon = true);
         let replacement = pod(|p| {
             p.pod.uid = "2".into();
             p.tolerates_cordon = true;
         });
         let bound_late = pod(|p| p.pod.uid = "3".into());
-        let plan = plan(&[known, replacement, bound_late], &policy, Some(&first));
+        let plan = plan(&[known, replacement, bound_late], &policy, &first);
         let uids: Vec<_> = plan.evict.iter().map(|pod| pod.uid.as_str()).collect();
         assert_eq!(uids, ["1", "3"]);
         assert_eq!(plan.skip.len(), 1);

@@ -71,8 +71,10 @@ pub struct PodView {
     pub orphaned: bool,
     /// It has the annotation `kubernetes.io/config.mirror`: a static pod of the kubelet.
     pub mirror: bool,
-    /// Its phase is Succeeded or Failed.
+    /// Its phase is Succeeded or Failed, and none of its containers runs.
     pub finished: bool,
+    /// When it was created: seconds since the epoch by the API server's clock.
+    pub created: Option<i64>,
     /// It has a deletion timestamp.
     pub terminating: bool,
     /// When it should be gone, if it has a deletion timestamp: seconds since the epoch by the API server's clock.
@@ -102,7 +104,7 @@ pub struct PodView {
 pub enum EvictAnswer {
     /// 2xx: it will end.
     Accepted,
-    /// 404, or 409 for the UID: this very pod is no more.
+    /// 404, or 409 for the UID: this very pod is no more, as far as the server knows.
     Gone,
     /// 403 of NodeRestriction "can only evict pods with spec.nodeName set to itself": the name now lives elsewhere.
     Elsewhere,

@@ -10,7 +10,9 @@ pub(super) enum Track {
     Todo,
     /// Sent, not answered.
     Sent(Sent),
-    /// Accepted, or ending by itself: wait until it is gone.
+    /// An answer says that it goes, or is gone; no list has shown it yet.
+    Told(Told),
+    /// It is ending, by a list: wait until it is gone.
     Ending,
     /// Refused for now.
     Blocked(Blocked),
@@ -29,6 +31,30 @@ pub(super) struct Blocked {
     late: u8,
     /// It may go since a while, and its controller was to be read again then.
     pub(super) looked: bool,
+}
+
+/// An answer is no fact: it may come of a cache that does not know the pod yet, or not any more.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Told {
+    /// Evictions of this pod that were answered.
+    tries: u8,
+    /// A list has begun since the answer.
+    pub(super) listing: bool,
+}
+
+impl Told {
+    /// A list that began after the answer has the pod, and not as one that ends. That list came late enough for another try at once.
+    pub(super) fn still_here(&self) -> Track {
+        let why = "the API server has answered that it goes, or is gone, and lists it all the same";
+        Track::Blocked(Blocked {
+            why: why.to_owned(),
+            by: By::Server,
+            tries: self.tries,
+            ticks: 0,
+            late: 0,
+            looked: false,
+        })
+    }
 }
 
 /// An eviction on its way.
@@ -95,7 +121,7 @@ impl Track {
         match self {
             Self::Todo => true,
             Self::Blocked(blocked) => blocked.by != By::Nobody,
-            Self::Sent(_) | Self::Ending => false,
+            Self::Sent(_) | Self::Told(_) | Self::Ending => false,
         }
     }
 
@@ -103,7 +129,7 @@ impl Track {
     pub(super) fn refused_by(&self) -> Option<&BudgetRef> {
         match self {
             Self::Blocked(blocked) => blocked.by.budget(),
-            Self::Todo | Self::Sent(_) | Self::Ending => None,
+            Self::Todo | Self::Sent(_) | Self::Told(_) | Self::Ending => None,
         }
     }
 
@@ -112,7 +138,7 @@ impl Track {
         match self {
             Self::Todo => u8::MAX,
             Self::Blocked(blocked) => blocked.late,
-            Self::Sent(_) | Self::Ending => 0,
+            Self::Sent(_) | Self::Told(_) | Self::Ending => 0,
         }
     }
 
@@ -120,7 +146,7 @@ impl Track {
     pub(super) fn looked(&self) -> bool {
         match self {
             Self::Blocked(blocked) => blocked.looked,
-            Self::Todo | Self::Sent(_) | Self::Ending => true,
+            Self::Todo | Self::Sent(_) | Self::Told(_) | Self::Ending => true,
         }
     }
 
@@ -135,7 +161,7 @@ impl Track {
                     early: !blocked.is_due(),
                 })
             }
-            Self::Sent(_) | Self::Ending => None,
+            Self::Sent(_) | Self::Told(_) | Self::Ending => None,
         }
     }
 
@@ -155,8 +181,11 @@ impl Track {
         };
         let never = |why: String, by, told: String| (blocked(why, u8::MAX, by), Some(told));
         let track = match answer {
-            // Gone and Elsewhere: this very pod is no more; the next list will say so.
-            EvictAnswer::Accepted | EvictAnswer::Gone | EvictAnswer::Elsewhere => Self::Ending,
+            // Gone and Elsewhere: this very pod is no more, or the server does not know yet that it is here.
+            EvictAnswer::Accepted | EvictAnswer::Gone | EvictAnswer::Elsewhere => {
+                let listing = false;
+                Self::Told(Told { tries, listing })
+            }
             EvictAnswer::Budget(why) => {
                 let budget = BudgetRef::refusing(pod, &why);
                 blocked(why, PERIOD, By::Budget(budget))

@@ -14,7 +14,7 @@ use super::judge::{
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
 use crate::backoff::{Delay, doubling};
 use crate::config::{DrainMode, SingleReplica};
-use crate::drain::{Guard, Orphans, PodRef, PodView, few, plan};
+use crate::drain::{Arrivals, Guard, Orphans, PodRef, PodView, few, plan};
 use crate::failure::{Failure, FailureKind};
 use crate::lock::{LockView, Verdict};
 use crate::node::NodeView;
@@ -233,7 +233,7 @@ impl Machine {
             self.check(out, Checking::Lock(aim), Op::ReadLock);
             return;
         }
-        let plan = plan(pods, &self.config.drain, None);
+        let plan = plan(pods, &self.config.drain, &Arrivals::default());
         if self.config.drain.single_replica == SingleReplica::Evict {
             self.ask_blockers(out, aim, &plan.evict);
             return;

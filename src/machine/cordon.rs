@@ -62,13 +62,15 @@ impl Machine {
         match (cordoning.step.clone(), reply) {
             (CordonStep::Read, Reply::Node(result)) => {
                 let drain = cordoning.drain.clone();
+                let node = result.unwrap_or_default();
+                let answered = node.as_ref().and_then(|node| node.answered);
                 if let Some(outcome) = self.why_undo_now() {
                     self.undo_drain(out, drain.as_ref(), outcome);
                     return;
                 }
                 let begun = self.evictions_begun();
-                match self.look_at_node(result.unwrap_or_default().as_ref(), begun) {
-                    Look::Cordoned => self.cordoned(out),
+                match self.look_at_node(node.as_ref(), begun) {
+                    Look::Cordoned => self.cordoned(out, answered, false),
                     Look::Lost => self.restart(out),
                     Look::Undo(outcome) => self.undo_drain(out, drain.as_ref(), outcome),
                     Look::Write(patch) => self.before_cordon(out, None, patch),
@@ -83,9 +85,9 @@ impl Machine {
                 }
             }
             (CordonStep::Write, Reply::NodeWritten(outcome)) => match outcome {
-                WriteOutcome::Applied(_) => {
+                WriteOutcome::Applied(node) => {
                     out.report(Report::Cordoned, "the node is cordoned");
-                    self.cordoned(out);
+                    self.cordoned(out, node.answered, true);
                 }
                 WriteOutcome::Conflict | WriteOutcome::Refused(_) | WriteOutcome::Unknown(_) => {
                     cordoning.step = CordonStep::Read;
@@ -190,7 +192,8 @@ impl Machine {
         NodePatch::mark(node, marker, unschedulable)
     }
 
-    fn cordoned(&mut self, out: &mut Out) {
+    /// The node is cordoned, by an answer of this time. `anew`: by our own write.
+    fn cordoned(&mut self, out: &mut Out, answered: Option<i64>, anew: bool) {
         let Phase::Cordoning(cordoning) = &mut self.phase else {
             return;
         };
@@ -199,7 +202,8 @@ impl Machine {
             self.undo_drain(out, begun.as_ref(), outcome);
             return;
         }
-        let drain = begun.unwrap_or_else(|| self.new_drain());
+        let mut drain = begun.unwrap_or_else(|| self.new_drain());
+        drain.cordoned(answered, anew);
         if self.config.drain.mode == DrainMode::None && self.owes_a_look(&drain) {
             self.close_drain(out, drain, Leave::Verify);
         } else if self.config.drain.mode == DrainMode::None {

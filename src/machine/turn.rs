@@ -101,6 +101,7 @@ impl Machine {
             );
         }
         drain.on(DrainEvent::WatchEnded);
+        drain.begins_list();
         self.phase = Phase::Draining(Draining::new(drain));
         out.push(Action::WatchPods);
         out.set(Timer::Check, Delay::exactly(LOOK));
@@ -237,8 +238,14 @@ impl Machine {
         let Phase::Draining(draining) = &mut self.phase else {
             return;
         };
+        if draining.watching && draining.leave.is_none() && draining.drain.needs_list() {
+            draining.drain.on(DrainEvent::WatchEnded);
+            out.push(Action::UnwatchPods);
+            draining.watching = false;
+        }
         if !draining.watching {
             draining.watching = true;
+            draining.drain.begins_list();
             out.push(Action::WatchPods);
         }
         for late in draining.drain.look_at_clock(out.now.as_second()) {

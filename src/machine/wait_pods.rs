@@ -8,7 +8,7 @@ use super::judge::{blocking_pods_gate, static_pods_gate};
 use super::{Action, Gate, Machine, Out, Phase, Timer};
 use crate::backoff::Delay;
 use crate::config::DrainMode;
-use crate::drain::{PodView, plan};
+use crate::drain::{Arrivals, PodView, plan};
 
 /// What a watch does not show, because it ended or because others decide it, is looked at this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -20,7 +20,7 @@ impl Machine {
     /// Why no turn may begin with these pods, if so.
     pub(super) fn pods_gate(&self, pods: &[PodView]) -> Option<Blocked> {
         let evicts = self.config.drain.mode == DrainMode::Evict;
-        let refused = || plan(pods, &self.config.drain, None).refusal();
+        let refused = || plan(pods, &self.config.drain, &Arrivals::default()).refusal();
         let refusal = evicts.then(refused).flatten();
         let refusal =
             refusal.map(|why| Blocked::new(Gate::Pods, why, "nothing is evicted until then"));

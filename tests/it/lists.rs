@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rollboot::cluster::reading;
 use rollboot::config::Config;
-use rollboot::drain::{Choice, Drain, DrainEvent, EvictAnswer, Order, Progress, choose};
+use rollboot::drain::{Arrival, Choice, Drain, DrainEvent, EvictAnswer, Order, Progress, choose};
 use serde_json::{Value, json};
 
 proptest! {
@@ -33,7 +33,7 @@ proptest! {
             prop_assert_eq!(controller, "true");
             return Ok(());
         };
-        let choice = choose(&pods[0], &Config::default().drain, false);
+        let choice = choose(&pods[0], &Config::default().drain, Arrival::Before);
         if controller == true && lacks.is_none() {
             prop_assert_eq!(choice, Choice::Evict(Order::default()));
         } else {

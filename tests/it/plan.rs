@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use rollboot::config::{Config, Drain as Policy, EmptyDir, Unmanaged, UnsafeToEvict};
 use rollboot::drain::{
-    Choice, Controller, Drain, DrainEvent, EvictAnswer, Order, PodRef, PodView, Progress, Wishes,
-    choose, plan,
+    Arrival, Arrivals, Choice, Controller, Drain, DrainEvent, EvictAnswer, Order, PodRef, PodView,
+    Progress, Wishes, choose, plan,
 };
 
 fn owner() -> impl Strategy<Value = Option<Controller>> {
@@ -136,8 +136,8 @@ proptest! {
 
     #[test]
     fn each_pod_has_exactly_one_decision(pods in pods(24), policy in policy(), known in any::<bool>()) {
-        let first: BTreeSet<_> = pods.iter().filter(|_| known).map(|pod| pod.pod.uid.clone()).collect();
-        let plan = plan(&pods, &policy, Some(&first));
+        let first = pods.iter().filter(|_| known).map(|pod| pod.pod.uid.clone()).collect();
+        let plan = plan(&pods, &policy, &Arrivals::since(first));
         let mut decided: Vec<_> = plan.evict.iter().chain(&plan.wait).cloned().collect();
         decided.extend(plan.skip.iter().chain(&plan.refuse).map(|(pod, _)| pod.clone()));
         decided.sort();
@@ -152,14 +152,15 @@ proptest! {
     #[test]
     fn what_the_kubelet_and_daemon_sets_keep_never_goes(pod in pod(), policy in policy(), late in any::<bool>()) {
         if pod.mirror || is_daemon(&pod) {
-            let choice = choose(&pod, &policy, late);
+            let came = if late { Arrival::Late } else { Arrival::Before };
+            let choice = choose(&pod, &policy, came);
             prop_assert!(matches!(choice, Choice::Skip(_) | Choice::Refuse(_)), "{choice:?}");
         }
     }
 
     #[test]
     fn what_is_written_on_a_living_pod_is_heeded_and_never_guessed(pod in pod(), policy in policy()) {
-        let choice = choose(&pod, &policy, false);
+        let choice = choose(&pod, &policy, Arrival::Before);
         let lives = !pod.finished && !pod.terminating;
         let stays = pod.mirror || is_daemon(&pod);
         let drain = pod.wishes.drain.as_deref();
@@ -182,7 +183,7 @@ proptest! {
 
     #[test]
     fn one_refusal_and_nothing_is_sent(pods in pods(12), policy in policy()) {
-        let refused = plan(&pods, &policy, None).refusal().is_some();
+        let refused = plan(&pods, &policy, &Arrivals::default()).refusal().is_some();
         let mut drain = Drain::new(&policy);
         let (sent, progress) = drain.on(DrainEvent::Pods(pods));
         if refused {

@@ -1,5 +1,6 @@
 //! Stories of one node over hours: outages at bad moments, clocks that jump, operators who change their mind. Each was a defect once.
 
+mod answers;
 mod before_the_lock;
 mod blocked;
 mod budgets;

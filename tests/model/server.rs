@@ -31,6 +31,7 @@ impl Lock {
 impl Node {
     pub(crate) fn view(&self) -> NodeView {
         NodeView {
+            answered: None,
             uid: self.uid.clone(),
             version: self.version.clone(),
             unschedulable: self.cordon.is_some(),

@@ -101,6 +101,23 @@ fn each_field_is_read_from_its_place() {
             "{phase}"
         );
     }
+    for containers in [
+        "containerStatuses",
+        "initContainerStatuses",
+        "ephemeralContainerStatuses",
+    ] {
+        let ended = |state: Value| {
+            view(|pod| {
+                pod["status"] = json!({"phase": "Failed", containers: [{"state": {"terminated": {}}}, {"state": state}]});
+            })
+            .finished
+        };
+        assert!(!ended(json!({"running": {}})), "{containers}");
+        assert!(ended(json!({"terminated": {}})) && ended(json!({"waiting": {}})));
+    }
+    let created =
+        view(|pod| pod["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z")).created;
+    assert_eq!(created, Some(1_767_225_600));
     for (status, ready) in [("True", true), ("False", false), ("Unknown", false)] {
         let conditions =
             json!([{"type": "Initialized", "status": "True"}, {"type": "Ready", "status": status}]);

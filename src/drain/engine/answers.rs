@@ -11,7 +11,7 @@ impl Drain {
         let track = self.pods.get_mut(pod)?;
         let sent = match track {
             Track::Sent(sent) => std::mem::take(sent),
-            Track::Todo | Track::Ending | Track::Blocked(_) => Sent::default(),
+            Track::Todo | Track::Told(_) | Track::Ending | Track::Blocked(_) => Sent::default(),
         };
         if let (EvictAnswer::Accepted, Some(budget)) = (&answer, &sent.budget) {
             self.openings.let_go(budget);
@@ -21,6 +21,8 @@ impl Drain {
             self.pods.remove(pod);
             return None;
         }
+        // Of one that is not there for the server nobody knows yet whether it went, or is not known to be here.
+        let accepted = answer == EvictAnswer::Accepted;
         let (mut now, failed) = Track::answered(pod, answer, sent.tries);
         if let Track::Blocked(blocked) = &mut now
             && let By::Budget(Some(budget)) = &blocked.by
@@ -31,9 +33,9 @@ impl Drain {
             blocked.ticks = self.spread(pod, budget);
         }
         match &now {
-            Track::Ending => self.guard.went(pod),
+            Track::Told(_) if accepted => self.guard.went(pod),
             Track::Blocked(blocked) if blocked.by != By::Nobody => self.guard.refused(pod),
-            Track::Blocked(_) | Track::Todo | Track::Sent(_) => {}
+            Track::Blocked(_) | Track::Told(_) | Track::Ending | Track::Todo | Track::Sent(_) => {}
         }
         if failed.is_none() && !self.stopped && sent.tries > 0 && !sent.early {
             self.news.tell_of_refusal(pod, &now);
@@ -49,7 +51,7 @@ impl Drain {
             Track::Blocked(blocked) => {
                 (blocked.by.budget() == Some(budget)).then_some(blocked.ticks)
             }
-            Track::Todo | Track::Sent(_) | Track::Ending => None,
+            Track::Todo | Track::Sent(_) | Track::Told(_) | Track::Ending => None,
         });
         next_tick(&ticks.collect::<Vec<_>>())
     }
@@ -67,6 +69,7 @@ impl Drain {
     pub(super) fn tick(&mut self) {
         let in_flight = self.asked_budgets();
         self.openings.tick(&in_flight);
+        self.pace.tick();
         for (pod, track) in &mut self.pods {
             if let Track::Blocked(blocked) = track {
                 let held = self.guard.holds(pod);

@@ -29,7 +29,7 @@ impl Drain {
     pub(super) fn asked_budgets(&self) -> BTreeSet<BudgetRef> {
         let budget = |track: &Track| match track {
             Track::Sent(sent) => sent.budget.clone(),
-            Track::Todo | Track::Ending | Track::Blocked(_) => None,
+            Track::Todo | Track::Told(_) | Track::Ending | Track::Blocked(_) => None,
         };
         self.pods.values().filter_map(budget).collect()
     }
@@ -77,6 +77,7 @@ impl Drain {
     fn choose(&mut self, round: &mut Round, of: &BTreeSet<PodRef>) -> Result<(), String> {
         let mut line: Vec<_> = self.pods.iter().collect();
         line.retain(|(pod, _)| self.order.get(*pod).copied() == self.now && of.contains(*pod));
+        line.retain(|(pod, _)| !self.pace.holds(pod));
         // Whoever was not asked for yet, then whoever has waited longest: nobody waits for others to be refused again and again.
         line.sort_by_key(|(_, track)| Reverse(track.late()));
         for (pod, track) in line {

@@ -128,6 +128,45 @@ fn a_pod_that_ends_by_itself_holds_up_no_order() {
 }
 
 #[test]
+fn only_a_list_that_begins_after_an_answer_tells_that_the_pod_is_still_here() {
+    for answer in [
+        EvictAnswer::Accepted,
+        EvictAnswer::Gone,
+        EvictAnswer::Elsewhere,
+    ] {
+        let mut drain = drain(16);
+        let sent = |drain: &mut Drain| drain.on(DrainEvent::Pods(vec![pod("1")])).0.len();
+        assert_eq!(sent(&mut drain), 1);
+        assert!(!drain.needs_list());
+        // It begins before the answer, and comes after it.
+        drain.on(DrainEvent::WatchEnded);
+        drain.begins_list();
+        drain.on(DrainEvent::Answer(pod("1").pod, answer.clone()));
+        assert_eq!(sent(&mut drain), 0, "{answer:?}");
+        assert!(drain.needs_list());
+        // What the watch shows from then on may be late.
+        drain.begins_list();
+        assert_eq!(sent(&mut drain), 0, "{answer:?}");
+        drain.on(DrainEvent::WatchEnded);
+        drain.begins_list();
+        assert_eq!(sent(&mut drain), 1, "{answer:?}");
+        drain.on(DrainEvent::Answer(pod("1").pod, EvictAnswer::Accepted));
+        assert!(drain.needs_list());
+        let (_, progress) = drain.on(DrainEvent::Pods(vec![ending("1")]));
+        assert!(!drain.needs_list() && progress == Progress::Going);
+    }
+}
+
+#[test]
+fn a_pod_that_was_to_end_by_itself_goes_once_nobody_says_so_any_more() {
+    let mut drain = drain(16);
+    let mut waited = pod("1");
+    waited.wishes.drain = Some("wait".into());
+    assert!(drain.on(DrainEvent::Pods(vec![waited])).0.is_empty());
+    assert_eq!(names(&drain.on(DrainEvent::Pods(vec![pod("1")])).0), ["1"]);
+}
+
+#[test]
 fn one_refusal_and_nothing_is_evicted() {
     let mut drain = drain(16);
     let alone = PodView {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Drain;
 use crate::drain::few::few;
-use crate::drain::plan::CAME_BACK;
+use crate::drain::plan::{CAME_BACK, PLACED};
 use crate::drain::track::{By, Track};
 use crate::drain::{BudgetRef, PodRef};
 
@@ -28,7 +28,7 @@ impl Drain {
     pub fn blocked(&self) -> impl Iterator<Item = (&PodRef, &str)> {
         self.pods.iter().filter_map(|(pod, track)| match track {
             Track::Blocked(blocked) => Some((pod, blocked.why.as_str())),
-            Track::Todo | Track::Sent(_) | Track::Ending => None,
+            Track::Todo | Track::Sent(_) | Track::Told(_) | Track::Ending => None,
         })
     }
 
@@ -39,7 +39,7 @@ impl Drain {
                 let by_budget = matches!(blocked.by, By::Budget(_));
                 by_budget.then_some((pod, blocked.why.as_str()))
             }
-            Track::Todo | Track::Sent(_) | Track::Ending => None,
+            Track::Todo | Track::Sent(_) | Track::Told(_) | Track::Ending => None,
         })
     }
 
@@ -61,8 +61,11 @@ impl Drain {
 
     /// Pods that stay although they came only after the cordon, in words for a person; empty where there are none.
     pub fn came_back(&self) -> String {
-        let late =
-            |(pod, why): &(PodRef, &str)| (*why == CAME_BACK).then(|| format!("{pod} {why}"));
+        let late = |(pod, why): &(PodRef, &str)| {
+            [CAME_BACK, PLACED]
+                .contains(why)
+                .then(|| format!("{pod} {why}"))
+        };
         few(self.kept.iter().filter_map(late))
     }
 
@@ -70,7 +73,7 @@ impl Drain {
     pub fn describe(&self) -> String {
         let one = |(pod, track): (&PodRef, &Track)| match track {
             Track::Blocked(blocked) => format!("{pod}: {}", blocked.why),
-            Track::Ending => format!("{pod}: {}", self.endings.words(pod)),
+            Track::Told(_) | Track::Ending => format!("{pod}: {}", self.endings.words(pod)),
             Track::Todo | Track::Sent(_) => format!("{pod}: not evicted yet"),
         };
         if !self.fresh && !self.guard.is_closing() {

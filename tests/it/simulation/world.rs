@@ -60,6 +60,15 @@ pub(crate) struct World {
     pub(crate) kept: BTreeSet<String>,
     /// What the next questions about evictions are answered, instead of the truth.
     pub(crate) answers: Vec<EvictAnswer>,
+    /// What the next evictions are answered; nothing comes of them then.
+    pub(crate) evictions: VecDeque<EvictAnswer>,
+    /// The pod that takes the place of one that went, made at this time.
+    #[expect(clippy::type_complexity, reason = "used once")]
+    pub(crate) replacement: Option<Box<dyn FnMut(&str, i64) -> Option<PodView>>>,
+    /// Answers about the Node tell the server's time.
+    pub(crate) dated: bool,
+    /// Lists of pods that watches began with.
+    pub(crate) lists: usize,
     /// Evictions that a budget refused.
     pub(crate) refused: usize,
     /// Writes to the own Node are refused.
@@ -183,6 +192,10 @@ impl World {
             watches: 0,
             kept: BTreeSet::new(),
             answers: Vec::new(),
+            evictions: VecDeque::new(),
+            replacement: None,
+            dated: false,
+            lists: 0,
             refused: 0,
             node_refuses: false,
             silence: 90.0,
@@ -295,7 +308,10 @@ impl World {
             }
             Action::WatchLock(_) => self.watch = Some(self.time + self.silence),
             Action::UnwatchLock => self.watch = None,
-            Action::WatchPods => self.queue.push_back(Event::PodsSeen(self.pods.clone())),
+            Action::WatchPods => {
+                self.lists += 1;
+                self.queue.push_back(Event::PodsSeen(self.pods.clone()));
+            }
             Action::UnwatchPods => self
                 .queue
                 .retain(|event| !matches!(event, Event::PodsSeen(_))),
@@ -304,6 +320,10 @@ impl World {
                 assert!(self.watched.insert(budget), "one watch of each at a time");
             }
             Action::UnwatchBudgets => self.watched.clear(),
+            Action::Evict(pod) if !self.evictions.is_empty() => {
+                let answer = self.evictions.pop_front().unwrap();
+                self.queue.push_back(Event::Evicted(pod, answer));
+            }
             Action::Evict(pod) if self.blocked || self.kept.contains(&pod.name) => {
                 self.refused += 1;
                 let answer = EvictAnswer::Budget(self.refusal.into());
@@ -312,6 +332,9 @@ impl World {
             Action::Evict(pod) => {
                 self.evicted.push(pod.name.clone());
                 self.replace(&pod);
+                let now = self.now().as_second();
+                let made = self.replacement.as_mut();
+                self.pods.extend(made.and_then(|made| made(&pod.name, now)));
                 self.queue
                     .push_back(Event::Evicted(pod, EvictAnswer::Accepted));
                 self.queue.push_back(Event::PodsSeen(self.pods.clone()));

@@ -79,13 +79,20 @@ enum Does {
 /// Where the two differ on purpose: what kubectl does, ours, and why.
 fn on_purpose(shape: Shape, forced: bool) -> Option<(Does, &'static str)> {
     let finished = matches!(shape.phase, "Succeeded" | "Failed");
-    if shape.mirror && shape.owner == Owner::Gone && !finished && !forced {
+    if finished {
+        // kubectl deletes it (or refuses to) unless it is a static pod.
+        return (!shape.mirror).then_some((
+            Does::Leaves,
+            "it has ended: to evict it would be to delete it, which no reboot needs",
+        ));
+    }
+    if shape.mirror && shape.owner == Owner::Gone && !forced {
         return Some((
             Does::Leaves,
             "a static pod has no DaemonSet: no kubelet makes such a pod",
         ));
     }
-    let stays = shape.mirror || (shape.owner == Owner::DaemonSet && !finished);
+    let stays = shape.mirror || shape.owner == Owner::DaemonSet;
     if shape.terminating && !stays {
         return Some((
             Does::Waits,

@@ -59,7 +59,10 @@ impl World {
                     WriteOutcome::Applied(lock.clone())
                 }
             }),
-            Op::ReadNode => Reply::Node(Ok(Some(self.node.clone()))),
+            Op::ReadNode => {
+                self.node.answered = self.dated.then(|| self.now().as_second());
+                Reply::Node(Ok(Some(self.node.clone())))
+            }
             Op::PatchNode(_) if self.node_refuses => Reply::NodeWritten(WriteOutcome::Refused(
                 Failure::new(FailureKind::Forbidden, "no"),
             )),
@@ -68,6 +71,7 @@ impl World {
             }
             Op::PatchNode(patch) => {
                 write_node(&mut self.node, &patch);
+                self.node.answered = self.dated.then(|| self.now().as_second());
                 Reply::NodeWritten(WriteOutcome::Applied(self.node.clone()))
             }
             Op::PeerExists(node) => Reply::Peer(Ok(*self.peers.get(&node).unwrap_or(&true))),
