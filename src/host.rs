@@ -24,7 +24,7 @@ mod state;
 mod systemd;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use bus::{Bus, CALL, CONNECT};
@@ -38,7 +38,6 @@ pub use root::Root;
 pub use sentinel::{Sentinel, SentinelReading, listed};
 pub use state::{StateFolder, is_root};
 
-use crate::config::load::load;
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::ports::{Host, HostGates, RebootAnswer};
@@ -52,8 +51,15 @@ pub struct LocalHost {
     sentinels: Vec<PathBuf>,
     bus: Arc<Bus>,
     journal: JournalFile,
-    /// Read instead of the main configuration file.
-    config_file: Option<PathBuf>,
+    /// What looks at the configuration on disk: it belongs to whoever loads it.
+    configuration: Option<LookAtConfiguration>,
+}
+
+/// Says why the configuration cannot be loaded, if it cannot: below this root, with this file in the place of the main one.
+#[derive(Debug, Clone)]
+struct LookAtConfiguration {
+    look: fn(&Path, Option<&Path>) -> Option<String>,
+    file: Option<PathBuf>,
 }
 
 impl LocalHost {
@@ -71,15 +77,20 @@ impl LocalHost {
             sentinels,
             bus: Arc::new(bus),
             journal,
-            config_file: None,
+            configuration: None,
         }
     }
 
-    /// The same host, where this file takes the place of the main configuration file.
+    /// The same host, where `look` says why the configuration on disk cannot be loaded, if it cannot: below a root, with `file` in
+    /// the place of the main file.
     #[must_use]
-    pub fn with_config_file(self, config_file: Option<PathBuf>) -> Self {
+    pub fn with_configuration(
+        self,
+        look: fn(&Path, Option<&Path>) -> Option<String>,
+        file: Option<PathBuf>,
+    ) -> Self {
         Self {
-            config_file,
+            configuration: Some(LookAtConfiguration { look, file }),
             ..self
         }
     }
@@ -102,7 +113,7 @@ impl LocalHost {
             sentinels,
             bus: Arc::clone(&self.bus),
             journal: self.journal.clone(),
-            config_file: self.config_file.clone(),
+            configuration: self.configuration.clone(),
         }
     }
 
@@ -145,7 +156,7 @@ impl LocalHost {
     }
 
     /// Whether the sentinel's folder is there: without it nothing can ask.
-    pub fn has_folder_of(&self, sentinel: &std::path::Path) -> bool {
+    pub fn has_folder_of(&self, sentinel: &Path) -> bool {
         let folder = sentinel.parent().unwrap_or(sentinel);
         !matches!(
             resolve::resolve(&self.root, folder).end,
@@ -183,9 +194,10 @@ impl Host for LocalHost {
             inhibitors,
             package_manager: busy::package_manager(&self.root),
             hold: busy::hold(&self.root),
-            configuration: load(self.root.path(), self.config_file.as_deref())
-                .err()
-                .map(|error| error.to_string()),
+            configuration: self
+                .configuration
+                .as_ref()
+                .and_then(|it| (it.look)(self.root.path(), it.file.as_deref())),
         })
     }
 

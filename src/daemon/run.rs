@@ -1,6 +1,6 @@
 //! `rollboot run`: from the command line to the loop, and the end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -9,7 +9,7 @@ use super::begin::{Notes, Waiting};
 use super::control::{Control, socket};
 use super::service::{End, Service, Signals};
 use super::settings::Settings;
-use crate::config::load::ConfigError;
+use crate::config::load::{ConfigError, load};
 use crate::failure::Failure;
 use crate::host::{JournalError, LocalHost, ProcessLock, ProcessLockError, Root, notify};
 use crate::telemetry::ids;
@@ -67,7 +67,8 @@ pub enum StartError {
 /// Only before anything was done; see [`StartError`].
 pub async fn run(options: Options) -> Result<Option<Result<String, String>>, StartError> {
     let root = Root::new(options.root.clone());
-    let host = LocalHost::new(root.clone(), Vec::new()).with_config_file(options.config.clone());
+    let host = LocalHost::new(root.clone(), Vec::new())
+        .with_configuration(wrong_on_disk, options.config.clone());
     let mut notes = Notes::default();
     let mut settings = match Settings::load(&options) {
         Ok(settings) => settings,
@@ -118,11 +119,16 @@ pub async fn run(options: Options) -> Result<Option<Result<String, String>>, Sta
     }
 }
 
+/// Why the configuration on disk cannot be loaded, if it cannot.
+fn wrong_on_disk(root: &Path, file: Option<&Path>) -> Option<String> {
+    load(root, file).err().map(|error| error.to_string())
+}
+
 /// Whether the journal below `root` tells of a turn, for an `abort` that finds no daemon.
 ///
 /// # Errors
 /// The journal is there and cannot be read.
-pub fn has_turn(root: &std::path::Path) -> Result<bool, StartError> {
+pub fn has_turn(root: &Path) -> Result<bool, StartError> {
     let host = LocalHost::new(Root::new(root), Vec::new());
     Ok(host.journal().read()?.turn.is_some())
 }

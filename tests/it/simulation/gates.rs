@@ -69,8 +69,9 @@ fn a_broken_configuration_begins_no_turn_and_ends_none() {
     world.gates.configuration.clone_from(&broken);
     let mut machine = world.start();
     assert!(!world.until(&mut machine, HOUR, |_, world| world.holds_slot()));
-    let (gate, reason) = blocked(&machine);
-    assert_eq!(gate, Some(Gate::Configuration));
+    let told = |machine: &Machine, _: &World| blocked(machine).0 == Some(Gate::Configuration);
+    assert!(world.until(&mut machine, 60.0, told));
+    let (_, reason) = blocked(&machine);
     assert!(reason.contains("config.toml:1:1"), "{reason}");
     world.gates.configuration = None;
     world.until_label(&mut machine, Label::Drained);
