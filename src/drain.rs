@@ -3,6 +3,7 @@
 //! Everything is decided on lists of the node's pods that the adapter keeps fresh; nothing here asks the server or sleeps.
 
 mod arrival;
+mod blocker;
 mod budget;
 mod controller;
 mod ending;
@@ -23,6 +24,7 @@ mod wish;
 mod written;
 
 pub use arrival::{Arrival, Arrivals};
+pub use blocker::{Blocker, HeldUp};
 pub use budget::{BudgetRef, BudgetView, essence, named};
 pub use controller::{ControllerRef, ControllerView, Kind};
 pub use engine::{Drain, DrainEvent, Progress};

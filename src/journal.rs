@@ -15,7 +15,7 @@ mod record;
 pub use record::{Place, Record};
 
 use crate::backoff::after_failed_turns;
-use crate::drain::{ControllerRef, PodRef, Wave};
+use crate::drain::{Blocker, ControllerRef, Wave};
 use crate::lock::TurnId;
 use crate::request::{Request, Requests};
 
@@ -136,22 +136,31 @@ pub struct Failed {
     pub why: String,
     /// When the next attempt may begin.
     pub retry_at: Timestamp,
-    /// Pods whose eviction a budget forbade, if that is what it failed of: they are asked about before the next.
+    /// What held up the last drains, the newest first: their pods go first in the next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub blocked: Vec<PodRef>,
+    pub blocked: Vec<Blocker>,
 }
 
 impl Failed {
-    /// One more failure after `earlier`, with the pods that a budget blocked: so many of them as are worth asking about.
+    /// One more failure after `earlier`, with what held it up. What held up the ones before is remembered too, as far as there is room:
+    /// it may only not have been reached.
     pub fn after(
         earlier: Option<&Self>,
         now: Timestamp,
         why: String,
-        mut blocked: Vec<PodRef>,
+        mut blocked: Vec<Blocker>,
     ) -> Self {
-        let times = earlier.map_or(0, |failed| failed.times).saturating_add(1);
+        let times = match earlier.map_or(0, |failed| failed.times) {
+            // It is as long ago, and still each of four turns comes.
+            u8::MAX => u8::MAX.saturating_sub(3),
+            times => times.saturating_add(1),
+        };
         let seconds = i64::try_from(after_failed_turns(times).as_secs()).unwrap_or(i64::MAX);
         let retry_at = Timestamp::from_second(now.as_second().saturating_add(seconds));
+        let before = earlier.into_iter().flat_map(|failed| &failed.blocked);
+        blocked.extend(before.cloned());
+        let mut known = BTreeSet::new();
+        blocked.retain(|blocker| known.insert(blocker.clone()));
         blocked.truncate(BLOCKED);
         Self {
             times,
@@ -162,7 +171,7 @@ impl Failed {
     }
 }
 
-/// How many blocked pods are remembered.
+/// How many of those that held up a drain are remembered.
 const BLOCKED: usize = 16;
 
 /// How many reboots the history keeps.
@@ -236,19 +245,27 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_counted_and_remember_a_handful_of_pods() {
+    fn failures_are_counted_and_remember_a_handful_of_what_held_them_up() {
         let now = Timestamp::from_second(1_000_000).unwrap();
-        let pods = vec![PodRef::default(); 500];
-        let first = Failed::after(None, now, "why".into(), pods.clone());
+        let blocker = |number: u32| Blocker {
+            name: number.to_string(),
+            ..Blocker::default()
+        };
+        let many = (0..500).flat_map(|number| [blocker(number), blocker(number)]);
+        let first = Failed::after(None, now, "why".into(), many.collect());
         assert_eq!((first.times, first.blocked.len()), (1, BLOCKED));
         assert_eq!(first.retry_at.as_second(), 1_000_060);
-        let second = Failed::after(Some(&first), now, "why".into(), Vec::new());
-        assert_eq!((second.times, second.blocked.len()), (2, 0));
+        let second = Failed::after(Some(&first), now, "why".into(), vec![blocker(900)]);
+        let mut blocked = first.blocked.clone();
+        blocked.insert(0, blocker(900));
+        blocked.pop();
+        assert_eq!((second.times, second.blocked.clone()), (2, blocked));
         let last = Failed {
             times: u8::MAX,
             ..second
         };
         let last = Failed::after(Some(&last), now, "why".into(), Vec::new());
         assert_eq!(last.retry_at.as_second(), 1_000_000 + 6 * 60 * 60);
+        assert_eq!(last.times, 252);
     }
 }

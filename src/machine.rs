@@ -278,7 +278,7 @@ impl Machine {
             }
             Timer::Reclaim => self.on_reclaim_timer(out),
             Timer::Drain => {
-                if !self.volumes_late(out) {
+                if !self.waits_ahead(out) && !self.volumes_late(out) {
                     self.expired = true;
                     self.poke(out);
                 }

@@ -223,7 +223,6 @@ async fn answer<C: Cluster, H: Host>(cluster: &C, host: &H, op: Op) -> Reply {
         Op::ReadController(controller) => {
             Reply::Controller(cluster.read_controller(&controller).await)
         }
-        Op::TryEviction(pod) => Reply::EvictionTried(cluster.try_eviction(&pod).await),
     }
 }
 

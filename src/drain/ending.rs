@@ -70,6 +70,11 @@ impl Endings {
         late.map(|(pod, ending)| format!("{pod}: {}", ending.words()))
     }
 
+    /// Whether a pod should have ended and has not.
+    pub(super) fn is_late(&self, pod: &PodRef) -> bool {
+        self.0.get(pod).is_some_and(|ending| ending.late)
+    }
+
     /// Why a pod has not ended.
     pub(super) fn words(&self, pod: &PodRef) -> String {
         match self.0.get(pod) {

@@ -8,6 +8,7 @@ mod words;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::blocker::Blockers;
 use super::ending::Endings;
 use super::guard::{Guard, Wave};
 use super::looks::Shown;
@@ -26,16 +27,17 @@ use news::News;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Drain {
     policy: Policy,
-    guard: Guard,
+    pub(super) guard: Guard,
     volumes: Volumes,
-    endings: Endings,
+    pub(super) endings: Endings,
     openings: Openings,
     orphans: Orphans,
     arrivals: Arrivals,
     pace: Pace,
-    pods: BTreeMap<PodRef, Track>,
+    pub(super) blockers: Blockers,
+    pub(super) pods: BTreeMap<PodRef, Track>,
     /// When each pod goes that was ever to be evicted: it is of its order until it is gone.
-    order: BTreeMap<PodRef, Order>,
+    pub(super) order: BTreeMap<PodRef, Order>,
     /// Pods of the last list that have to go.
     listed: BTreeSet<PodRef>,
     /// Pods that stay, with the reason, for the report.
@@ -104,6 +106,7 @@ impl Drain {
             orphans: Orphans::default(),
             arrivals: Arrivals::default(),
             pace: Pace::default(),
+            blockers: Blockers::default(),
             pods: BTreeMap::new(),
             order: BTreeMap::new(),
             listed: BTreeSet::new(),
@@ -260,9 +263,15 @@ impl Drain {
             evict,
             wait,
             skip,
-            order,
+            mut order,
             refuse: _,
         } = plan;
+        self.blockers.seen(pods);
+        for pod in pods.iter().filter(|pod| self.blockers.goes_ahead(pod)) {
+            if let Some(order) = order.get_mut(&pod.pod) {
+                *order = Order::AHEAD;
+            }
+        }
         // Later ones of the same watch may be older than an answer.
         let first_of_watch = !std::mem::replace(&mut self.fresh, true);
         let begins = self.arrivals.listed(pods);

@@ -32,6 +32,14 @@ impl Order {
     /// What the cluster cannot do without goes last (`system-cluster-critical` and above), whatever the others say.
     pub const CRITICAL: Self = Self(1 << 31);
 
+    /// What held up the last drain goes before all others.
+    pub(super) const AHEAD: Self = Self(i64::MIN);
+
+    /// Whether this is [`Self::AHEAD`].
+    pub(super) fn is_ahead(self) -> bool {
+        self == Self::AHEAD
+    }
+
     /// As a number: one that an annotation can say, or one more than the highest of these.
     pub fn number(self) -> i64 {
         self.0

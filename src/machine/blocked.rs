@@ -1,34 +1,28 @@
-//! After a drain that a budget stopped: the pods that it blocked are asked about before there is another.
+//! After a drain that failed: what held it up is remembered, and the next one begins with just that.
 //!
-//! A dry run costs one request and disturbs nobody; a turn takes the slot from others and evicts what is not blocked once more.
+//! A drain that is held up again has then disturbed nothing but what held it up. Some budgets open only once the node is cordoned, so
+//! nobody asks before; others open only once the other pods are gone, so every fourth turn drains everything.
 
-use super::check::{Aim, Checking};
+use std::time::Duration;
+
 use super::gate::Blocked;
-use super::{Action, Machine, Op, Out, Patience, Phase, Report};
-use crate::drain::{Drain, EvictAnswer, PodRef, essence, few};
-use crate::failure::{Failure, FailureKind};
-use crate::journal::Failed;
+use super::{Action, Gate, Machine, Out, Phase, Timer};
+use crate::backoff::Delay;
+use crate::drain::{Blocker, Drain, HeldUp, PodView, essence, few};
 use crate::node::NodeEvent;
 
 /// So many pods an Event names.
 const ANNOUNCED: usize = 5;
 /// Bytes of an Event's message: no more are shown, or stored, of one.
 const LONGEST: usize = 1024;
-
-/// Asking about pods, one after the other.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Asking {
-    /// The one that is being asked about.
-    pod: PodRef,
-    left: Vec<PodRef>,
-    /// Those that are still blocked, each with the server's reason.
-    found: Vec<(PodRef, String)>,
-    aim: Aim,
-}
+/// What held up the last drain has so long, after the last of it went, until this one is given up.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Of so many turns in a row that failed the last drains everything.
+const EVERYTHING: u8 = 4;
 
 impl Machine {
-    /// The pods that a budget blocked, if a drain that is being given up failed of that, each with the server's reason.
-    pub(super) fn blockers(&self) -> Vec<(PodRef, String)> {
+    /// What holds up a drain that is being given up because it failed, or because its time is over.
+    pub(super) fn held_up(&self) -> Vec<HeldUp> {
         let drain = match &self.phase {
             Phase::Cordoning(cordoning) => cordoning.drain.as_ref(),
             Phase::Queueing(queueing) => Some(&queueing.drain),
@@ -37,33 +31,31 @@ impl Machine {
         };
         drain
             .filter(|drain| self.expired || drain.failed())
-            .into_iter()
-            .flat_map(Drain::blocked_by_budgets)
-            .map(|(pod, why)| (pod.clone(), why.to_owned()))
-            .collect()
+            .map(|drain| drain.held_up(self.expired))
+            .unwrap_or_default()
     }
 
-    /// Tells whoever looks at the Node who blocks. Once for each turn that failed of it.
-    pub(super) fn announce_blockers(&self, out: &mut Out, blockers: &[(PodRef, String)]) {
+    /// Tells whoever looks at the Node what holds it up. Once for each turn that failed of it.
+    pub(super) fn announce_held_up(&self, out: &mut Out, held_up: &[HeldUp]) {
         let (Some(turn), Some(failed)) = (self.turn(), &self.journal.failed) else {
             return;
         };
-        if blockers.is_empty() {
+        if held_up.is_empty() {
             return;
         }
-        let named: Vec<_> = blockers
+        let named: Vec<_> = held_up
             .iter()
             .take(ANNOUNCED)
-            .map(|(pod, why)| format!("{pod}: {}", essence(why)))
+            .map(|it| format!("{}: {}", it.pod, essence(&it.why)))
             .collect();
-        let more = match blockers.len().saturating_sub(ANNOUNCED) {
+        let more = match held_up.len().saturating_sub(ANNOUNCED) {
             0 => String::new(),
             more => format!("; and {more} more"),
         };
         let mut message = format!(
-            "PodDisruptionBudgets forbid to evict {} of its pods, so this node does not reboot yet and looks again at {}. \
-             Let the budgets allow a disruption, or move the pods (kubectl get poddisruptionbudgets -A): {}{more}",
-            blockers.len(),
+            "{} of its pods could not be moved, so this node does not reboot yet and tries again at {}, these first. \
+             Mend what holds them, or move them (rollboot plan, kubectl get poddisruptionbudgets -A): {}{more}",
+            held_up.len(),
             failed.retry_at,
             named.join("; "),
         );
@@ -78,82 +70,63 @@ impl Machine {
         }));
     }
 
-    /// Asks about the pods that blocked the last drain, as far as they are still here and have to go; then goes on to the lock.
-    pub(super) fn ask_blockers(&mut self, out: &mut Out, aim: Aim, going: &[PodRef]) {
+    /// Whose pods go first in this turn.
+    pub(super) fn goes_ahead(&self) -> Vec<Blocker> {
         let failed = self.journal.failed.as_ref();
-        let left = failed
-            .into_iter()
-            .flat_map(|failed| failed.blocked.iter().rev())
-            .filter(|pod| going.contains(pod))
-            .cloned()
-            .collect();
-        self.ask_next(out, left, Vec::new(), aim);
+        let some = failed.filter(|failed| !failed.times.is_multiple_of(EVERYTHING));
+        some.map(|failed| failed.blocked.clone())
+            .unwrap_or_default()
     }
 
-    fn ask_next(
-        &mut self,
-        out: &mut Out,
-        mut left: Vec<PodRef>,
-        found: Vec<(PodRef, String)>,
-        aim: Aim,
-    ) {
-        if let Some(pod) = left.pop() {
-            let op = Op::TryEviction(pod.clone());
-            let asking = Asking {
-                pod,
-                left,
-                found,
-                aim,
-            };
-            self.check(out, Checking::Blockers(Box::new(asking)), op);
-        } else if found.is_empty() {
-            self.check(out, Checking::Lock(aim), Op::ReadLock);
-        } else {
-            self.still_blocked(out, &found);
+    /// Why no turn may begin yet: a pod of the last drain is still ending, and the next would only wait for it.
+    pub(super) fn ending_gate(
+        &self,
+        pods: &[PodView],
+        waits: &[crate::drain::PodRef],
+    ) -> Option<Blocked> {
+        self.journal.failed.as_ref()?;
+        let ending = |pod: &&PodView| pod.terminating && waits.contains(&pod.pod);
+        let words = |pod: &PodView| match &pod.finalizers[..] {
+            [] => pod.pod.to_string(),
+            some => format!("{} (finalizers: {})", pod.pod, some.join(", ")),
+        };
+        let ending: Vec<_> = pods.iter().filter(ending).map(words).collect();
+        (!ending.is_empty()).then(|| {
+            Blocked::new(
+                Gate::Pods,
+                format!("still ending since the last drain: {}", few(ending)),
+                "no slot is taken until they are gone; finalizers must be removed by whoever set them",
+            )
+        })
+    }
+
+    /// Gives what goes first its time: anew whenever one of it went, and the others theirs once it is gone. `before`: how many there were.
+    pub(super) fn time_ahead(&self, out: &mut Out, before: Option<usize>) {
+        let Phase::Draining(draining) = &self.phase else {
+            return;
+        };
+        let timeout = self.config.drain.timeout;
+        match (before, draining.drain.ahead()) {
+            (None, Some(_)) => out.set(Timer::Drain, Delay::exactly(PATIENCE.min(timeout))),
+            (Some(before), Some(now)) if now < before => {
+                out.set(Timer::Drain, Delay::exactly(PATIENCE.min(timeout)));
+            }
+            (Some(_), None) => out.set(Timer::Drain, Delay::exactly(timeout)),
+            (Some(_), Some(_)) | (None, None) => {}
         }
     }
 
-    pub(super) fn on_tried(&mut self, out: &mut Out, asking: Asking, answer: EvictAnswer) {
-        let Asking {
-            pod,
-            left,
-            mut found,
-            aim,
-        } = asking;
-        match answer {
-            // It could go, or is gone, or goes by itself.
-            EvictAnswer::Accepted
-            | EvictAnswer::Gone
-            | EvictAnswer::Elsewhere
-            | EvictAnswer::NamespaceTerminating => {}
-            EvictAnswer::Budget(why) | EvictAnswer::SeveralBudgets(why) => found.push((pod, why)),
-            // Nobody knows, so no turn begins.
-            EvictAnswer::Throttled(_) => {
-                let why = format!("cannot ask whether pod {pod} may be evicted: too many requests");
-                let failure = Failure::new(FailureKind::Throttled, why);
-                self.rest_on_failure(out, Blocked::failed(&failure));
-                return;
-            }
-            EvictAnswer::Invalid(failure) | EvictAnswer::Failed(failure) => {
-                self.rest_on_failure(out, Blocked::failed(&failure));
-                return;
-            }
+    /// The time of what goes first is over, and all of it is ending: that may take what it takes.
+    pub(super) fn waits_ahead(&self, out: &mut Out) -> bool {
+        let drain = match &self.phase {
+            Phase::Draining(draining) => Some(&draining.drain),
+            _ => None,
+        };
+        let waits = drain.is_some_and(Drain::ahead_is_ending);
+        if waits {
+            let wait = PATIENCE.min(self.config.drain.timeout);
+            out.set(Timer::Drain, Delay::exactly(wait));
         }
-        self.ask_next(out, left, found, aim);
-    }
-
-    /// The back-off goes on: nothing is evicted, and no slot is taken.
-    fn still_blocked(&mut self, out: &mut Out, found: &[(PodRef, String)]) {
-        self.tries = 0;
-        let words = found.iter().map(|(pod, why)| format!("{pod}: {why}"));
-        let why = format!("a drain would be blocked again: {}", few(words));
-        out.report(Report::StillBlocked, why.clone());
-        let earlier = self.journal.failed.take();
-        // One that may go now may be blocked again when its turn comes.
-        let blocked = earlier.as_ref().map(|failed| failed.blocked.clone());
-        let failed = Failed::after(earlier.as_ref(), out.now, why, blocked.unwrap_or_default());
-        self.journal.failed = Some(failed);
-        self.phase = Phase::Checking(Checking::StillBlocked);
-        self.write_journal(out, Patience::Once);
+        waits
     }
 }

@@ -241,7 +241,6 @@ fn answers(op: &Op, reply: &Reply) -> bool {
             | (Op::ListPods, Reply::Pods(_))
             | (Op::ListNodes, Reply::Nodes(_))
             | (Op::ReadController(_), Reply::Controller(_))
-            | (Op::TryEviction(_), Reply::EvictionTried(_))
     )
 }
 
@@ -263,12 +262,7 @@ fn gone(reply: Reply) -> Reply {
 /// The failure that a reply brings, and whether it leaves the outcome of a write open.
 fn trouble(reply: &Reply) -> Option<(Failure, bool)> {
     match reply {
-        Reply::Id(_)
-        | Reply::Facts(_)
-        | Reply::Sentinels(_)
-        | Reply::Reboot(_)
-        // Asked before the lock only, where every answer is looked at.
-        | Reply::EvictionTried(_) => None,
+        Reply::Id(_) | Reply::Facts(_) | Reply::Sentinels(_) | Reply::Reboot(_) => None,
         Reply::BootTime(result) => failed(result),
         Reply::Gates(result) => failed(result),
         Reply::Units(result) => failed(result),

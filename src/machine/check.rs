@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::blocked::Asking;
 use super::gate::{Blocked, Gate};
 use super::judge::{
     configuration_gate, group_of, host_gate, is_control_plane, limits_in_words, node_gate,
@@ -31,9 +30,6 @@ pub(super) enum Checking {
     Pods(Box<NodeView>),
     DaemonSets(Box<Found>),
     Controllers(Box<Survey>),
-    Blockers(Box<Asking>),
-    /// The journal is written: pods are still blocked.
-    StillBlocked,
     Lock(Aim),
     /// With a view of the lock that has a free slot: of many nodes that wait only those look that could go now.
     Nodes(Box<LockView>, Aim),
@@ -134,10 +130,6 @@ impl Machine {
                 Some(blocked) => self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN))),
                 None => self.begin(out, *view, aim),
             },
-            (Checking::Blockers(asking), Reply::EvictionTried(answer)) => {
-                self.on_tried(out, *asking, answer);
-            }
-            (Checking::StillBlocked, Reply::JournalWritten(_)) => self.consider(out),
             (Checking::Controllers(mut survey), Reply::Controller(Ok(view))) => {
                 survey.guard.read(Ok(view));
                 self.survey(out, survey);
@@ -235,7 +227,7 @@ impl Machine {
         }
         let plan = plan(pods, &self.config.drain, &Arrivals::default());
         if self.config.drain.single_replica == SingleReplica::Evict {
-            self.ask_blockers(out, aim, &plan.evict);
+            self.check(out, Checking::Lock(aim), Op::ReadLock);
             return;
         }
         let mut guard = Guard::new(SingleReplica::Block, BTreeMap::new(), false);
@@ -256,8 +248,7 @@ impl Machine {
             }
         };
         if singles.is_empty() {
-            let Survey { aim, going, .. } = *survey;
-            self.ask_blockers(out, aim, &going);
+            self.check(out, Checking::Lock(survey.aim), Op::ReadLock);
         } else {
             let detail = "no slot is taken until it is moved, or wants more than one";
             let blocked = Blocked::new(Gate::Pods, few(singles), detail);

@@ -52,8 +52,6 @@ pub enum Op {
     ListNodes,
     /// Read a controller of pods.
     ReadController(ControllerRef),
-    /// Ask what an eviction would be answered, and evict nothing.
-    TryEviction(PodRef),
 }
 
 /// The answer to an [`Op`] of the same name.
@@ -96,8 +94,6 @@ pub enum Reply {
     Nodes(Result<NodesView, Failure>),
     /// The controller. `None`: there is no such object.
     Controller(Result<Option<ControllerView>, Failure>),
-    /// What the eviction would be answered now.
-    EvictionTried(EvictAnswer),
 }
 
 /// What the loop does for the machine.
@@ -222,8 +218,6 @@ pub enum Report {
     StillAttached,
     /// A turn failed and is being undone, and there is a pause before the next.
     TurnFailed,
-    /// Budgets still forbid what the last drain failed of: no turn begins.
-    StillBlocked,
     /// A turn is being undone for another reason.
     Undoing,
     /// The node is uncordoned and the slot is free, without a reboot.

@@ -142,6 +142,7 @@ impl Machine {
         draining.polling &= event != DrainEvent::LookAgain;
         let ended = event == DrainEvent::WatchEnded;
         draining.watching &= !ended;
+        let ahead = draining.drain.ahead();
         let (send, progress) = draining.drain.on(event);
         for what in draining.drain.take_news() {
             out.report(Report::DrainWaits, format!("the drain waits: {what}"));
@@ -153,6 +154,7 @@ impl Machine {
             // The watch begins with a list, so nothing is lost by beginning anew. The wait keeps a failing server in peace.
             out.set(Timer::Check, Delay::about(Duration::from_secs(2)));
         }
+        self.time_ahead(out, ahead);
         match progress {
             Progress::Going => {}
             Progress::Done => self.leave_drain(Leave::Verify),

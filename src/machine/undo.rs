@@ -161,12 +161,12 @@ impl Machine {
                 }
             }
             Outcome::BackOff(why) => {
-                let blockers = self.blockers();
-                let blocked = blockers.iter().map(|(pod, _)| pod.clone()).collect();
+                let held_up = self.held_up();
+                let blocked = held_up.iter().map(|it| it.blocker.clone()).collect();
                 let failed = self.journal.failed.as_ref();
                 let failed = Failed::after(failed, out.now, why.clone(), blocked);
                 self.journal.failed = Some(failed);
-                self.announce_blockers(out, &blockers);
+                self.announce_held_up(out, &held_up);
             }
             Outcome::Latch(why) => {
                 let requests = turn.requests.union(&self.present).cloned().collect();

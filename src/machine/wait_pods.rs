@@ -8,7 +8,7 @@ use super::judge::{blocking_pods_gate, static_pods_gate};
 use super::{Action, Gate, Machine, Out, Phase, Timer};
 use crate::backoff::Delay;
 use crate::config::DrainMode;
-use crate::drain::{Arrivals, PodView, plan};
+use crate::drain::{Arrivals, Plan, PodView, plan};
 
 /// What a watch does not show, because it ended or because others decide it, is looked at this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -20,13 +20,14 @@ impl Machine {
     /// Why no turn may begin with these pods, if so.
     pub(super) fn pods_gate(&self, pods: &[PodView]) -> Option<Blocked> {
         let evicts = self.config.drain.mode == DrainMode::Evict;
-        let refused = || plan(pods, &self.config.drain, &Arrivals::default()).refusal();
-        let refusal = evicts.then(refused).flatten();
+        let plan = evicts.then(|| plan(pods, &self.config.drain, &Arrivals::default()));
+        let refusal = plan.as_ref().and_then(Plan::refusal);
         let refusal =
             refusal.map(|why| Blocked::new(Gate::Pods, why, "nothing is evicted until then"));
         refusal
             .or_else(|| blocking_pods_gate(&self.config, pods))
             .or_else(|| static_pods_gate(pods))
+            .or_else(|| self.ending_gate(pods, &plan?.wait))
     }
 
     /// Waits for pods of this node to change.

@@ -11,8 +11,7 @@ pub fn report(report: Report, text: &str) {
         Report::DrainStarted => tracing::info!(message_id = ids::DRAIN_STARTED, "{text}"),
         Report::Drained => tracing::info!(message_id = ids::DRAIN_FINISHED, "{text}"),
         Report::TurnFailed => tracing::warn!(message_id = ids::TURN_FAILED, "{text}"),
-        Report::StillBlocked
-        | Report::Undoing
+        Report::Undoing
         | Report::Interrupted
         | Report::NotGuarded
         | Report::StillAttached

@@ -196,12 +196,14 @@ impl World {
             }
             Op::WriteJournal(journal) => {
                 if let Some(journal) = mutation.on_disk(journal) {
-                    host.ghost.budget_opened &= journal.failed == host.journal.failed;
                     host.journal = journal;
                 }
                 Reply::JournalWritten(Ok(()))
             }
             Op::ListPods => {
+                if host.journal.turn.is_none() {
+                    host.ghost.ending_seen = pods.iter().any(|pod| pod.terminating);
+                }
                 host.ghost.pods_seen = pods.iter().any(|pod| !pod.mirror);
                 Reply::Pods(Ok(pods))
             }
@@ -220,8 +222,7 @@ impl World {
             | Op::ReadNode
             | Op::PatchNode(_)
             | Op::ListNodes
-            | Op::PeerExists(_)
-            | Op::TryEviction(_) => return None,
+            | Op::PeerExists(_) => return None,
         };
         daemon.op = None;
         Some(Event::Reply(reply))

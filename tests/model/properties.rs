@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use rollboot::drain::PodRef;
 use rollboot::journal::Stage;
 use rollboot::lock::{Entry, LockPatch};
 use rollboot::node::{Cordon, HANDS_OFF, Marker, NodePatch};
@@ -61,8 +60,8 @@ pub(crate) enum Violation {
     TwoDraining,
     /// A cordon was lifted, or a slot released, while an eviction was on its way.
     EvictionInFlight,
-    /// A slot was asked for while nobody had said that the pods which a budget blocked before may go.
-    BlockedAgain,
+    /// A slot was asked for, after a drain that failed, while a pod was still ending.
+    EndingYet,
     /// A slot was released after a boot without proof of health.
     NoProof,
     /// "The reboot did not happen" was concluded while it was pending.
@@ -208,13 +207,10 @@ impl World {
         {
             return;
         }
-        let host = &self.hosts[at];
-        let blocked = host.journal.failed.iter().flat_map(|it| &it.blocked);
-        let views = self.pod_views(at);
-        let here = |pod: &PodRef| views.iter().any(|it| it.pod == *pod && !it.terminating);
-        let still = blocked.into_iter().any(here);
-        if still && self.slot_turn(at).is_none() && !host.ghost.budget_opened {
-            self.break_promise(Violation::BlockedAgain);
+        // Whatever takes a slot again later was not looked at then.
+        let ending = std::mem::take(&mut self.ghost(at).ending_seen);
+        if ending && self.hosts[at].journal.failed.is_some() && self.slot_turn(at).is_none() {
+            self.break_promise(Violation::EndingYet);
         }
     }
 

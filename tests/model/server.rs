@@ -115,10 +115,6 @@ impl World {
                 Reply::Peer(Ok(exists))
             }
             Op::ListNodes => Reply::Nodes(Ok(self.list_nodes(at))),
-            Op::TryEviction(_) => {
-                self.ghost(at).budget_opened = true;
-                Reply::EvictionTried(EvictAnswer::Accepted)
-            }
             Op::Reboot => return self.logind_answers(at),
             other => unreachable!("{other:?} is answered by the host"),
         };
@@ -185,10 +181,6 @@ impl World {
             Op::ListNodes => Reply::Nodes(Err(unavailable())),
             Op::PatchLock(_) => Reply::LockWritten(WriteOutcome::Refused(unavailable())),
             Op::PatchNode(_) => Reply::NodeWritten(WriteOutcome::Refused(unavailable())),
-            Op::TryEviction(_) => {
-                self.ghost(at).budget_opened = false;
-                Reply::EvictionTried(EvictAnswer::Budget("b".into()))
-            }
             Op::Reboot => return self.logind_refuses(at),
             other => unreachable!("{other:?} is answered by the host"),
         };

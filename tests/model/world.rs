@@ -195,8 +195,8 @@ pub(crate) struct Ghost {
     pub(crate) down_since_facts: bool,
     /// Boot in which the slot was acquired.
     pub(crate) slot_boot: Option<String>,
-    /// Since a drain failed of a budget, its pod was said to be evictable.
-    pub(crate) budget_opened: bool,
+    /// The list of pods before the lock had one that was ending.
+    pub(crate) ending_seen: bool,
 }
 
 /// A write without a waiting sender.

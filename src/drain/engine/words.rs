@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Drain;
 use crate::drain::few::few;
 use crate::drain::plan::{CAME_BACK, PLACED};
-use crate::drain::track::{By, Track};
+use crate::drain::track::Track;
 use crate::drain::{BudgetRef, PodRef};
 
 impl Drain {
@@ -28,17 +28,6 @@ impl Drain {
     pub fn blocked(&self) -> impl Iterator<Item = (&PodRef, &str)> {
         self.pods.iter().filter_map(|(pod, track)| match track {
             Track::Blocked(blocked) => Some((pod, blocked.why.as_str())),
-            Track::Todo | Track::Sent(_) | Track::Told(_) | Track::Ending => None,
-        })
-    }
-
-    /// Pods whose eviction a budget forbids, as far as is known, each with the server's reason.
-    pub fn blocked_by_budgets(&self) -> impl Iterator<Item = (&PodRef, &str)> {
-        self.pods.iter().filter_map(|(pod, track)| match track {
-            Track::Blocked(blocked) => {
-                let by_budget = matches!(blocked.by, By::Budget(_));
-                by_budget.then_some((pod, blocked.why.as_str()))
-            }
             Track::Todo | Track::Sent(_) | Track::Told(_) | Track::Ending => None,
         })
     }

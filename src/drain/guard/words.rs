@@ -43,6 +43,11 @@ impl Guard {
         self.held.contains_key(pod)
     }
 
+    /// Why a pod is held back.
+    pub fn reason(&self, pod: &PodRef) -> String {
+        self.held.get(pod).cloned().unwrap_or_default()
+    }
+
     /// What is to be told, once.
     pub fn take_said(&mut self) -> Vec<String> {
         std::mem::take(&mut self.said)

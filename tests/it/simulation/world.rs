@@ -58,8 +58,6 @@ pub(crate) struct World {
     pub(crate) watches: usize,
     /// Names of pods whose eviction a budget of their own does not allow.
     pub(crate) kept: BTreeSet<String>,
-    /// What the next questions about evictions are answered, instead of the truth.
-    pub(crate) answers: Vec<EvictAnswer>,
     /// What the next evictions are answered; nothing comes of them then.
     pub(crate) evictions: VecDeque<EvictAnswer>,
     /// The pod that takes the place of one that went, made at this time.
@@ -191,7 +189,6 @@ impl World {
             watched: BTreeSet::new(),
             watches: 0,
             kept: BTreeSet::new(),
-            answers: Vec::new(),
             evictions: VecDeque::new(),
             replacement: None,
             dated: false,
@@ -268,6 +265,11 @@ impl World {
         let lock = self.lock.as_mut().unwrap();
         lock.annotations.clear();
         lock.version = next(&lock.version);
+    }
+
+    /// The watch shows the pods as they are.
+    pub(crate) fn see_pods(&mut self) {
+        self.queue.push_back(Event::PodsSeen(self.pods.clone()));
     }
 
     pub(crate) fn asked(&self) -> usize {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use rollboot::drain::ControllerView;
-use rollboot::drain::EvictAnswer;
 use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::lock::TurnId;
 use rollboot::machine::{Op, Reply};
@@ -77,16 +76,6 @@ impl World {
             Op::PeerExists(node) => Reply::Peer(Ok(*self.peers.get(&node).unwrap_or(&true))),
             Op::ListPods => Reply::Pods(Ok(self.pods.clone())),
             Op::ListNodes => Reply::Nodes(self.nodes.clone()),
-            Op::TryEviction(pod) => {
-                let truth = if self.blocked {
-                    EvictAnswer::Budget(self.refusal.into())
-                } else if self.pods.iter().any(|other| other.pod == pod) {
-                    EvictAnswer::Accepted
-                } else {
-                    EvictAnswer::Gone
-                };
-                Reply::EvictionTried(self.answers.pop().unwrap_or(truth))
-            }
             Op::ReadController(_) if self.unguarded => {
                 Reply::Controller(Err(Failure::new(FailureKind::Forbidden, "no")))
             }
