@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use rollboot::cluster::reading;
 use rollboot::config::load::merge;
-use rollboot::drain::{ControllerRef, Kind, PodRef, Wave, Written};
+use rollboot::drain::{Blocker, ControllerRef, Kind, Wave, Written};
 use rollboot::failure::WriteOutcome;
 use rollboot::host::{JournalFile, listed};
 use rollboot::journal::{Asked, Failed, Journal, Latch, Outcome, Stage, Turn, Waves};
@@ -167,7 +167,7 @@ prop_compose! {
                 why,
                 retry_at,
                 blocked: blocked.into_iter()
-                    .map(|[namespace, name, uid]| PodRef { namespace, name, uid })
+                    .map(|[namespace, name, uid]| Blocker { namespace, name, uid })
                     .collect(),
             }),
             lock_uid,

@@ -1,6 +1,6 @@
 //! The API server: merge patches under a version, nothing else. A request without a waiting sender may land at any later time.
 
-use rollboot::drain::{EvictAnswer, PodRef};
+use rollboot::drain::PodRef;
 use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::lock::{LockPatch, LockView};
 use rollboot::machine::{Event, Op, Reply};
