@@ -126,10 +126,7 @@ impl Answers {
             EvictAnswer::Failed(failure)
                 if matches!(
                     failure.kind,
-                    FailureKind::Forbidden
-                        | FailureKind::Restricted
-                        | FailureKind::Policy
-                        | FailureKind::Unauthorized
+                    FailureKind::Forbidden | FailureKind::Restricted | FailureKind::Unauthorized
                 ) =>
             {
                 Some(failure.message.clone())
@@ -163,7 +160,16 @@ impl Answers {
         });
         let unknown = of(|answer| match answer {
             EvictAnswer::Throttled(seconds) => Some(format!("throttled for {seconds} s")),
-            EvictAnswer::Failed(failure) => Some(failure.message.clone()),
+            EvictAnswer::Failed(failure) if failure.kind != FailureKind::Policy => {
+                Some(failure.message.clone())
+            }
+            _ => None,
+        });
+        // No matter of permissions: whoever set up the webhook or the policy decides about each pod.
+        let denied = of(|answer| match answer {
+            EvictAnswer::Failed(failure) if failure.kind == FailureKind::Policy => {
+                Some(failure.message.clone())
+            }
             _ => None,
         });
         let joined = |texts: &[String]| list(texts.iter().map(String::as_str), NAMED);
@@ -179,6 +185,13 @@ impl Answers {
                 EVICTIONS,
                 format!("not now: {}", joined(&blocked)),
                 "a drain waits for these until drain.timeout: kubectl get pdb -A",
+            ));
+        }
+        if !denied.is_empty() {
+            findings.push(warn(
+                EVICTIONS,
+                format!("denied by admission: {}", joined(&denied)),
+                "a drain asks again until drain.timeout: see what the webhook or the policy named there waits for",
             ));
         }
         let late = self.wanted.saturating_sub(self.given.len());
@@ -264,6 +277,11 @@ mod tests {
             ),
             (EvictAnswer::Throttled(5), Some(Verdict::Warn), "throttled"),
             (failed(FailureKind::Unavailable), Some(Verdict::Warn), "why"),
+            (
+                failed(FailureKind::Policy),
+                Some(Verdict::Warn),
+                "denied by admission: ns/p0: why",
+            ),
             // That is told as a missing permission.
             (failed(FailureKind::Forbidden), None, ""),
         ] {
@@ -273,6 +291,8 @@ mod tests {
         }
         let forbidden = answers(vec![EvictAnswer::Accepted, failed(FailureKind::Forbidden)]);
         assert_eq!(forbidden.permitted(), Some(Err("why".to_owned())));
+        let denied = answers(vec![failed(FailureKind::Policy), EvictAnswer::Accepted]);
+        assert_eq!(denied.permitted(), Some(Ok(())));
         assert_eq!(answers(vec![EvictAnswer::Gone]).permitted(), None);
         let late = Answers {
             wanted: 3,
