@@ -12,6 +12,7 @@ mod credential;
 mod events;
 mod exchange;
 mod files;
+mod identity;
 mod items;
 mod kubeconfig;
 mod lenient;
@@ -45,7 +46,7 @@ use crate::config::Config;
 use crate::drain::{
     BudgetRef, BudgetView, ControllerRef, ControllerView, EvictAnswer, PodRef, PodView,
 };
-use crate::failure::{Failure, WriteOutcome};
+use crate::failure::{Failure, FailureKind, WriteOutcome};
 use crate::journal::Place;
 use crate::lock::{LockPatch, LockView};
 use crate::node::{FIELD_MANAGER, NodeEvent, NodePatch, NodeView, NodesView};
@@ -121,7 +122,7 @@ pub struct KubeletCluster {
 }
 
 impl KubeletCluster {
-    /// Finds the kubeconfig and the node's name below `root`. Connects to nothing yet.
+    /// Finds the kubeconfig and the node's name below `root`, where files alone tell them; see also [`Self::find`].
     pub fn discover(config: &Config, root: &Path) -> Result<Self, Failure> {
         Self::with_deadlines(config, root, Deadlines::DEFAULT)
     }
@@ -133,15 +134,18 @@ impl KubeletCluster {
         deadlines: Deadlines,
     ) -> Result<Self, Failure> {
         let source = Source::find(config.kubeconfig.as_deref(), root)?;
-        let (node, name_source) = source.node_name(config.node_name.as_deref())?;
-        let place = Place {
-            node,
-            named: name_source == NameSource::Configured,
-            kubeconfig: source.path().to_owned(),
-            namespace: config.lock.namespace.clone(),
-            lock: config.lock.name.clone(),
-        };
-        Self::at(place, source, name_source, deadlines)
+        let (node, by) = source
+            .node_name(config.node_name.as_deref())?
+            .ok_or_else(|| {
+                Failure::new(
+                    FailureKind::Local,
+                    format!(
+                        "{} does not tell the node's name, for it has no client certificate of a node",
+                        source.path().display()
+                    ),
+                )
+            })?;
+        Self::of(source, node, by, config, deadlines)
     }
 
     /// Where a turn has begun, and nowhere else. Connects to nothing yet.

@@ -19,9 +19,9 @@ mod windows;
 pub struct Config {
     /// Reboot, or only look and report.
     pub mode: Mode,
-    /// Name of the own Node; `None`: from the kubeconfig's certificate, else the host name.
+    /// Name of the own Node; `None`: from the kubeconfig's certificate, else the API server is asked.
     pub node_name: Option<String>,
-    /// The kubelet's kubeconfig; `None`: the first of the known places.
+    /// The kubelet's kubeconfig; `None`: the running kubelet's, else the first of the known places.
     pub kubeconfig: Option<PathBuf>,
     /// Files that ask for a reboot.
     pub sentinels: Vec<PathBuf>,

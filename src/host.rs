@@ -145,6 +145,11 @@ impl LocalHost {
         kubelet::grace_period(&self.root)
     }
 
+    /// The kubeconfig of the kubelet that runs, as its command line names it, if that can be seen and the file is there.
+    pub fn running_kubeconfig(&self) -> Option<PathBuf> {
+        kubelet::kubeconfig(&self.root)
+    }
+
     /// Everything else that may reboot this host by itself, as far as files and units tell.
     pub async fn rebooters(&self) -> Rebooters {
         rebooters::find(&self.root, &self.bus).await

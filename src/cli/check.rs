@@ -137,7 +137,9 @@ impl Here<'_> {
 
     /// What the API server says, and the pods, if they can be listed.
     async fn in_cluster(&self) -> (Vec<Finding>, Option<Vec<PodView>>) {
-        let cluster = match KubeletCluster::discover(self.config, self.root) {
+        let running = self.host.running_kubeconfig();
+        let found = KubeletCluster::find(self.config, self.root, running.as_deref());
+        let cluster = match found.await {
             Ok(cluster) => cluster,
             Err(failure) => {
                 let advice = "has this host joined a cluster? set `kubeconfig` if it is elsewhere";
@@ -151,6 +153,9 @@ impl Here<'_> {
                 findings.extend(access::credentials(&access, Timestamp::now()));
             }
             Err(failure) => findings.push(failed_here("credential", &failure, "")),
+        }
+        if self.config.node_name.is_some() {
+            findings.extend(access::named(cluster.node(), cluster.user().await));
         }
         let node = match cluster.read_node().await {
             Ok(node) => node,

@@ -14,6 +14,7 @@ use crate::config::load::load;
 use crate::config::{Config, DrainMode};
 use crate::drain::{Arrival, Choice, ControllerRef, EvictAnswer, Order, PodRef, PodView, choose};
 use crate::failure::{Failure, FailureKind};
+use crate::host::{LocalHost, Root};
 use crate::machine::is_waited_for;
 use crate::ports::Cluster;
 
@@ -63,17 +64,14 @@ struct Line {
 
 pub(super) fn plan(root: &Path, config: Option<&Path>, json: bool) -> Result<Exit, Failed> {
     let config = load(root, config).map_err(|error| Failed::new(Exit::Configuration, error))?;
-    let cluster = KubeletCluster::discover(&config, root)
-        .map_err(|failure| Failed::new(Exit::Unavailable, failure))?;
-    let report = runtime()?
-        .block_on(look(&cluster, &config))
-        .map_err(|failure| {
-            let exit = match failure.kind {
-                FailureKind::Forbidden | FailureKind::Unauthorized => Exit::Permission,
-                _ => Exit::Unavailable,
-            };
-            Failed::new(exit, failure)
-        })?;
+    let host = LocalHost::new(Root::new(root), Vec::new());
+    let report = runtime()?.block_on(async {
+        let running = host.running_kubeconfig();
+        let cluster = KubeletCluster::find(&config, root, running.as_deref())
+            .await
+            .map_err(failed)?;
+        look(&cluster, &config).await.map_err(failed)
+    })?;
     if json {
         say(&serde_json::to_string(&report).unwrap_or_default());
     } else {
@@ -84,6 +82,14 @@ pub(super) fn plan(root: &Path, config: Option<&Path>, json: bool) -> Result<Exi
     } else {
         Exit::No
     })
+}
+
+fn failed(failure: Failure) -> Failed {
+    let exit = match failure.kind {
+        FailureKind::Forbidden | FailureKind::Unauthorized => Exit::Permission,
+        _ => Exit::Unavailable,
+    };
+    Failed::new(exit, failure)
 }
 
 async fn look(cluster: &KubeletCluster, config: &Config) -> Result<Report, Failure> {

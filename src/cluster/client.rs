@@ -203,11 +203,14 @@ impl Maker {
 
     /// Everything this process does is in one node's name. A credential of another node makes no requests in it.
     fn check_name(&self) -> Result<(), Failure> {
-        let (name, source) = self.source.node_name(self.configured.as_deref())?;
-        // The host's name is a guess, and the kubelet does not follow it either.
-        let renamed = source == NameSource::Certificate && name != self.node;
+        let found = self.source.node_name(self.configured.as_deref())?;
+        let certified = found.filter(|(_, source)| *source == NameSource::Certificate);
+        let other = certified
+            .map(|(name, _)| name)
+            .filter(|name| *name != self.node);
+        let renamed = other.is_some();
         self.renamed.store(renamed, Ordering::Relaxed);
-        if renamed {
+        if let Some(name) = other {
             return Err(local(format!(
                 "{} is of node {name} now, and this process has begun as node {node}: it begins anew when no turn runs; a turn of \
                  {node} ends only with a credential of {node}, else free its slot with `rollboot unlock {node}` and remove the journal",

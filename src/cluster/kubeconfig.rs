@@ -11,7 +11,7 @@ use super::files::Files;
 use super::{certificate, lenient, root};
 use crate::failure::{Failure, FailureKind};
 
-/// Where distributions keep the kubelet's kubeconfig; the first that exists is taken.
+/// Where distributions keep the kubelet's kubeconfig; the first that exists is taken, unless the running kubelet names its own.
 pub const PLACES: [&str; 5] = [
     "/etc/kubernetes/kubelet.conf",
     "/var/lib/rancher/k3s/agent/kubelet.kubeconfig",
@@ -45,8 +45,8 @@ pub enum NameSource {
     Configured,
     /// The common name `system:node:NAME` of the kubeconfig's client certificate.
     Certificate,
-    /// The host's name; the kubelet takes the same unless told otherwise.
-    HostName,
+    /// The user that the API server takes the credential for.
+    Review,
 }
 
 impl Source {
@@ -122,7 +122,7 @@ impl Source {
             )));
         }
         paths.of_cluster(cluster);
-        // Without its user the credential is nobody's, and the node's name would be guessed: whoever writes the file in place
+        // Without its user the credential is nobody's, and so the node's name could not be told: whoever writes the file in place
         // leaves such halves for a moment.
         let user = config
             .auth_infos
@@ -141,30 +141,21 @@ impl Source {
         })
     }
 
-    /// The node's name and where it was found: the configured one, else that of the client certificate, else the host's.
-    pub fn node_name(&self, configured: Option<&str>) -> Result<(String, NameSource), Failure> {
-        let (name, source) = match configured {
-            Some(name) => (name.to_owned(), NameSource::Configured),
-            None => match self.certified_name()? {
-                Some(name) => (name, NameSource::Certificate),
-                None => (self.host_name()?, NameSource::HostName),
-            },
+    /// The node's name and where it was found: the configured one, else that of the client certificate. `None`: neither tells it.
+    pub fn node_name(
+        &self,
+        configured: Option<&str>,
+    ) -> Result<Option<(String, NameSource)>, Failure> {
+        let found = match configured {
+            Some(name) => Some((name.to_owned(), NameSource::Configured)),
+            None => self
+                .certified_name()?
+                .map(|name| (name, NameSource::Certificate)),
         };
-        if is_node_name(&name) {
-            return Ok((name, source));
+        if let Some((name, source)) = &found {
+            check_node_name(name, *source)?;
         }
-        let origin = match source {
-            NameSource::Record => "the record of the turn",
-            NameSource::Configured => "the key `node-name`",
-            NameSource::Certificate => "the kubeconfig's certificate",
-            NameSource::HostName => "this host's name",
-        };
-        let shown: String = name.chars().take(SHOWN).collect();
-        Err(local(format!(
-            "{shown:?} ({} characters, from {origin}) cannot be the name of a node: expected lower-case letters, digits, `-` \
-             and `.`, at most {MAX_NODE_NAME}, for the lock's key is made of it; the key `node-name` sets it",
-            name.chars().count()
-        )))
+        Ok(found)
     }
 
     /// NAME of the client certificate's `system:node:NAME`. `None` for a credential without a certificate, or of somebody else.
@@ -186,7 +177,7 @@ impl Source {
                 "cannot tell the node's name from {place}: {error}; the key `node-name` sets it"
             ))
         })?;
-        Ok(name.strip_prefix("system:node:").map(str::to_owned))
+        Ok(name.strip_prefix(NODE_USER).map(str::to_owned))
     }
 
     /// The client certificate of a user and where it stands, if it has one.
@@ -210,19 +201,6 @@ impl Source {
             ))
         })?;
         Ok(Some((pem, path.clone())))
-    }
-
-    /// The kubelet lower-cases and trims the host's name, too.
-    fn host_name(&self) -> Result<String, Failure> {
-        let place = root::below(&self.root, Path::new("/proc/sys/kernel/hostname"));
-        fs::read_to_string(&place)
-            .map(|name| name.trim().to_lowercase())
-            .map_err(|error| {
-                local(format!(
-                    "cannot read the host's name from {}: {error}",
-                    place.display()
-                ))
-            })
     }
 }
 
@@ -271,6 +249,28 @@ impl Paths<'_> {
 const MAX_NODE_NAME: usize = 241;
 /// Of a name that is none so much is shown.
 const SHOWN: usize = 80;
+
+/// What the user name of every node begins with.
+pub(super) const NODE_USER: &str = "system:node:";
+
+/// Whether there could be a Node of this name, and a key of it in the lock.
+pub(super) fn check_node_name(name: &str, source: NameSource) -> Result<(), Failure> {
+    if is_node_name(name) {
+        return Ok(());
+    }
+    let origin = match source {
+        NameSource::Record => "the record of the turn",
+        NameSource::Configured => "the key `node-name`",
+        NameSource::Certificate => "the kubeconfig's certificate",
+        NameSource::Review => "the API server",
+    };
+    let shown: String = name.chars().take(SHOWN).collect();
+    Err(local(format!(
+        "{shown:?} ({} characters, from {origin}) cannot be the name of a node: expected lower-case letters, digits, `-` \
+         and `.`, at most {MAX_NODE_NAME}, for the lock's key is made of it; the key `node-name` sets it",
+        name.chars().count()
+    )))
+}
 
 /// A DNS subdomain, which is what the API server takes as the name of a Node, and short enough for the key of a slot.
 pub fn is_node_name(name: &str) -> bool {

@@ -148,6 +148,7 @@ impl Waiting<'_> {
         let record = record.filter(|_| journal.turn.is_some());
         let (cluster, elsewhere) = self
             .cluster(&settings.config, record.as_ref())
+            .await
             .map_err(obstacle("usable kubeconfig"))?;
         let boot_id = boot::boot_id(self.host.root()).map_err(obstacle("boot ID"))?;
         tracing::info!(
@@ -170,17 +171,25 @@ impl Waiting<'_> {
     }
 
     /// A turn ends where it has begun, whatever the configuration says by now; the second is whether that is another place.
-    fn cluster(
+    async fn cluster(
         &mut self,
         config: &Config,
         record: Option<&Record>,
     ) -> Result<(KubeletCluster, bool), Failure> {
         self.notes.place = None;
-        let found = KubeletCluster::discover(config, &self.options.root);
+        let running = self.host.running_kubeconfig();
+        let root = &self.options.root;
         let Some(Record { place, .. }) = record else {
+            let found = KubeletCluster::find(config, root, running.as_deref()).await;
             return found.map(|cluster| (cluster, false));
         };
-        let elsewhere = found.ok().is_none_or(|found| found.place() != place);
+        // Only what files tell: the server that would tell the rest may be the wrong one.
+        let config = Config {
+            kubeconfig: config.kubeconfig.clone().or(running),
+            ..config.clone()
+        };
+        let found = KubeletCluster::discover(&config, root).ok();
+        let elsewhere = found.is_none_or(|found| found.place() != place);
         if elsewhere {
             let text = format!(
                 "a turn of node {}, with {} and the lock {}/{}, ends there; whatever else the configuration says of these takes \

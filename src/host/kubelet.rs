@@ -1,10 +1,11 @@
-//! For how long the kubelet wants a shutdown to wait, as far as its configuration file says.
+//! What the running kubelet's command line tells: which kubeconfig is its own, and for how long it wants a shutdown to wait, as far
+//! as its configuration file says. Only what stands there plainly is taken for an answer.
 //!
-//! Which file that is, the running kubelet's command line tells. Only what stands there plainly is taken for an answer.
+//! Where processes of others cannot be seen, or the kubelet is part of another program (k3s, RKE2), there is no answer.
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -46,41 +47,55 @@ pub(super) fn grace_period(root: &Root) -> GracePeriod {
     }
 }
 
-/// The command line of the kubelet that runs; empty if none can be seen.
+/// The running kubelet's own kubeconfig, if it is on this host.
+pub(super) fn kubeconfig(root: &Root) -> Option<PathBuf> {
+    let flags = flags(root);
+    let path = Path::new(flag(&flags, "--kubeconfig")?);
+    // A relative one is the kubelet's own affair: its working directory is not ours.
+    (path.is_absolute() && root.join(path).exists()).then(|| path.to_owned())
+}
+
+/// The command line of the kubelet that runs; empty if none can be seen. The oldest, if there are several.
 fn flags(root: &Root) -> Vec<String> {
     let processes = fs::read_dir(root.join("/proc")).into_iter().flatten();
-    processes
-        .filter_map(|process| {
-            let process = process.ok()?;
-            let number = process.file_name();
-            let number = number.as_encoded_bytes();
-            number.iter().all(u8::is_ascii_digit).then_some(())?;
-            let line = fs::read(process.path().join("cmdline")).ok()?;
-            let words: Vec<String> = line
-                .split(|byte| *byte == 0)
-                .map(|word| String::from_utf8_lossy(word).into_owned())
-                .collect();
-            let program = Path::new(words.first()?).file_name()?;
-            (program == "kubelet").then_some(words)
-        })
-        .next()
+    let kubelets = processes.filter_map(|process| {
+        let process = process.ok()?;
+        let number: u32 = process.file_name().to_str()?.parse().ok()?;
+        let line = fs::read(process.path().join("cmdline")).ok()?;
+        let words: Vec<String> = line
+            .split(|byte| *byte == 0)
+            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .collect();
+        let program = Path::new(words.first()?).file_name()?;
+        let runs_here = program == "kubelet" && !is_contained(&process.path());
+        runs_here.then_some((number, words))
+    });
+    kubelets
+        .min_by_key(|(number, _)| *number)
+        .map(|(_, words)| words)
         .unwrap_or_default()
 }
 
-/// The value of a flag, written `--name=value` or `--name value`. An empty one is none.
+/// Whether a process has a number of its own in a container: its paths are not this host's, as with clusters in containers.
+fn is_contained(process: &Path) -> bool {
+    let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    numbers.is_some_and(|numbers| numbers.split_whitespace().count() > 1)
+}
+
+/// The value of a flag, written `--name=value` or `--name value`; of several the last, as the kubelet takes it. An empty one is none.
 fn flag<'a>(words: &'a [String], name: &str) -> Option<&'a str> {
     let mut words = words.iter();
+    let mut found = None;
     while let Some(word) = words.next() {
         let value = match word.strip_prefix(name) {
             Some("") => words.next().map(String::as_str),
             Some(rest) => rest.strip_prefix('='),
             None => None,
         };
-        if let Some(value) = value {
-            return Some(value).filter(|value| !value.is_empty());
-        }
+        found = value.or(found);
     }
-    None
+    found.filter(|value| !value.is_empty())
 }
 
 /// `None`: it may say something, in a form that is not read here.
@@ -249,5 +264,53 @@ mod tests {
                 "{words:?}: {found:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_kubelet_that_runs_says_which_kubeconfig_is_its_own() {
+        let scratch = Scratch::new();
+        let root = Root::new(scratch.path());
+        let (own, other) = ("/var/lib/k0s/kubelet.conf", "/etc/other.conf");
+        for path in [own, other, "/proc/8/x", "/proc/9/x"] {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        assert_eq!(kubeconfig(&root), None);
+        let run = |number: u8, flags: &[&str]| {
+            let line = [&["/var/lib/k0s/bin/kubelet"], flags, &[""]].concat();
+            let path = root.join(format!("/proc/{number}/cmdline"));
+            fs::write(path, line.join("\0")).unwrap();
+        };
+        let bootstrap = "--bootstrap-kubeconfig=/etc/other.conf";
+        for (flags, expected) in [
+            (
+                &[bootstrap, "--kubeconfig=/var/lib/k0s/kubelet.conf"][..],
+                Some(own),
+            ),
+            (&["--v", "2", "--kubeconfig", own, bootstrap], Some(own)),
+            (
+                &["--kubeconfig=/etc/other.conf", "--kubeconfig", own],
+                Some(own),
+            ),
+            (&[bootstrap], None),
+            (&["--kubeconfig="], None),
+            (&["--kubeconfig"], None),
+            (&["--kubeconfig=etc/other.conf"], None),
+            (&["--kubeconfig=/gone.conf"], None),
+            (&["--kubeconfig-dir=/etc/other.conf"], None),
+            (&[], None),
+        ] {
+            run(9, flags);
+            assert_eq!(kubeconfig(&root), expected.map(PathBuf::from), "{flags:?}");
+        }
+        // A kubelet in a container of this host, which may have started before.
+        run(9, &["--kubeconfig", own]);
+        run(8, &["--kubeconfig", other]);
+        let status = root.join("/proc/8/status");
+        fs::write(&status, "Name:\tkubelet\nNSpid:\t8\t3\n").unwrap();
+        assert_eq!(kubeconfig(&root), Some(own.into()));
+        fs::write(&status, "Name:\tkubelet\nNSpid:\t8\n").unwrap();
+        assert_eq!(kubeconfig(&root), Some(other.into()));
     }
 }

@@ -8,6 +8,7 @@ mod credential;
 mod embedded;
 mod evictions;
 mod forms;
+mod identity;
 mod kubeconfig;
 mod node;
 mod server;

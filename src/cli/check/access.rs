@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::finding::{Finding, fail, ok, warn};
 use crate::cli::text::{moment, span};
 use crate::cluster::{Access, Credential, KubeletCluster, NameSource};
+use crate::failure::Failure;
 
 const KUBECONFIG: &str = "kubeconfig";
 const CREDENTIAL: &str = "credential";
@@ -17,7 +18,7 @@ pub(super) fn kubeconfig(cluster: &KubeletCluster, access: &Access) -> Finding {
         NameSource::Record => "the record of its turn",
         NameSource::Configured => "node-name of the configuration",
         NameSource::Certificate => "its certificate",
-        NameSource::HostName => "the host's name",
+        NameSource::Review => "the API server's word",
     };
     ok(
         KUBECONFIG,
@@ -28,6 +29,19 @@ pub(super) fn kubeconfig(cluster: &KubeletCluster, access: &Access) -> Finding {
             cluster.node()
         ),
     )
+}
+
+/// Where `node-name` names the node: whether the credential is of that very one. `user` is who the server takes it for.
+pub(super) fn named(node: &str, user: Result<String, Failure>) -> Option<Finding> {
+    let user = user.ok()?;
+    let other = user.strip_prefix("system:node:")?;
+    (other != node).then(|| {
+        fail(
+            KUBECONFIG,
+            format!("node-name says {node}, and the credential is of node {other}"),
+            "remove node-name, or set kubeconfig to this node's own: a node may change only itself",
+        )
+    })
 }
 
 /// Each credential, by the clock of this host.

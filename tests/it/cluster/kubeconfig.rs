@@ -65,7 +65,7 @@ fn host(user: &str) -> (tempfile::TempDir, PathBuf) {
     (root, path)
 }
 
-fn name(root: &Path, configured: Option<&str>) -> Result<(String, NameSource), String> {
+fn name(root: &Path, configured: Option<&str>) -> Result<Option<(String, NameSource)>, String> {
     Source::find(None, root)
         .and_then(|source| source.node_name(configured))
         .map_err(|failure| failure.message)
@@ -86,22 +86,22 @@ fn the_nodes_name_comes_from_the_certificate() {
     )
     .unwrap();
     let found = ("worker-7.example".to_owned(), NameSource::Certificate);
-    assert_eq!(name(root.path(), None), Ok(found.clone()));
+    assert_eq!(name(root.path(), None), Ok(Some(found.clone())));
     assert_eq!(
         name(root.path(), Some("other")),
-        Ok(("other".to_owned(), NameSource::Configured))
+        Ok(Some(("other".to_owned(), NameSource::Configured)))
     );
 
     let data = STANDARD.encode(&identity.pem);
     let (root, _) = host(&format!(
         "{{client-certificate-data: {data}, client-key-data: {data}}}"
     ));
-    assert_eq!(name(root.path(), None), Ok(found));
+    assert_eq!(name(root.path(), None), Ok(Some(found)));
 }
 
 #[test]
-fn without_a_nodes_certificate_the_name_is_the_hosts() {
-    let found = Ok(("host-1.example".to_owned(), NameSource::HostName));
+fn without_a_nodes_certificate_no_name_is_guessed() {
+    let found = Ok(None);
     let (root, _) = host("{token: t}");
     assert_eq!(name(root.path(), None), found);
     let mut parameters = CertificateParams::default();

@@ -15,6 +15,7 @@ cases! {
     what_is_asked_as_a_dry_run_is_permitted_and_changes_nothing,
     what_may_not_be_done_is_told_by_a_dry_run,
     a_kubelet_may_not_list_nodes_until_somebody_grants_it,
+    a_kubelet_is_told_who_it_is,
 }
 
 impl Plane {
@@ -80,4 +81,16 @@ async fn a_kubelet_may_not_list_nodes_until_somebody_grants_it(plane: &Plane) {
     }
     let failure = cluster.schedulable_nodes().await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Restricted, "{failure}");
+}
+
+async fn a_kubelet_is_told_who_it_is(plane: &Plane) {
+    let user = plane.node("contract-a").user().await;
+    assert_eq!(user.as_deref(), Ok("system:node:contract-a"));
+    // Whatever the configuration names.
+    let other = Config {
+        node_name: Some("contract-b".to_owned()),
+        ..Config::default()
+    };
+    let user = plane.stranger("contract-a", &other).user().await;
+    assert_eq!(user.as_deref(), Ok("system:node:contract-a"));
 }

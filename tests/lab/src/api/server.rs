@@ -10,9 +10,9 @@ use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -26,6 +26,8 @@ use super::request::Asked;
 use super::store::Store;
 use super::tls::{Authority, User};
 
+/// Where everybody who is authenticated may ask who they are.
+const REVIEWS: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
 /// The largest body that the real server takes.
 const MAX_BODY: usize = 3 << 20;
 
@@ -109,6 +111,15 @@ async fn respond(
     let Some(user) = user else {
         return refuse(&Refusal::new(401, "Unauthorized", "Unauthorized"));
     };
+    if head.method == Method::POST
+        && head.uri.path() == REVIEWS
+        && user.is_in("system:authenticated")
+    {
+        let user = json!({"username": user.name, "groups": user.groups});
+        let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview",
+            "metadata": {}, "status": {"userInfo": user}});
+        return object_response(201, &review, None);
+    }
     let answered = match Asked::read(user, &head, &body) {
         Ok(asked) => answer(shared, &asked),
         Err(refusal) => Err(refusal),
