@@ -16,7 +16,7 @@ pub use record::{Place, Record};
 
 use crate::backoff::after_failed_turns;
 use crate::drain::{Blocker, ControllerRef, Wave};
-use crate::lock::TurnId;
+use crate::lock::{Noted, TurnId};
 use crate::request::{Request, Requests};
 
 /// Everything that the daemon remembers across its own restarts and the host's.
@@ -33,9 +33,9 @@ pub struct Journal {
     /// Failed turns in a row, and when the next may begin.
     #[serde(default)]
     pub failed: Option<Failed>,
-    /// UID of the lock object that this node last took part in: another one is not the same lock.
-    #[serde(default)]
-    pub lock_uid: Option<String>,
+    /// The lock that this node takes part in, as far as it has seen it: another one, or an older state of it, is not the same.
+    #[serde(default, alias = "lock_uid")]
+    pub lock: Option<Noted>,
     /// Pods that were evicted by turns, so that a later process does not count them again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waves: Option<Waves>,
@@ -75,6 +75,13 @@ pub struct Turn {
     pub orphans: BTreeSet<ControllerRef>,
     /// How far it has come.
     pub stage: Stage,
+}
+
+impl Turn {
+    /// A slot or a marker was found without a journal: all that is known of the turn is what they say.
+    pub fn is_restored(&self) -> bool {
+        self.lock_version.is_empty()
+    }
 }
 
 /// How far a turn has come, as far as a restart must know.

@@ -4,11 +4,13 @@
 
 mod entry;
 mod limits;
+mod noted;
 mod operate;
 mod view;
 
 pub use entry::{Entry, TurnId};
 pub use limits::{CONTROL_PLANE, DEFAULT_GROUP, Limits, unreadable};
+pub use noted::Noted;
 pub use operate::{Marked, REVOKED};
 pub use view::{LockPatch, LockView, Slot, Verdict, key};
 

@@ -21,6 +21,7 @@ mod gate;
 mod guard;
 mod io;
 mod judge;
+mod known;
 mod look;
 mod queue;
 mod reclaim;
@@ -211,6 +212,7 @@ impl Machine {
             now,
         };
         self.shut = !self.config.windows.is_open(now);
+        self.see_lock(&event);
         self.on_event(&mut out, event);
         if self.label() != before {
             self.since = now;
@@ -259,7 +261,7 @@ impl Machine {
             Event::Abort => self.on_abort(out),
             Event::Reload(config) => {
                 self.config = config;
-                self.poke(out);
+                self.on_reload(out);
             }
         }
     }
@@ -277,6 +279,7 @@ impl Machine {
                 }
             }
             Timer::Reclaim => self.on_reclaim_timer(out),
+            Timer::Look => self.on_look(out),
             Timer::Drain => {
                 if !self.waits_ahead(out) && !self.volumes_late(out) {
                     self.expired = true;

@@ -212,7 +212,7 @@ impl Here<'_> {
             findings.extend(gates::nodes(self.config, name, lock, &health));
         }
         let evictions = self.drain(cluster, &pods, findings).await;
-        let known = self.journal.as_ref().and_then(|it| it.lock_uid.as_deref());
+        let known = self.journal.as_ref().and_then(|it| it.lock.as_ref());
         let group = match (node, &pods) {
             (Some(node), Ok(pods)) => group_of(self.config, node, pods),
             _ => self.config.lock.group.clone(),

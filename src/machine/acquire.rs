@@ -63,7 +63,6 @@ impl Machine {
                     stage: Stage::Active,
                 };
                 self.journal.turn = Some(turn);
-                self.journal.lock_uid = self.lock.as_ref().map(|view| view.uid.clone());
                 self.write_journal(out, Patience::Once);
             }
             (Step::Journal, Reply::JournalWritten(result)) => self.journaled(out, result),

@@ -271,11 +271,10 @@ impl Machine {
             return;
         };
         self.lock = Some(view.clone());
-        // At first sight: one that is created again later is never taken for a free one.
-        self.journal
-            .lock_uid
-            .get_or_insert_with(|| view.uid.clone());
-        if view.own_entry(&self.host.node).is_some() {
+        let first_sight = self.journal.lock.is_none();
+        self.note(&view);
+        // A slot of ours is voided first. A start writes down a lock that is seen for the first time: then it can be no other.
+        if first_sight || view.own_entry(&self.host.node).is_some() {
             self.restart(out);
             return;
         }
@@ -301,7 +300,7 @@ impl Machine {
 
     /// Why no slot may be taken on this view, if so.
     pub(super) fn lock_gate(&self, view: &LockView, group: &str) -> Option<Blocked> {
-        let another = recreated_gate(&self.config, self.journal.lock_uid.as_deref(), view);
+        let another = recreated_gate(self.journal.lock.as_ref(), view);
         if another.is_some() {
             return another;
         }

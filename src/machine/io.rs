@@ -179,6 +179,8 @@ pub enum Timer {
     Attempt,
     /// Look for holders whose Node is gone.
     Reclaim,
+    /// Look at lock and Node while nothing goes on.
+    Look,
     /// The drain has taken too long.
     Drain,
     /// Retry blocked evictions.

@@ -4,7 +4,7 @@ use super::gate::{Blocked, Gate};
 use crate::config::{Config, ForeignCordon, PodGate};
 use crate::drain::PodView;
 use crate::failure::{Failure, FailureKind};
-use crate::lock::{CONTROL_PLANE, LockView};
+use crate::lock::{CONTROL_PLANE, LockView, Noted};
 use crate::node::{NodeView, NodesView};
 use crate::reboot::HostGates;
 
@@ -152,22 +152,26 @@ pub fn group_of(config: &Config, node: &NodeView, pods: &[PodView]) -> String {
     }
 }
 
-/// Why a lock object is not the one that this node took part in, if so. `known` is the UID of that one.
-pub fn recreated_gate(config: &Config, known: Option<&str>, view: &LockView) -> Option<Blocked> {
-    let another = known.is_some_and(|uid| uid != view.uid);
-    (another && !view.resumed()).then(|| {
-        Blocked::new(
-            Gate::LockRecreated,
-            "the lock object was deleted and created again",
-            format!(
-                "make sure that no node is in a turn, then: kubectl -n {} annotate configmap {} {}={}",
-                config.lock.namespace,
-                config.lock.name,
-                crate::lock::RESUMED,
-                view.uid
-            ),
-        )
-    })
+/// Why a lock is not the one that this node has seen, if so. `known` is what it has noted of that one.
+pub fn recreated_gate(known: Option<&Noted>, view: &LockView) -> Option<Blocked> {
+    let known = known.filter(|known| !known.admits(view))?;
+    let what = if known.uid == view.uid {
+        "the lock was wiped, or comes from a backup"
+    } else {
+        "the lock object was deleted and created again"
+    };
+    Some(Blocked::new(
+        Gate::LockRecreated,
+        what,
+        format!(
+            "noted is UID {} with {} turns, found is UID {} with {}; make sure that no node is in a turn, then: rollboot resume; or, if \
+             this machine comes from another cluster: stop rollboot, remove /var/lib/rollboot/journal.json, start it",
+            known.uid,
+            known.turns,
+            view.uid,
+            view.turns()
+        ),
+    ))
 }
 
 /// Limits that count as 0 because nobody can read them, and what to write instead. Usually nothing.

@@ -12,6 +12,7 @@ use crate::failure::WriteOutcome;
 use crate::journal::{Outcome, Stage, Turn};
 use crate::lock::{Entry, LockView, key};
 use crate::node::{Cordon, Marker, NodePatch, NodeView};
+use crate::request::Requests;
 use crate::shutdown::GoingDown;
 
 /// What the start has found so far.
@@ -28,6 +29,8 @@ pub(super) struct Starting {
     proven: bool,
     /// Boot ID in a marker that we found although no turn is known.
     marker: Option<Marker>,
+    /// Nothing went on, and nothing can be in flight: it is a look, and what it finds is written to only where the Node is proven.
+    pub(super) look: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,6 +38,8 @@ enum Step {
     Facts,
     Stamp,
     Lock,
+    /// The Node, before a slot is written to in a look.
+    Prove,
     /// The entry that is being written.
     VoidLock(Entry),
     NoteLock,
@@ -52,7 +57,9 @@ impl Machine {
             node_uid: None,
             proven: false,
             marker: None,
+            look: false,
         });
+        self.set_look(out);
         self.expired = false;
         self.end_round(out);
         self.call(out, Op::Facts, Patience::Slow);
@@ -85,6 +92,9 @@ impl Machine {
                     self.starting(out, Step::Lock, Op::ReadLock);
                 }
             },
+            (Step::Prove, Reply::Node(result)) => {
+                self.prove_cluster(out, result.unwrap_or_default());
+            }
             (Step::NoteLock, Reply::JournalWritten(_)) => self.decide_from_facts(out),
             (Step::Node, Reply::Node(result)) => self.void_node(out, result.unwrap_or_default()),
             (Step::VoidNode, Reply::NodeWritten(outcome)) => match outcome {
@@ -114,20 +124,28 @@ impl Machine {
 
     /// Re-stamps an own entry; takes a slot, to give it up at once, if an acquisition of ours could still land.
     fn void_lock(&mut self, out: &mut Out, view: Option<LockView>) {
+        let Phase::Starting(start) = &self.phase else {
+            return;
+        };
         let Some(view) = view else {
             // No lock object: nothing is held, and an acquisition that lands later finds a version that never comes back.
             self.lock = None;
-            out.report(
-                Report::NotArmed,
-                format!(
+            if !start.look {
+                let text = format!(
                     "there is no ConfigMap {}/{}: this node only observes until lock.yaml is applied",
                     self.config.lock.namespace, self.config.lock.name
-                ),
-            );
+                );
+                out.report(Report::NotArmed, text);
+            }
             self.starting(out, Step::Node, Op::ReadNode);
             return;
         };
         let own_keys = view.own_keys(&self.host.node);
+        if start.look && !start.proven && !own_keys.is_empty() {
+            self.lock = Some(view);
+            self.starting(out, Step::Prove, Op::ReadNode);
+            return;
+        }
         let turn = self.journal.turn.as_ref();
         let (entry, patch) = if let Some(found) = view.own_entry(&self.host.node) {
             let group = turn.map_or(self.config.lock.group.as_str(), |turn| &turn.group);
@@ -158,6 +176,19 @@ impl Machine {
         };
         self.lock = Some(view);
         self.starting(out, Step::VoidLock(entry), Op::PatchLock(patch));
+    }
+
+    /// A look has found a slot. Whether it is this node's says its Node.
+    fn prove_cluster(&mut self, out: &mut Out, node: Option<NodeView>) {
+        let proven = node.is_some_and(|node| node.boot_id == self.host.boot_id);
+        if let Phase::Starting(start) = &mut self.phase {
+            start.proven = proven;
+        }
+        if proven {
+            self.void_lock(out, self.lock.clone());
+        } else {
+            self.consider(out);
+        }
     }
 
     /// The own entry with our stamp. Turn, boot ID, Node UID and time stay those of the acquisition; what cannot be read is taken
@@ -202,9 +233,11 @@ impl Machine {
             return;
         };
         match &self.lock {
-            Some(view) if start.proven && self.journal.lock_uid.is_none() => {
-                self.journal.lock_uid = Some(view.uid.clone());
+            Some(view) if start.proven => {
+                let view = view.clone();
                 start.step = Step::NoteLock;
+                self.note(&view);
+                self.set_look(out);
                 // A folder that cannot be written stops the next turn, where it is told; it does not stop a recovery.
                 self.write_journal(out, Patience::Once);
             }
@@ -224,6 +257,10 @@ impl Machine {
             return;
         };
         start.proven = node.boot_id == self.host.boot_id;
+        if start.look && !start.proven {
+            self.note_lock(out);
+            return;
+        }
         let found = node.parsed_marker();
         let known = turn
             .map(|turn| (turn.id, turn.boot_id))
@@ -339,12 +376,19 @@ impl Machine {
             since: out.now,
             group: self.config.lock.group.clone(),
             lock_version: String::new(),
-            requests: self.wanted(),
+            requests: self.older_than_this_boot(),
             // What was here before is not known; what is here now is looked at all the same.
             control_plane: Vec::new(),
             orphans: BTreeSet::new(),
             stage: Stage::Active,
         });
         true
+    }
+    /// Requests that the boot may have served which a turn without a journal has had. What is in /run did not exist before it.
+    fn older_than_this_boot(&self) -> Requests {
+        let of_this_boot = |path: &str| path.starts_with("/run/") || path.starts_with("/var/run/");
+        let mut older = self.wanted();
+        older.retain(|request| !of_this_boot(&request.path));
+        older
     }
 }

@@ -150,7 +150,13 @@ impl Machine {
                     .history
                     .iter()
                     .any(|asked| asked.turn == turn.id);
-                if !known && turn.boot_id != self.host.boot_id {
+                if turn.is_restored() {
+                    // Nobody knows who has rebooted this host when: it counts for no limit, and what may be served is not tried again.
+                    if !turn.requests.is_empty() {
+                        let why = "served by an earlier reboot, for all that a turn without a journal tells";
+                        self.journal.latch(why, &turn.requests);
+                    }
+                } else if !known && turn.boot_id != self.host.boot_id {
                     // The host went down by other means in our turn. The requests that were there have had their reboot.
                     self.journal.remember(Asked {
                         at: out.now,

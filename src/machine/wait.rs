@@ -258,7 +258,10 @@ impl Machine {
         let Phase::Resting(rest) = &mut self.phase else {
             return;
         };
-        let free = why.is_none();
+        // A slot of ours that came back with a backup would be waited for like another's.
+        let view = self.lock.as_ref();
+        let ours = view.is_some_and(|view| view.own_entry(&self.host.node).is_some());
+        let free = why.is_none() || ours;
         let full = why.as_ref().is_some_and(|why| why.gate == Gate::Lock);
         if let Some(why) = why {
             rest.why = why;

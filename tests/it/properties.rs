@@ -12,7 +12,7 @@ use rollboot::drain::{Blocker, ControllerRef, Kind, Wave, Written};
 use rollboot::failure::WriteOutcome;
 use rollboot::host::{JournalFile, listed};
 use rollboot::journal::{Asked, Failed, Journal, Latch, Outcome, Stage, Turn, Waves};
-use rollboot::lock::{Entry, Limits, LockView, TurnId, Verdict, key, unreadable};
+use rollboot::lock::{Entry, Limits, LockView, Noted, TurnId, Verdict, key, unreadable};
 use rollboot::request::{Request, Requests};
 use serde_json::{Value, json};
 
@@ -153,7 +153,7 @@ prop_compose! {
         asked in prop::collection::vec((timestamp(), any::<String>(), any::<u64>(), requests()), 0..4),
         latch in prop::option::of((any::<String>(), requests())),
         failed in prop::option::of((any::<u8>(), any::<String>(), timestamp(), any::<Vec<[String; 3]>>())),
-        lock_uid in prop::option::of(any::<String>()),
+        lock in prop::option::of((any::<String>(), any::<u64>())),
         waves in prop::option::of((any::<u64>(), prop::collection::btree_map(any::<String>(), wave(), 0..3))),
     ) -> Journal {
         Journal {
@@ -170,7 +170,7 @@ prop_compose! {
                     .map(|[namespace, name, uid]| Blocker { namespace, name, uid })
                     .collect(),
             }),
-            lock_uid,
+            lock: lock.map(|(uid, turns)| Noted { uid, turns }),
             waves: waves.map(|(turn, of)| Waves { turn: TurnId(turn), of }),
         }
     }

@@ -12,6 +12,7 @@ mod going_down;
 mod guard;
 mod handover;
 mod hands_off;
+mod known_lock;
 mod observe;
 mod orphans;
 mod queue;

@@ -37,11 +37,14 @@ pub(crate) enum Kind {
     Gate,
     Reclaim,
     BarePod,
+    Wipe,
+    Restore,
+    Look,
 }
 
 impl Kind {
     /// Everything.
-    pub(crate) const ALL: [Self; 32] = [
+    pub(crate) const ALL: [Self; 35] = [
         Self::Lose,
         Self::Refuse,
         Self::Crash,
@@ -74,6 +77,9 @@ impl Kind {
         Self::Gate,
         Self::Reclaim,
         Self::BarePod,
+        Self::Wipe,
+        Self::Restore,
+        Self::Look,
     ];
 
     /// An operator does it, with his own budget.
@@ -155,6 +161,11 @@ pub(crate) enum Act {
     DeleteLock,
     CreateLock,
     Resume,
+    /// The lock is replaced in place by its manifest.
+    Wipe,
+    /// A backup of lock and Nodes is made, and taken into use.
+    Backup,
+    Restore,
 }
 
 /// What a step may be relied on for.
@@ -182,7 +193,10 @@ impl Act {
             | Self::Limit(_)
             | Self::DeleteLock
             | Self::CreateLock
-            | Self::Resume => None,
+            | Self::Resume
+            | Self::Wipe
+            | Self::Backup
+            | Self::Restore => None,
             Self::Fire(at, _) => Some(at),
             Self::Serve(at)
             | Self::ServeSlowly(at)
@@ -310,6 +324,8 @@ impl Act {
             Self::WriteSentinel(_) | Self::RemoveSentinel(_) => Kind::Sentinel,
             Self::Limit(_) => Kind::Limits,
             Self::DeleteLock => Kind::DeleteLock,
+            Self::Wipe => Kind::Wipe,
+            Self::Restore => Kind::Restore,
             Self::BarePod(_) => Kind::BarePod,
             Self::LatePod(_) => Kind::LatePod,
             _ => return None,

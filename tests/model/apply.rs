@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rollboot::drain::{BudgetRef, BudgetView, EvictAnswer};
-use rollboot::lock::{PAUSE, RESUMED};
+use rollboot::lock::{PAUSE, RESUMED, TURNS};
 use rollboot::machine::{Event, Timer};
 
 use crate::actions::Act;
 use crate::daemon::pod_view;
 use crate::names;
-use crate::world::{BARE, Host, LATE, Owner, Pod, Shutdown, World, limits, request};
+use crate::world::{BARE, Backup, LATE, Owner, Pod, Shutdown, World, limits};
+
+/// Seconds since the epoch, as `resume` writes them: more than any lock has had turns.
+const NOW: u64 = 1_000_000;
 
 /// It allows one eviction.
 const OPEN: BudgetView = BudgetView {
@@ -145,7 +148,9 @@ impl World {
             Act::WriteSentinel(at) => {
                 let host = self.host(at);
                 host.written += 1;
-                host.sentinel = Some(request(host.written));
+                let written = host.written;
+                let request = self.request(written);
+                self.host(at).sentinel = Some(request);
                 self.sentinel_changed(at);
             }
             Act::RemoveSentinel(at) => {
@@ -191,26 +196,58 @@ impl World {
                 self.touch_node(at);
             }
             Act::DeleteLock => {
-                // A node that has never seen the lock cannot know that it was another.
-                let new = |host: &Arc<Host>| host.journal.lock_uid.is_none();
-                self.forced |= self.hosts.iter().any(new);
                 self.lock = None;
-                for at in 0..self.hosts.len() {
-                    self.take_slot(at);
-                }
+                self.lose_slots();
             }
+            Act::Wipe => {
+                self.change_lock(|lock| lock.annotations.clear());
+                self.lose_slots();
+            }
+            Act::Backup => {
+                self.backup = Some(Backup {
+                    lock: self.lock.clone(),
+                    nodes: self.nodes.clone(),
+                });
+            }
+            Act::Restore => self.restore(),
             Act::CreateLock => {
                 let lock = self.new_lock(self.scenario.max);
                 self.lock = Some(Arc::new(lock));
             }
             Act::Resume => {
                 self.forced = true;
+                self.lost = false;
                 self.change_lock(|lock| {
                     lock.annotations.insert(RESUMED.into(), lock.uid.clone());
+                    let turns = NOW.max(lock.view().turns() + 1);
+                    lock.annotations.insert(TURNS.into(), turns.to_string());
                 });
             }
             other => unreachable!("{other:?}"),
         }
+    }
+
+    /// Slots may be gone that nobody gave up.
+    fn lose_slots(&mut self) {
+        self.lost = true;
+        for at in 0..self.hosts.len() {
+            self.take_slot(at);
+            self.touch_node(at);
+        }
+        self.excuse_unknowing();
+    }
+
+    /// Everything that the API server knows is as it was, under versions that nobody has seen.
+    fn restore(&mut self) {
+        let Some(Backup { lock, nodes }) = self.backup.clone() else {
+            return;
+        };
+        (self.lock, self.nodes) = (lock, nodes);
+        self.change_lock(|_| ());
+        for at in 0..self.hosts.len() {
+            self.change_node(at, |_| ());
+        }
+        self.lose_slots();
     }
 
     fn bind(&mut self, at: usize, uid: u8) {
@@ -238,6 +275,7 @@ impl World {
             let version = view.as_ref().map(|view| view.version.clone());
             daemon.lock_watch = Some(version.unwrap_or_default());
         }
+        self.show_lock(at);
         self.feed(at, Event::LockSeen(view));
     }
 

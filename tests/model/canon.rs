@@ -28,6 +28,8 @@ struct Canon {
     turns: Vec<u64>,
     /// The next text is such a number.
     counted: bool,
+    /// A number right after the UID of a lock is one, too.
+    after_uid: bool,
     /// Retries are told apart by 16-bit numbers, up to this one.
     counts: u16,
 }
@@ -44,6 +46,7 @@ impl Canon {
             names: Vec::with_capacity(16),
             turns: Vec::new(),
             counted: false,
+            after_uid: false,
             counts,
         }
     }
@@ -72,6 +75,7 @@ impl Canon {
             self.names.len() - 1
         });
         self.mix(!(place as u64));
+        self.after_uid = names::is_uid(number);
     }
 
     fn part(&mut self, summary: &Summary) {
@@ -115,6 +119,7 @@ impl Hasher for Canon {
     }
 
     fn write(&mut self, mut bytes: &[u8]) {
+        self.after_uid = false;
         if std::mem::replace(&mut self.counted, bytes == TURNS.as_bytes()) {
             let text = std::str::from_utf8(bytes).ok();
             if let Some(number) = text.and_then(|text| text.parse().ok()) {
@@ -156,7 +161,9 @@ impl Hasher for Canon {
     }
 
     fn write_u64(&mut self, number: u64) {
-        if names::is_token(number) {
+        if std::mem::take(&mut self.after_uid) {
+            self.rank(number);
+        } else if names::is_token(number) {
             self.token(number);
         } else {
             self.mix(number);
@@ -164,6 +171,7 @@ impl Hasher for Canon {
     }
 
     fn write_usize(&mut self, number: usize) {
+        self.after_uid = false;
         self.mix(number as u64);
     }
 
@@ -212,7 +220,7 @@ impl World {
         self.strays.hash(&mut canon);
         (self.faults, self.operators, self.forced).hash(&mut canon);
         self.most.hash(&mut canon);
-        self.bad.hash(&mut canon);
+        (&self.bad, &self.backup, self.lost).hash(&mut canon);
         canon.ranked()
     }
 }

@@ -51,6 +51,7 @@ impl World {
     pub(crate) fn start(&mut self, at: usize) {
         let config = self.config(at);
         let host = self.host(at);
+        host.ghost.shown = host.ghost.noted.clone();
         let id = HostId {
             node: names::NODES[at].to_owned(),
             boot_id: host.boot.clone(),
@@ -70,6 +71,7 @@ impl World {
             restarting: false,
             aborting: false,
         });
+        self.excuse_unknowing();
         self.feed(at, Event::Start);
     }
 
@@ -196,6 +198,7 @@ impl World {
             }
             Op::WriteJournal(journal) => {
                 if let Some(journal) = mutation.on_disk(journal) {
+                    host.ghost.noted.clone_from(&host.ghost.shown);
                     host.journal = journal;
                 }
                 Reply::JournalWritten(Ok(()))

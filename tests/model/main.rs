@@ -17,6 +17,9 @@
 //!   and while nobody is between its final look at the Node and its call.
 //! - Names are compared, never ordered ([`canon`]).
 //!
+//! A lock that has lost slots (deleted, wiped, restored from a backup) is excused where a node could not know: it saw the lock first
+//! after the loss, or no later than the state that came back.
+//!
 //! Not here: several groups, policies, what adapters may get wrong.
 #![allow(
     missing_docs,

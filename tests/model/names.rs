@@ -16,6 +16,10 @@ pub(crate) fn index(node: &str) -> Option<usize> {
     NODES.iter().position(|name| *name == node)
 }
 
+pub(crate) fn is_uid(number: u64) -> bool {
+    is_token(number) && number >> 40 & 0xff == UID
+}
+
 pub(crate) fn is_token(number: u64) -> bool {
     number >> 48 == TOKEN >> 48
 }

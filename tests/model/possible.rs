@@ -68,6 +68,7 @@ impl World {
                         let asking = (0..self.hosts.len()).any(|host| self.is_about_to_ask(host));
                         self.scenario.allows(Kind::Reclaim) && !asking
                     }
+                    Timer::Look => self.scenario.allows(Kind::Look),
                     _ => true,
                 };
             if wanted {
@@ -258,14 +259,22 @@ impl World {
             }
         }
         add(Act::DeleteLock);
-        let resumed = lock.annotations.get(rollboot::lock::RESUMED) == Some(&lock.uid);
-        let strange = |at: &std::sync::Arc<crate::world::Host>| {
-            at.journal
-                .lock_uid
-                .as_ref()
-                .is_some_and(|uid| *uid != lock.uid)
+        if !lock.annotations.is_empty() {
+            add(Act::Wipe);
+        }
+        match &self.backup {
+            None if self.scenario.allows(Kind::Restore) => add(Act::Backup),
+            None => {}
+            Some(_) => add(Act::Restore),
+        }
+        // What a process that runs was shown counts, on disk or not.
+        let view = lock.view();
+        let strange = |host: &std::sync::Arc<crate::world::Host>| {
+            let machine = host.daemon.as_ref().and_then(|it| it.machine.as_ref());
+            let journal = machine.map_or(&host.journal, |machine| machine.journal());
+            journal.lock.as_ref().is_some_and(|it| !it.admits(&view))
         };
-        if !resumed && self.hosts.iter().any(strange) {
+        if self.hosts.iter().any(strange) {
             add(Act::Resume);
         }
     }

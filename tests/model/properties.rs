@@ -6,20 +6,23 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use rollboot::journal::Stage;
-use rollboot::lock::{Entry, LockPatch};
+use rollboot::lock::{Entry, LockPatch, RESUMED};
 use rollboot::node::{Cordon, HANDS_OFF, Marker, NodePatch};
 
 use crate::names::NODES;
 use crate::server::{THEIRS, names_ours};
-use crate::world::{Owner, Shutdown, World};
+use crate::world::{Host, Owner, Shutdown, World};
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Violation {
     /// An acquisition took effect while all slots were held.
     TooMany,
+    /// A slot was taken on a lock that had lost its slots, by a node that was shown it before.
+    AnotherLock,
     /// An acquisition took effect during a pause.
     AcquiredInPause,
     /// More nodes are down at our word than may be.
@@ -273,11 +276,42 @@ impl World {
             if self.paused() {
                 self.break_promise(Violation::AcquiredInPause);
             }
+            let resumed = lock.annotations.get(RESUMED) == Some(&lock.uid);
+            let (uid, turns) = (&lock.uid, lock.view().turns());
+            let shown = self.hosts[from].ghost.shown.as_ref();
+            if shown.is_none_or(|(known, most)| (known != uid && !resumed) || *most > turns) {
+                self.break_promise(Violation::AnotherLock);
+            }
             let entry = after.get(added).and_then(|value| Entry::parse(value));
             let ghost = self.ghost(from);
             ghost.slot_boot = entry.map(|entry| entry.boot_id);
             ghost.removed = false;
         }
+    }
+
+    /// A read, a watch or a 200 shows a daemon the lock.
+    pub(crate) fn show_lock(&mut self, at: usize) {
+        let Some(view) = self.lock.as_ref().map(|lock| lock.view()) else {
+            return;
+        };
+        let (uid, turns, resumed) = (view.uid.clone(), view.turns(), view.resumed());
+        let shown = &mut self.ghost(at).shown;
+        match shown {
+            Some((known, most)) if *known == uid => *most = turns.max(*most),
+            Some((_, most)) if !resumed || turns < *most => {}
+            _ => *shown = Some((uid, turns)),
+        }
+    }
+
+    /// Nodes that saw the lock first after it had lost slots, or no later than the state that it is in, cannot know.
+    pub(crate) fn excuse_unknowing(&mut self) {
+        let now = self.lock.as_ref().map(|lock| lock.view());
+        let unknowing = |host: &Arc<Host>| match (&host.ghost.shown, &now) {
+            (None, _) => true,
+            (Some((uid, most)), Some(now)) => *uid == now.uid && *most <= now.turns(),
+            (Some(_), None) => false,
+        };
+        self.forced |= self.lost && self.hosts.iter().any(unknowing);
     }
 
     /// A write of a Node by its daemon takes effect.

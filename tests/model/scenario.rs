@@ -33,6 +33,8 @@ pub(crate) struct Scenario {
     pub(crate) wanted: usize,
     /// At the beginning the first node's own slots and marker cannot be read.
     pub(crate) garbage: bool,
+    /// At the beginning there is no lock.
+    pub(crate) unarmed: bool,
     pub(crate) config: Arc<Config>,
     /// The same with `mode = "observe"`.
     pub(crate) observing: Arc<Config>,
@@ -94,6 +96,7 @@ impl Scenario {
             pods: Vec::new(),
             wanted: 0,
             garbage: false,
+            unarmed: false,
             observing: Arc::new(Config {
                 mode: Mode::Observe,
                 ..config.clone()
@@ -159,6 +162,11 @@ impl Scenario {
 
     pub(crate) fn garbage(mut self) -> Self {
         self.garbage = true;
+        self
+    }
+
+    pub(crate) fn unarmed(mut self) -> Self {
+        self.unarmed = true;
         self
     }
 

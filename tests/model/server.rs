@@ -91,6 +91,7 @@ impl World {
         let reply = match op {
             Op::ReadLock => {
                 self.ghost(at).slot_taken = false;
+                self.show_lock(at);
                 Reply::Lock {
                     result: Ok(self.lock.as_ref().map(|lock| lock.view())),
                     took,
@@ -108,7 +109,13 @@ impl World {
                     .is_some_and(|node| node.cordon.is_some() && uid == Some(node.uid.clone()));
                 Reply::Node(Ok(node.map(|node| node.view())))
             }
-            Op::PatchLock(patch) => Reply::LockWritten(self.land_lock(at, &patch)),
+            Op::PatchLock(patch) => {
+                let outcome = self.land_lock(at, &patch);
+                if matches!(outcome, WriteOutcome::Applied(_)) {
+                    self.show_lock(at);
+                }
+                Reply::LockWritten(outcome)
+            }
             Op::PatchNode(patch) => Reply::NodeWritten(self.land_node(at, &patch)),
             Op::PeerExists(node) => {
                 let exists = names::index(&node).is_some_and(|node| self.peer_exists(node));

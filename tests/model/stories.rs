@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rollboot::journal::Stage;
-use rollboot::machine::Label;
+use rollboot::machine::{Label, Timer};
 
 use crate::actions::{Act, Kind, Reliance};
 use crate::scenario::Scenario;
@@ -93,7 +93,8 @@ impl Story {
         let own = acts.into_iter().filter(|act| {
             let sure = matches!(act.reliance(), Reliance::Answer | Reliance::Sure);
             let by_itself = sure && act.kind().is_none();
-            act.host() == Some(at) && by_itself && !never.contains(act)
+            let look = matches!(act, Act::Fire(_, Timer::Look));
+            act.host() == Some(at) && by_itself && !look && !never.contains(act)
         });
         own.min_by_key(|act| match act {
             Act::Kubelet(_) => 0,

@@ -69,6 +69,9 @@ pub(crate) fn quick_alone() -> Vec<Scenario> {
             .garbage()
             .faults(1, &FAULTS)
             .operators(1, &[Kind::DeleteNode]),
+        calm("one node, a stale slot that nobody can read", 1, 1).garbage(),
+        calm("one node, a backup that is taken into use", 1, 1)
+            .operators(1, &[Kind::Restore, Kind::Look]),
         evict("one node, a drain", 0, 0),
         drain("one node, a drain that is cut short", 2, 1)
             .faults(2, &[Kind::Crash, Kind::DrainTimeout]),
@@ -111,6 +114,14 @@ pub(crate) fn thorough() -> Vec<Scenario> {
             .faults(2, &FAULTS)
             .operators(1, &[Kind::Shutdown]),
         lock("two nodes, another lock", 1, 0),
+        calm(
+            "two nodes, armed after they were installed, another lock",
+            2,
+            1,
+        )
+        .asking(1)
+        .unarmed()
+        .operators(1, &[Kind::DeleteLock, Kind::Look]),
         proceed("one node, a cordon that stays", 1),
         guard("one node, all pods of a controller, one fault", 1, 2).faults(
             1,
@@ -218,7 +229,7 @@ fn reclaim(name: &'static str, faults: u8) -> Scenario {
 fn lock(name: &'static str, deeds: u8, faults: u8) -> Scenario {
     calm(name, 2, 1)
         .faults(faults, &[Kind::Lose, Kind::Crash])
-        .operators(deeds, &[Kind::DeleteLock])
+        .operators(deeds, &[Kind::DeleteLock, Kind::Wipe])
 }
 
 /// One node with so many pods; so many nodes may be in a turn at once.

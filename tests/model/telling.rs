@@ -123,6 +123,9 @@ impl fmt::Display for Act {
             Self::Limit(max) => return write!(f, "the limit is now {max}"),
             Self::DeleteLock => return f.write_str("the lock object is deleted"),
             Self::CreateLock => return f.write_str("the lock object is created"),
+            Self::Wipe => return f.write_str("the lock is replaced by its manifest"),
+            Self::Backup => return f.write_str("a backup is made"),
+            Self::Restore => return f.write_str("the backup is taken into use"),
             Self::Resume => return f.write_str("an operator accepts the new lock object"),
             Self::Serve(_)
             | Self::ServeSlowly(_)

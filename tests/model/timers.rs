@@ -7,7 +7,7 @@ use rollboot::machine::Timer;
 pub(crate) struct Timers(u16);
 
 /// All timers, in the order of their bits.
-pub(crate) const TIMERS: [Timer; 11] = [
+pub(crate) const TIMERS: [Timer; 12] = [
     Timer::Settle,
     Timer::Retry,
     Timer::Attempt,
@@ -19,6 +19,7 @@ pub(crate) const TIMERS: [Timer; 11] = [
     Timer::Round,
     Timer::Poll,
     Timer::Soak,
+    Timer::Look,
 ];
 
 impl Timers {

@@ -38,12 +38,23 @@ pub(crate) struct World {
     pub(crate) operators: u8,
     /// An operator freed the slot of a live holder: more nodes than allowed may be down, by nature.
     pub(crate) forced: bool,
+    /// Slots of the lock were lost, and no operator has accepted that.
+    pub(crate) lost: bool,
+    /// Lock and Nodes as they were when a backup was made.
+    pub(crate) backup: Option<Backup>,
     /// The most slots that any limits so far allowed.
     pub(crate) most: usize,
     /// The first promise that was broken.
     pub(crate) bad: Option<Violation>,
     /// Counts what must be unique; no part of the state.
     pub(crate) next: u64,
+}
+
+/// What a backup of the API server's data holds.
+#[derive(Debug, Clone, Hash)]
+pub(crate) struct Backup {
+    pub(crate) lock: Option<Arc<Lock>>,
+    pub(crate) nodes: Vec<Option<Arc<Node>>>,
 }
 
 /// The ConfigMap.
@@ -197,6 +208,9 @@ pub(crate) struct Ghost {
     pub(crate) slot_boot: Option<String>,
     /// The list of pods before the lock had one that was ending.
     pub(crate) ending_seen: bool,
+    /// The lock that the daemon was shown, UID and highest number of turns; and so much of it as is on disk.
+    pub(crate) shown: Option<(String, u64)>,
+    pub(crate) noted: Option<(String, u64)>,
 }
 
 /// A write without a waiting sender.
@@ -232,12 +246,15 @@ impl World {
             faults: scenario.faults,
             operators: scenario.operators,
             forced: false,
+            lost: false,
+            backup: None,
             most: usize::from(scenario.max),
             bad: None,
             next: 1,
             scenario,
         };
-        world.lock = Some(Arc::new(world.new_lock(world.scenario.max)));
+        world.lock =
+            (!world.scenario.unarmed).then(|| Arc::new(world.new_lock(world.scenario.max)));
         for name in 0..count {
             let boot = world.fresh(names::BOOT);
             let node = world.new_node(boot.clone(), true);
@@ -246,7 +263,7 @@ impl World {
                 boot,
                 journal: Journal::default(),
                 disk_full: false,
-                sentinel: (name < world.scenario.asking).then(|| request(0)),
+                sentinel: (name < world.scenario.asking).then(|| world.request(0)),
                 written: 0,
                 shutdown: Shutdown::No,
                 bus_call: None,
@@ -390,6 +407,19 @@ impl World {
         lock.is_some_and(|lock| lock.annotations.contains_key(rollboot::lock::PAUSE))
     }
 
+    /// The one kind of sentinel, as it was written for the n-th time.
+    pub(crate) fn request(&self, n: u8) -> Request {
+        let folder = if self.scenario.persistent {
+            "/"
+        } else {
+            "/run/"
+        };
+        Request {
+            path: format!("{folder}s"),
+            identity: format!("{n}"),
+        }
+    }
+
     pub(crate) fn break_promise(&mut self, violation: Violation) {
         self.bad.get_or_insert(violation);
     }
@@ -401,14 +431,6 @@ impl World {
         } else {
             Arc::clone(&self.scenario.config)
         }
-    }
-}
-
-/// The one kind of sentinel, as it was written for the n-th time.
-pub(crate) fn request(n: u8) -> Request {
-    Request {
-        path: "s".into(),
-        identity: format!("{n}"),
     }
 }
 

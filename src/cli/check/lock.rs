@@ -4,7 +4,7 @@ use super::finding::{Finding, fail, ok, warn};
 use crate::cli::text::list;
 use crate::config::Config;
 use crate::failure::{Failure, FailureKind};
-use crate::lock::{CONTROL_PLANE, Limits, LockView, unreadable as unreadable_limits};
+use crate::lock::{CONTROL_PLANE, Limits, LockView, Noted, unreadable as unreadable_limits};
 use crate::machine::recreated_gate;
 
 const LOCK: &str = "lock";
@@ -43,10 +43,10 @@ pub(super) fn unreadable(config: &Config, failure: &Failure) -> Finding {
     fail(LOCK, failure, advice)
 }
 
-/// What stands in the lock, for a node of this group. `known` is the UID of the lock that this node took part in.
+/// What stands in the lock, for a node of this group. `known` is what this node has noted of it.
 pub(super) fn lock(
     config: &Config,
-    known: Option<&str>,
+    known: Option<&Noted>,
     view: Option<&LockView>,
     own: &str,
     group: &str,
@@ -57,14 +57,14 @@ pub(super) fn lock(
         return vec![fail(LOCK, found, arm(config))];
     };
     vec![
-        object(config, known, view, &name),
+        object(known, view, &name),
         limits(view, group),
         holders(view, own, group),
     ]
 }
 
-fn object(config: &Config, known: Option<&str>, view: &LockView, name: &str) -> Finding {
-    if let Some(gate) = recreated_gate(config, known, view) {
+fn object(known: Option<&Noted>, view: &LockView, name: &str) -> Finding {
+    if let Some(gate) = recreated_gate(known, view) {
         return fail(LOCK, format!("{name}: {}", gate.what), gate.detail);
     }
     match view.pause() {
@@ -170,8 +170,21 @@ mod tests {
         }
     }
 
+    fn noted(uid: &str) -> Noted {
+        Noted {
+            uid: uid.into(),
+            turns: 0,
+        }
+    }
+
     fn look(view: &LockView, group: &str) -> Vec<Finding> {
-        lock(&Config::default(), Some("u"), Some(view), "n", group)
+        lock(
+            &Config::default(),
+            Some(&noted("u")),
+            Some(view),
+            "n",
+            group,
+        )
     }
 
     #[test]
@@ -195,14 +208,12 @@ mod tests {
         let fresh = view(&[], &[]);
         let found = lock(
             &Config::default(),
-            Some("old"),
+            Some(&noted("old")),
             Some(&fresh),
             "n",
             "default",
         );
-        assert!(
-            found[0].result == Verdict::Fail && found[0].advice.contains("rollboot.io/resumed=u")
-        );
+        assert!(found[0].result == Verdict::Fail && found[0].advice.contains("rollboot resume"));
         assert_eq!(look(&fresh, "default")[0].result, Verdict::Ok);
     }
 

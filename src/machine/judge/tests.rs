@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::drain::PodRef;
-use crate::lock::key;
+use crate::lock::{Noted, TURNS, key};
 use crate::reboot::Inhibitor;
 use crate::selector::Selector;
 
@@ -184,9 +184,11 @@ fn static_pods_must_be_ready_and_tell_what_a_node_is() {
 
 #[test]
 fn a_lock_of_another_uid_is_closed_until_an_operator_resumes() {
-    let config = Config::default();
     let view = |resumed: &[(&str, &str)]| lock("new", resumed);
-    let judged = |known, view: &LockView| gate(recreated_gate(&config, known, view));
+    let judged = |known: Option<&str>, view: &LockView| {
+        let known = known.map(|uid| Noted::of(&lock(uid, &[])));
+        gate(recreated_gate(known.as_ref(), view))
+    };
     assert_eq!(judged(None, &view(&[])), None);
     assert_eq!(judged(Some("new"), &view(&[])), None);
     assert_eq!(judged(Some("old"), &view(&[])), Some(Gate::LockRecreated));
@@ -194,6 +196,26 @@ fn a_lock_of_another_uid_is_closed_until_an_operator_resumes() {
     assert_eq!(judged(Some("old"), &resumed), None);
     let of_another = view(&[(crate::lock::RESUMED, "older")]);
     assert_eq!(judged(Some("old"), &of_another), Some(Gate::LockRecreated));
+    let seven = Noted {
+        uid: "new".into(),
+        turns: 7,
+    };
+    let with = |turns: &str| recreated_gate(Some(&seven), &lock("new", &[(TURNS, turns)]));
+    assert_eq!((with("7"), with("8")), (None, None));
+    let wiped = with("6").unwrap();
+    assert_eq!(wiped.gate, Gate::LockRecreated);
+    for said in [
+        "wiped",
+        "UID new with 7 turns",
+        "UID new with 6",
+        "rollboot resume",
+        "journal.json",
+    ] {
+        assert!(
+            format!("{}: {}", wiped.what, wiped.detail).contains(said),
+            "{said}"
+        );
+    }
 }
 
 #[test]

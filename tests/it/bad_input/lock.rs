@@ -66,7 +66,7 @@ pub(super) fn cases() -> Vec<Case> {
                 let message = host
                     .tells(&[
                         "the lock object was deleted and created again",
-                        "rollboot.io/resumed=",
+                        "then: rollboot resume; or, if this machine comes from another cluster",
                     ])
                     .await;
                 host.untouched();
@@ -75,8 +75,9 @@ pub(super) fn cases() -> Vec<Case> {
                     annotate(lock, "rollboot.io/resumed", &uid);
                 });
                 host.goes_on().await;
-                let (kept, _uid) = message.rsplit_once('=').unwrap();
-                format!("{kept}=…")
+                let (before, after) = message.split_once("noted is UID ").unwrap();
+                let (_, after) = after.split_once("; make sure").unwrap();
+                format!("{before}noted is …; make sure{after}")
             },
         ),
         Case::new(

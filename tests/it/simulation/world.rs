@@ -12,7 +12,7 @@ use rollboot::drain::{
 };
 use rollboot::failure::Failure;
 use rollboot::journal::{Journal, Stage};
-use rollboot::lock::LockView;
+use rollboot::lock::{LockView, TURNS};
 use rollboot::machine::{Action, Event, HostId, Label, Machine, Op, Timer};
 use rollboot::node::{
     HANDS_OFF_VALUE, Marker, NodeEvent, NodePatch, NodeView, NodesView, Notice, Readiness,
@@ -260,10 +260,10 @@ impl World {
             .is_some_and(|lock| !lock.own_keys("n1").is_empty())
     }
 
-    /// An operator frees all slots.
+    /// An operator frees all slots, by the way that leaves the counter alone.
     pub(crate) fn unlock(&mut self) {
         let lock = self.lock.as_mut().unwrap();
-        lock.annotations.clear();
+        lock.annotations.retain(|key, _| key == TURNS);
         lock.version = next(&lock.version);
     }
 
@@ -356,7 +356,7 @@ impl World {
     }
 
     /// Feeds the next event; the time moves when nothing is queued. False: nothing will ever happen.
-    fn turn(&mut self, machine: &mut Machine) -> bool {
+    fn turn(&mut self, machine: &mut Machine, end: f64) -> bool {
         let event = if let Some(event) = self.queue.pop_front() {
             event
         } else {
@@ -370,6 +370,11 @@ impl World {
                     self.time = self.time.max(end);
                     self.watch = None;
                     Event::LockWatchEnded(None)
+                }
+                // A day passes only if it is waited for.
+                (Some((Timer::Look, due)), _) if due > end => {
+                    self.time = self.time.max(end);
+                    return false;
                 }
                 (Some((timer, due)), _) => {
                     self.time = self.time.max(due);
@@ -395,7 +400,7 @@ impl World {
             if done(machine, self) {
                 return true;
             }
-            if self.time > end || !self.turn(machine) {
+            if self.time > end || !self.turn(machine, end) {
                 return false;
             }
         }
