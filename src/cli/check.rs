@@ -271,6 +271,7 @@ impl Here<'_> {
         }
         let plan = plan(&pods, drain, &Arrivals::default());
         findings.push(pods::plan(&plan));
+        findings.extend(pods::slow(drain, &pods, &plan.evict));
         findings.extend(guard::guard(controller, drain, &pods, &plan.evict).await);
         let answers = Answers::ask(cluster, &plan.evict).await;
         findings.extend(answers.findings());

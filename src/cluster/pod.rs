@@ -66,10 +66,12 @@ struct Annotations {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Spec {
     volumes: Option<Vec<Volume>>,
     tolerations: Option<Vec<Toleration>>,
     priority: Option<i32>,
+    termination_grace_period_seconds: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -203,6 +205,9 @@ impl From<Pod> for PodView {
                 .finalizers
                 .filter(|_| metadata.deletion_timestamp.is_some())
                 .unwrap_or_default(),
+            grace: spec
+                .termination_grace_period_seconds
+                .and_then(|grace| u64::try_from(grace).ok()),
             empty_dir: spec
                 .volumes
                 .iter()

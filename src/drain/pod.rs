@@ -81,6 +81,8 @@ pub struct PodView {
     pub ends_by: Option<i64>,
     /// Its finalizers, if it has a deletion timestamp.
     pub finalizers: Vec<String>,
+    /// How long it may take to end, in seconds (`terminationGracePeriodSeconds`).
+    pub grace: Option<u64>,
     /// It has a volume of type emptyDir.
     pub empty_dir: bool,
     /// It has a volume that may have to be attached to its node: a claim, or an ephemeral one.

@@ -91,6 +91,30 @@ pub(super) fn plan(plan: &Plan) -> Finding {
     )
 }
 
+/// Pods that may take longer to end than a drain waits.
+pub(super) fn slow(drain: &Drain, pods: &[PodView], evict: &[PodRef]) -> Option<Finding> {
+    let slow = |pod: &&PodView| {
+        evict.contains(&pod.pod)
+            && pod
+                .grace
+                .is_some_and(|grace| grace >= drain.timeout.as_secs())
+    };
+    let slow = pods.iter().filter(slow);
+    let named: Vec<_> = slow
+        .map(|pod| format!("{}: {} s", pod.pod, pod.grace.unwrap_or_default()))
+        .collect();
+    (!named.is_empty()).then(|| {
+        warn(
+            PODS,
+            format!(
+                "may take longer to end than drain.timeout: {}",
+                list(named.iter().map(String::as_str), NAMED)
+            ),
+            "raise drain.timeout, or lower their terminationGracePeriodSeconds",
+        )
+    })
+}
+
 /// What the server would answer to the eviction of each pod now.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
@@ -303,6 +327,23 @@ mod tests {
                 .found
                 .contains("2 of 3 were not answered")
         );
+    }
+
+    #[test]
+    fn a_pod_that_may_take_longer_than_a_drain_is_named() {
+        let view = |grace| PodView {
+            pod: pod("slow"),
+            grace,
+            ..PodView::default()
+        };
+        let drain = Config::default().drain;
+        let found = |grace, evict: &[PodRef]| slow(&drain, &[view(grace)], evict);
+        for (grace, named) in [(None, false), (Some(1799), false), (Some(1800), true)] {
+            assert_eq!(found(grace, &[pod("slow")]).is_some(), named, "{grace:?}");
+        }
+        assert!(found(Some(9999), &[]).is_none(), "it stays");
+        let said = found(Some(9999), &[pod("slow")]).map(|it| it.found);
+        assert!(said.is_some_and(|it| it.contains("ns/slow: 9999 s")));
     }
 
     #[test]

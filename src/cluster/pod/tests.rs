@@ -115,6 +115,14 @@ fn each_field_is_read_from_its_place() {
         assert!(!ended(json!({"running": {}})), "{containers}");
         assert!(ended(json!({"terminated": {}})) && ended(json!({"waiting": {}})));
     }
+    for (grace, read) in [
+        (json!(3600), Some(3600)),
+        (json!(-1), None),
+        (Value::Null, None),
+    ] {
+        let pod = view(|pod| pod["spec"]["terminationGracePeriodSeconds"] = grace.clone());
+        assert_eq!(pod.grace, read);
+    }
     let created =
         view(|pod| pod["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z")).created;
     assert_eq!(created, Some(1_767_225_600));
