@@ -73,6 +73,9 @@ pub struct Turn {
     /// DaemonSets of pods on this node that did not exist when its drain was planned.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub orphans: BTreeSet<ControllerRef>,
+    /// This host was going down in it, or may have been: a shutdown that is called off can leave the kubelet not Ready.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shutdown: bool,
     /// How far it has come.
     pub stage: Stage,
 }

@@ -15,6 +15,7 @@ mod asked;
 mod blocked;
 mod budgets;
 mod call;
+mod called_off;
 mod check;
 mod cordon;
 mod gate;

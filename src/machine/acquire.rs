@@ -60,6 +60,7 @@ impl Machine {
                     requests: self.wanted(),
                     control_plane,
                     orphans: self.orphans.gone().clone(),
+                    shutdown: false,
                     stage: Stage::Active,
                 };
                 self.journal.turn = Some(turn);

@@ -220,9 +220,16 @@ impl Machine {
         let Phase::Down(down) = &mut self.phase else {
             return;
         };
-        let Reply::Facts(facts) = reply else {
-            out.report(Report::Defect, format!("nobody asked for {reply:?}"));
-            return;
+        let facts = match reply {
+            Reply::Facts(facts) => facts,
+            Reply::JournalWritten(_) => {
+                self.stay_down(out);
+                return;
+            }
+            reply => {
+                out.report(Report::Defect, format!("nobody asked for {reply:?}"));
+                return;
+            }
         };
         down.clear.add(facts, std::mem::take(&mut down.early));
         let before = std::mem::replace(&mut down.silent, facts.silent());

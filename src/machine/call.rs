@@ -211,13 +211,20 @@ impl Machine {
         if std::mem::take(&mut self.abort) {
             out.push(Action::AnswerAbort(self.abort_while_down()));
         }
-        // Nothing is written any more, so there is nothing to stay for: the next start goes on.
+        self.phase = Phase::Down(down);
+        if !self.note_shutdown(out) {
+            self.stay_down(out);
+        }
+    }
+
+    /// Waits for the end, or for the shutdown to be called off.
+    pub(super) fn stay_down(&mut self, out: &mut Out) {
+        // Nothing is given up any more, so there is nothing to stay for: the next start goes on.
         if self.stop == Stop::Undo {
             self.end(out);
-            return;
+        } else {
+            out.set(Timer::Poll, super::asked::POLL);
         }
-        out.set(Timer::Poll, super::asked::POLL);
-        self.phase = Phase::Down(down);
     }
 }
 

@@ -36,6 +36,13 @@ pub fn node_gate(config: &Config, boot_id: &str, node: &NodeView) -> Option<Bloc
             format!("held by an operator: {reason}"),
             "annotation rollboot.io/hold",
         ))
+    } else if !node.ready.ready {
+        // It could not prove afterwards that it is healthy, and would stop the roll.
+        Some(Blocked::new(
+            Gate::Node,
+            format!("the Node is not Ready: {}", node.ready.message),
+            "no turn begins until it is: see journalctl -u kubelet; if a reboot is the cure, reboot it by hand",
+        ))
     } else if node.unschedulable && wait {
         Some(Blocked::new(
             Gate::ForeignCordon,

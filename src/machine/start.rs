@@ -380,6 +380,8 @@ impl Machine {
             // What was here before is not known; what is here now is looked at all the same.
             control_plane: Vec::new(),
             orphans: BTreeSet::new(),
+            // Nor is that.
+            shutdown: true,
             stage: Stage::Active,
         });
         true

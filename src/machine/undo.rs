@@ -24,17 +24,22 @@ const QUICK: u16 = 10;
 /// An undo, and what comes after it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Undoing {
-    step: Step,
+    pub(super) step: Step,
     pub(super) outcome: Outcome,
     unseen: Unseen,
     /// What is waited for was evicted for certain.
     sure: bool,
     looks: u16,
+    /// How often the Node was looked at in vain.
+    pub(super) kept: u16,
 }
 
 impl Undoing {
     /// What the slot is kept for, if it is.
     pub(super) fn waits(&self, node: &str) -> Option<String> {
+        if let Step::Keep(why) = &self.step {
+            return Some(format!("slot and cordon are kept: {why}"));
+        }
         let waits = matches!(self.step, Step::Wait | Step::Controller) && self.looks > 0;
         let what = self.unseen.describe();
         waits.then(|| {
@@ -44,10 +49,12 @@ impl Undoing {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Step {
+pub(super) enum Step {
     /// The journal says so before the first write.
     Announce,
     ReadNode,
+    /// Nothing is given up for now, for this reason.
+    Keep(String),
     /// The three facts, right before the cordon is lifted: after the read, which may have been repeated for long.
     FactsForNode(NodePatch),
     WriteNode,
@@ -132,6 +139,7 @@ impl Machine {
             outcome,
             sure,
             looks: 0,
+            kept: 0,
         });
     }
 
@@ -203,7 +211,12 @@ impl Machine {
                 self.undo_step(out, Step::ReadNode, Op::ReadNode);
             }
             (Step::ReadNode, Reply::Node(result)) => {
-                match self.clean_node(result.unwrap_or_default()) {
+                let node = result.unwrap_or_default();
+                if let Some(why) = self.left_not_ready(node.as_ref()) {
+                    self.keep(out, why);
+                    return;
+                }
+                match self.clean_node(node) {
                     Some(patch) => self.undo_step(out, Step::FactsForNode(patch), Op::Facts),
                     None => self.look_at_controllers(out),
                 }
@@ -291,20 +304,25 @@ impl Machine {
         true
     }
 
-    /// Time to look at controllers again.
+    /// Time to look again at what the slot is kept for.
     pub(super) fn undo_check(&mut self, out: &mut Out) {
-        if let Phase::Undoing(undoing) = &mut self.phase
-            && undoing.step == Step::Wait
-        {
-            undoing.unseen.look_again();
-            self.look_at_controllers(out);
+        let Phase::Undoing(undoing) = &mut self.phase else {
+            return;
+        };
+        match undoing.step {
+            Step::Wait => {
+                undoing.unseen.look_again();
+                self.look_at_controllers(out);
+            }
+            Step::Keep(_) => self.undo_step(out, Step::ReadNode, Op::ReadNode),
+            _ => {}
         }
     }
 
     /// Whoever asks for an end has not long to wait.
     pub(super) fn undo_look(&mut self, out: &mut Out) {
         if let Phase::Undoing(undoing) = &self.phase
-            && undoing.step == Step::Wait
+            && matches!(undoing.step, Step::Wait | Step::Keep(_))
         {
             out.set(Timer::Check, Delay::NOW);
         }

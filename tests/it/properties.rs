@@ -98,6 +98,7 @@ fn turn() -> impl Strategy<Value = Turn> {
         requests(),
         any::<Vec<String>>(),
         prop::collection::vec(wave(), 0..3),
+        any::<bool>(),
         stage,
     )
         .prop_map(
@@ -108,6 +109,7 @@ fn turn() -> impl Strategy<Value = Turn> {
                 requests,
                 control_plane,
                 orphans,
+                shutdown,
                 stage,
             )| Turn {
                 id: TurnId(id),
@@ -119,6 +121,7 @@ fn turn() -> impl Strategy<Value = Turn> {
                 requests,
                 control_plane,
                 orphans: orphans.into_iter().map(|wave| wave.of).collect(),
+                shutdown,
                 stage,
             },
         )

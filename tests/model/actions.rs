@@ -116,6 +116,8 @@ pub(crate) enum Act {
     CallDropped(usize),
     Boot(usize),
     BootSick(usize),
+    LeftSick(usize),
+    Sicken(usize),
     Kubelet(usize),
     Register(usize),
     Heal(usize),
@@ -217,6 +219,8 @@ impl Act {
             | Self::CallDropped(at)
             | Self::Boot(at)
             | Self::BootSick(at)
+            | Self::LeftSick(at)
+            | Self::Sicken(at)
             | Self::Kubelet(at)
             | Self::Register(at)
             | Self::Heal(at)
@@ -301,7 +305,7 @@ impl Act {
             Self::WatchEnds(_) => Kind::WatchEnds,
             Self::EvictBlocked(_) => Kind::Refuse,
             Self::BudgetOpens(_) => Kind::Opening,
-            Self::BootSick(_) => Kind::Sick,
+            Self::BootSick(_) | Self::LeftSick(_) | Self::Sicken(_) => Kind::Sick,
             Self::CallOff(_) => Kind::CallOff,
             Self::Crash(_) | Self::Kill(_) => Kind::Crash,
             Self::Power(_) => Kind::Power,

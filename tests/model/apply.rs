@@ -99,12 +99,9 @@ impl World {
             Act::BootSick(at) => self.boot(at, true),
             Act::Kubelet(at) | Act::Register(at) => self.kubelet_reports(at),
             Act::Heal(at) => self.host(at).sick = false,
-            Act::CallOff(at) | Act::ForeignCallOff(at) => {
-                let host = self.host(at);
-                host.shutdown = Shutdown::No;
-                // Unless it was down before and has not proved its health since.
-                host.ghost.down &= host.ghost.unproven;
-            }
+            Act::Sicken(at) => self.host(at).sick = true,
+            Act::CallOff(at) | Act::ForeignCallOff(at) => self.call_off(at),
+            Act::LeftSick(at) => self.left_sick(at),
             Act::Crash(at) => {
                 self.end(at);
                 self.start(at);

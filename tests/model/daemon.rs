@@ -181,6 +181,8 @@ impl World {
             Op::DrawId => Reply::Id(TurnId(next?)),
             Op::Facts => {
                 host.ghost.down_since_facts = false;
+                let turn = host.journal.turn.is_some() && !host.disk_full;
+                host.ghost.saw_down |= turn && host.shutdown != Shutdown::No;
                 Reply::Facts(facts(host.shutdown, host.silent))
             }
             Op::BootTime => Reply::BootTime(Ok(BOOT_TIME)),

@@ -40,6 +40,7 @@ impl World {
         host.bus_call = None;
         if host.shutdown == Shutdown::No {
             host.shutdown = Shutdown::Ours;
+            host.ghost.saw_down = true;
         }
     }
 
@@ -55,6 +56,7 @@ impl World {
         host.silent = false;
         host.sick = sick;
         host.ghost.unproven = true;
+        (host.ghost.left, host.ghost.saw_down) = (false, false);
         if !persistent {
             host.sentinel = None;
         }
@@ -67,6 +69,25 @@ impl World {
             std::sync::Arc::make_mut(node).fresh = false;
         }
         self.start(at);
+    }
+
+    /// The shutdown is called off.
+    pub(crate) fn call_off(&mut self, at: usize) {
+        let host = self.host(at);
+        host.shutdown = Shutdown::No;
+        // Unless it was down before and has not proved its health since.
+        host.ghost.down &= host.ghost.unproven;
+    }
+
+    /// The same, and the kubelet, which said at once that the host goes down, does not take note.
+    pub(crate) fn left_sick(&mut self, at: usize) {
+        self.call_off(at);
+        let host = self.host(at);
+        host.sick = true;
+        host.ghost.left = host.ghost.saw_down;
+        if self.nodes[at].is_some() {
+            self.change_node(at, |node| node.ready = false);
+        }
     }
 
     /// The kubelet registers its Node or reports its state.
@@ -87,6 +108,7 @@ impl World {
         if !sick {
             let ghost = self.ghost(at);
             ghost.unproven = false;
+            (ghost.left, ghost.saw_down) = (false, going_down && ghost.saw_down);
             ghost.down &= going_down;
         }
     }

@@ -151,6 +151,7 @@ impl World {
         if host.shutdown != Shutdown::No {
             add(Act::Boot(at));
             add(Act::BootSick(at));
+            add(Act::LeftSick(at));
         }
         add(Act::Power(at));
         if self.kubelet_lags(at) && self.nodes[at].is_some() {
@@ -161,6 +162,8 @@ impl World {
         }
         if host.sick {
             add(Act::Heal(at));
+        } else if host.shutdown == Shutdown::No {
+            add(Act::Sicken(at));
         }
         add(if host.silent {
             Act::Speak(at)

@@ -67,6 +67,10 @@ pub(crate) enum Violation {
     EndingYet,
     /// A slot was released after a boot without proof of health.
     NoProof,
+    /// A slot was taken by a node that was not Ready when it last looked.
+    TakenNotReady,
+    /// A cordon was lifted, or a slot released, by a node that a shutdown which was called off has left not Ready.
+    LeftNotReady,
     /// "The reboot did not happen" was concluded while it was pending.
     Concluded,
     /// The machine was fed what it does not expect.
@@ -252,6 +256,8 @@ impl World {
             self.break_promise(Violation::EvictionInFlight);
         } else if ours || foreign {
             self.break_promise(Violation::GaveUpGoingDown);
+        } else if host.ghost.left && !host.ghost.ready_seen {
+            self.break_promise(Violation::LeftNotReady);
         }
     }
 
@@ -283,6 +289,9 @@ impl World {
                 self.break_promise(Violation::AnotherLock);
             }
             let entry = after.get(added).and_then(|value| Entry::parse(value));
+            if !self.hosts[from].ghost.ready_before {
+                self.break_promise(Violation::TakenNotReady);
+            }
             let ghost = self.ghost(from);
             ghost.slot_boot = entry.map(|entry| entry.boot_id);
             ghost.removed = false;

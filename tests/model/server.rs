@@ -102,6 +102,10 @@ impl World {
                 let uid = turn.map(|turn| turn.node_uid.clone());
                 let node = self.nodes[at].clone();
                 let ghost = self.ghost(at);
+                ghost.ready_seen = node.as_ref().is_none_or(|node| node.ready || node.deleting);
+                if uid.is_none() {
+                    ghost.ready_before = ghost.ready_seen && node.is_some();
+                }
                 ghost.node_touched = false;
                 ghost.node_seen_lately = true;
                 ghost.cordon_seen = node

@@ -79,6 +79,11 @@ impl fmt::Display for Act {
             Self::BootSick(at) => (at, "the host goes down, boots, and is not healthy"),
             Self::Kubelet(at) => (at, "the kubelet reports"),
             Self::Register(at) => (at, "the kubelet registers a new Node"),
+            Self::LeftSick(at) => (
+                at,
+                "the shutdown is called off, and the kubelet does not take note",
+            ),
+            Self::Sicken(at) => (at, "something on the host breaks"),
             Self::Heal(at) => (at, "somebody mends the host"),
             Self::CallOff(at) => (at, "the reboot that logind accepted is cancelled"),
             Self::ForeignCallOff(at) => (at, "somebody calls his shutdown off"),

@@ -185,6 +185,14 @@ pub(crate) struct Ghost {
     pub(crate) asked_for: Option<String>,
     /// logind was asked by us and the node was not seen healthy since.
     pub(crate) down: bool,
+    /// The daemon has seen a shutdown in its turn, or has asked for it, since the node was last healthy; and it could say so on
+    /// its disk.
+    pub(crate) saw_down: bool,
+    /// That shutdown was called off, and has left the node not Ready.
+    pub(crate) left: bool,
+    /// Whether the Node was Ready when the daemon last read it, if there was one; and when it last did so without a turn.
+    pub(crate) ready_seen: bool,
+    pub(crate) ready_before: bool,
     /// The node was not seen healthy since this boot.
     pub(crate) unproven: bool,
     /// Its Node did not exist at a moment of its turn.

@@ -30,14 +30,6 @@ pub(super) fn own(config: &Config, name: &str, boot_id: &str, node: Option<&Node
             format!("{name} is this host; somebody else has cordoned it"),
             "it reboots all the same, and stays cordoned: drain.foreign-cordon = \"proceed\"",
         ),
-        None if !node.ready.ready => warn(
-            OWN,
-            format!(
-                "{name} is this host; its kubelet is not Ready: {}",
-                node.ready.message
-            ),
-            "after a reboot the turn is kept until it is: journalctl -u kubelet",
-        ),
         None => ok(OWN, format!("{name} is this host (boot ID {boot_id})")),
         Some(gate) if gate.gate == Gate::Node && node.boot_id != boot_id => fail(
             OWN,

@@ -23,7 +23,7 @@ fn a_node_is_open_unless_it_is_another_machine_s_goes_or_is_held_or_cordoned_by_
     type Change = fn(&mut NodeView);
     let wait = Config::default();
     let proceed = config(|it| it.drain.foreign_cordon = ForeignCordon::Proceed);
-    let changes: [(Change, Option<Gate>, Option<Gate>); 5] = [
+    let changes: [(Change, Option<Gate>, Option<Gate>); 6] = [
         (|_| (), None, None),
         (
             |node| node.boot_id = "boot-2".into(),
@@ -41,6 +41,11 @@ fn a_node_is_open_unless_it_is_another_machine_s_goes_or_is_held_or_cordoned_by_
             Some(Gate::Hold),
         ),
         (
+            |node| node.ready.ready = false,
+            Some(Gate::Node),
+            Some(Gate::Node),
+        ),
+        (
             |node| node.unschedulable = true,
             Some(Gate::ForeignCordon),
             None,
@@ -51,6 +56,7 @@ fn a_node_is_open_unless_it_is_another_machine_s_goes_or_is_held_or_cordoned_by_
             boot_id: BOOT.into(),
             ..NodeView::default()
         };
+        node.ready.ready = true;
         change(&mut node);
         assert_eq!(gate(node_gate(&wait, BOOT, &node)), waits, "{node:?}");
         assert_eq!(gate(node_gate(&proceed, BOOT, &node)), proceeds, "{node:?}");
