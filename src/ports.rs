@@ -68,7 +68,7 @@ pub trait Cluster {
 
 /// logind, PID 1, and the files of this host.
 pub trait Host {
-    /// The three facts about a shutdown, asked on one connection.
+    /// The four facts about a shutdown, asked on one connection.
     fn shutdown_facts(&self) -> impl Future<Output = ShutdownFacts>;
     /// Why our unit is being stopped.
     fn stop_reason(&self) -> impl Future<Output = StopReason>;

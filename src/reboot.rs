@@ -38,8 +38,10 @@ pub struct RebootAnswer {
 /// logind's reply to a request for a reboot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RebootReply {
-    /// It said yes, or that a shutdown is under way already.
+    /// It said yes.
     Accepted,
+    /// It said that it is in the middle of a shutdown, or of a sleep.
+    Busy,
     /// It said no, and will not do it: a block inhibitor, no permission, no such method.
     Refused(String),
     /// No reply: the call may have been handled, or may be handled yet.

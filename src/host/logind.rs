@@ -14,6 +14,7 @@ use super::bus::{Bus, Line};
 use super::hints::{Hints, Teller};
 use crate::failure::Failure;
 use crate::ports::{Inhibitor, RebootAnswer, RebootReply};
+use crate::shutdown::Scheduled;
 
 const SERVICE: &str = "org.freedesktop.login1";
 const PATH: &str = "/org/freedesktop/login1";
@@ -45,6 +46,9 @@ trait Manager {
     /// Whether a shutdown is under way, its delay included.
     #[zbus(property)]
     fn preparing_for_shutdown(&self) -> zbus::Result<bool>;
+    /// What kind of shutdown is set for a certain time, and for when: microseconds since the epoch.
+    #[zbus(property)]
+    fn scheduled_shutdown(&self) -> zbus::Result<(String, u64)>;
     /// How long delay inhibitors are waited for, in microseconds.
     #[zbus(property, name = "InhibitDelayMaxUSec")]
     fn inhibit_delay_max(&self) -> zbus::Result<u64>;
@@ -61,6 +65,20 @@ async fn manager(line: &Line) -> zbus::Result<ManagerProxy<'static>> {
 /// Whether logind says that it prepares for a shutdown.
 pub(super) async fn preparing(line: &Line) -> zbus::Result<bool> {
     manager(line).await?.preparing_for_shutdown().await
+}
+
+/// The shutdown that is set for a certain time. Where there is no such property, none can be.
+pub(super) async fn scheduled(line: &Line) -> zbus::Result<Scheduled> {
+    let asked = manager(line).await?.scheduled_shutdown().await;
+    let unknown = asked.as_ref().is_err_and(|error| {
+        ErrorReply::of(error).is_some_and(|reply| reply.standard() == Some("UnknownProperty"))
+    });
+    if unknown {
+        return Ok(Scheduled::default());
+    }
+    let (kind, at) = asked?;
+    let at = i64::try_from(at / 1_000_000).unwrap_or(i64::MAX);
+    Ok(Scheduled { kind, at })
 }
 
 /// What logind would say to a request: its `CanReboot`, and who inhibits a shutdown.
@@ -161,7 +179,7 @@ fn judge(answer: zbus::Result<()>) -> RebootReply {
     let ErrorReply { name, text } = &reply;
     match name.as_str() {
         // "There's already a shutdown or sleep operation in progress"; newer: "Action reboot already in progress, refusing …".
-        "org.freedesktop.login1.OperationInProgress" => RebootReply::Accepted,
+        "org.freedesktop.login1.OperationInProgress" => RebootReply::Busy,
         _ if may_have_been_handled(&reply) => {
             RebootReply::Lost(format!("logind's reply was lost: {text} ({name})"))
         }

@@ -87,7 +87,7 @@ fn takes_the_host_down(job: &JobRow) -> bool {
     kind == "start" && way.is_some_and(|way| way == "shutdown" || WAYS.contains(&way))
 }
 
-/// The three facts, all asked at once and of one connection.
+/// The four facts, all asked at once and of one connection.
 pub(super) async fn shutdown_facts(bus: &Bus) -> ShutdownFacts {
     let Ok(line) = bus.line().await else {
         return ShutdownFacts {
@@ -96,8 +96,9 @@ pub(super) async fn shutdown_facts(bus: &Bus) -> ShutdownFacts {
         };
     };
     let limit = bus.deadlines.fact;
-    let (preparing, jobs, stopping) = tokio::join!(
+    let (preparing, scheduled, jobs, stopping) = tokio::join!(
         within(limit, logind::preparing(&line)),
+        within(limit, logind::scheduled(&line)),
         within(limit, jobs(&line)),
         within(limit, is_stopping(&line)),
     );
@@ -105,6 +106,7 @@ pub(super) async fn shutdown_facts(bus: &Bus) -> ShutdownFacts {
         preparing: preparing.ok(),
         job: jobs.ok().map(|jobs| jobs.iter().any(takes_the_host_down)),
         stopping: stopping.ok(),
+        scheduled: scheduled.ok(),
         connection: line.number,
     }
 }

@@ -1,10 +1,12 @@
 //! logind was asked. From here there is no undo while the host may be going down.
 //!
 //! "It did not happen" may be concluded only when a query was answered after the call's own reply on the *same* connection, with
-//! no shutdown pending by all three facts for a while. After a lost reply or a restart of the daemon the connection says nothing,
+//! no shutdown pending by all four facts for a while. After a lost reply or a restart of the daemon the connection says nothing,
 //! so the while is well beyond the time after which the bus gives up a call.
 
 use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::gate::Blocked;
 use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
@@ -30,6 +32,8 @@ pub(super) struct Asked {
     clear: Streak,
     /// The look that is being made was not due: it may end a streak, and does not lengthen it.
     early: bool,
+    /// logind said that it is doing something else, and no shutdown was seen yet.
+    busy: bool,
 }
 
 impl Asked {
@@ -62,27 +66,35 @@ pub(super) struct Down {
     early: bool,
     /// Who does not answer: the host may be going down.
     silent: Option<&'static str>,
+    /// What is set for soon: it may be called off.
+    due: Option<String>,
 }
 
 impl Down {
     /// What the last look has shown.
-    pub(super) fn seen(facts: &ShutdownFacts) -> Self {
+    pub(super) fn seen(facts: &ShutdownFacts, now: Timestamp) -> Self {
         Self {
             clear: Streak::default(),
             early: false,
             silent: facts.silent(),
+            due: facts.due(now).map(|due| due.kind.clone()),
         }
     }
 
     pub(super) fn describe(&self) -> String {
-        match self.silent {
-            Some(silent) => {
+        match (self.silent, &self.due) {
+            (Some(silent), _) => {
                 format!("{silent} on the system bus, so this host may be going down")
             }
-            None if self.clear.length > 0 => {
+            (None, _) if self.clear.length > 0 => {
                 "a shutdown was pending and is not any more".to_owned()
             }
-            None => "this host is going down".to_owned(),
+            (None, Some(due)) => {
+                format!(
+                    "a {due} of this host is set for the next ten minutes (shutdown -c calls it off)"
+                )
+            }
+            (None, None) => "this host is going down".to_owned(),
         }
     }
 
@@ -107,9 +119,9 @@ struct Streak {
 
 impl Streak {
     /// Takes note of an answer. One that came `early` does not count as time that has passed.
-    fn add(&mut self, facts: &ShutdownFacts, early: bool) {
+    fn add(&mut self, facts: &ShutdownFacts, early: bool, now: Timestamp) {
         let goes_on = self.connection == facts.connection;
-        self.length = match facts.judge() {
+        self.length = match facts.judge(now) {
             GoingDown::No if goes_on && early => self.length,
             GoingDown::No if goes_on => self.length.saturating_add(1),
             GoingDown::No => 1,
@@ -128,6 +140,7 @@ impl Machine {
             replied: None,
             clear: Streak::default(),
             early: false,
+            busy: false,
         });
         self.call(out, Op::Reboot, Patience::Once);
     }
@@ -143,6 +156,7 @@ impl Machine {
             replied: None,
             clear: Streak::default(),
             early: false,
+            busy: false,
         });
         out.set(Timer::Poll, POLL);
     }
@@ -172,7 +186,9 @@ impl Machine {
         };
         match reply {
             Reply::Reboot(RebootAnswer { reply, connection }) => match reply {
-                RebootReply::Accepted => {
+                // Busy with a shutdown, it has accepted; with a sleep, it has not. The facts tell.
+                RebootReply::Accepted | RebootReply::Busy => {
+                    asked.busy = reply == RebootReply::Busy;
                     asked.replied = Some(connection);
                     out.set(Timer::Poll, POLL);
                 }
@@ -191,8 +207,15 @@ impl Machine {
                 }
             },
             Reply::Facts(facts) => {
-                asked.clear.add(&facts, std::mem::take(&mut asked.early));
-                if asked.clear.length >= asked.enough() {
+                let early = std::mem::take(&mut asked.early);
+                asked.clear.add(&facts, early, out.now);
+                // It was a shutdown that logind was busy with.
+                asked.busy &= facts.judge(out.now) != GoingDown::Yes;
+                if asked.clear.length >= asked.enough() && asked.busy {
+                    let why =
+                        "logind was busy with something that was no shutdown, such as a sleep";
+                    self.take_back(out, Outcome::Again(why.into()));
+                } else if asked.clear.length >= asked.enough() {
                     out.report(
                         Report::RebootDidNotHappen,
                         "logind was asked to reboot, and nothing came of it: see journalctl -u systemd-logind",
@@ -231,10 +254,13 @@ impl Machine {
                 return;
             }
         };
-        down.clear.add(facts, std::mem::take(&mut down.early));
-        let before = std::mem::replace(&mut down.silent, facts.silent());
+        let early = std::mem::take(&mut down.early);
+        down.clear.add(facts, early, out.now);
+        let seen = Down::seen(facts, out.now);
         // Another one is silent now, or the host is going down indeed.
-        let news = down.silent != before && facts.judge() != GoingDown::No;
+        let changed = (seen.silent, &seen.due) != (down.silent, &down.due);
+        (down.silent, down.due) = (seen.silent, seen.due);
+        let news = changed && facts.judge(out.now) != GoingDown::No;
         let (enough, what) = (down.clear.length >= CALLED_OFF, down.describe());
         if news {
             self.tell_down(out, &what);

@@ -193,7 +193,7 @@ impl Machine {
             self.call = Some(call);
             return;
         };
-        match facts.judge() {
+        match facts.judge(out.now) {
             GoingDown::No => {
                 call.state = State::InFlight;
                 out.push(Action::Call(call.op.clone()));
@@ -206,7 +206,7 @@ impl Machine {
 
     /// Leaves whatever was going on because the host is, or may be, going down. The slot and the cordon stay.
     pub(super) fn go_down(&mut self, out: &mut Out, facts: &ShutdownFacts) {
-        let down = super::asked::Down::seen(facts);
+        let down = super::asked::Down::seen(facts, out.now);
         self.tell_down(out, &down.describe());
         if std::mem::take(&mut self.abort) {
             out.push(Action::AnswerAbort(self.abort_while_down()));

@@ -18,6 +18,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::lock::{LockView, Verdict};
 use crate::node::NodeView;
 use crate::reboot::HostGates;
+use crate::shutdown::GoingDown;
 
 /// How often a gate is looked at that nothing announces.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(20);
@@ -26,6 +27,7 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Checking {
     Gates,
+    Facts,
     Node,
     Pods(Box<NodeView>),
     DaemonSets(Box<Found>),
@@ -94,7 +96,12 @@ impl Machine {
         match (step, reply) {
             (Checking::Gates, Reply::Gates(result)) => match closed_before_the_lock(&result) {
                 Some(blocked) => self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN))),
-                None => self.check(out, Checking::Node, Op::ReadNode),
+                None => self.check(out, Checking::Facts, Op::Facts),
+            },
+            // A slot that is taken now would be held through somebody else's shutdown.
+            (Checking::Facts, Reply::Facts(facts)) => match facts.judge(out.now) {
+                GoingDown::No => self.check(out, Checking::Node, Op::ReadNode),
+                GoingDown::Yes | GoingDown::Unanswered => self.go_down(out, &facts),
             },
             (Checking::Node, Reply::Node(Ok(node))) => self.check_node(out, node),
             (Checking::Pods(node), Reply::Pods(Ok(pods))) => self.check_pods(out, *node, pods),

@@ -22,7 +22,7 @@ use crate::shutdown::{ShutdownFacts, StopReason};
 pub enum Op {
     /// Draw a random id.
     DrawId,
-    /// The three facts about a shutdown.
+    /// The four facts about a shutdown.
     Facts,
     /// When this boot began, by the clock as it is set now.
     BootTime,

@@ -70,7 +70,7 @@ impl Machine {
             return;
         };
         match (&start.step, reply) {
-            (Step::Facts, Reply::Facts(facts)) => match facts.judge() {
+            (Step::Facts, Reply::Facts(facts)) => match facts.judge(out.now) {
                 GoingDown::No => self.starting(out, Step::Stamp, Op::DrawId),
                 GoingDown::Yes | GoingDown::Unanswered => self.go_down(out, &facts),
             },

@@ -55,7 +55,7 @@ pub(super) enum Step {
     ReadNode,
     /// Nothing is given up for now, for this reason.
     Keep(String),
-    /// The three facts, right before the cordon is lifted: after the read, which may have been repeated for long.
+    /// The four facts, right before the cordon is lifted: after the read, which may have been repeated for long.
     FactsForNode(NodePatch),
     WriteNode,
     /// Whether it has seen what was evicted.
@@ -63,7 +63,7 @@ pub(super) enum Step {
     /// Until it is looked at again.
     Wait,
     ReadLock,
-    /// The three facts, right before the slot is given up.
+    /// The four facts, right before the slot is given up.
     FactsForLock(LockPatch),
     WriteLock,
     Close,
@@ -263,7 +263,7 @@ impl Machine {
     }
 
     fn if_up(&mut self, out: &mut Out, facts: &ShutdownFacts, step: Step, op: Op) {
-        match facts.judge() {
+        match facts.judge(out.now) {
             GoingDown::No => self.undo_step(out, step, op),
             GoingDown::Yes | GoingDown::Unanswered => self.go_down(out, facts),
         }

@@ -12,7 +12,7 @@ use rollboot::journal::Stage;
 use rollboot::lock::TurnId;
 use rollboot::machine::{Action, Event, HostId, Machine, Op, Reply, Report, Timer};
 use rollboot::reboot::HostGates;
-use rollboot::shutdown::{ShutdownFacts, StopReason};
+use rollboot::shutdown::{Scheduled, ShutdownFacts, StopReason};
 
 use crate::app::App;
 use crate::names;
@@ -275,6 +275,7 @@ pub(crate) fn facts(shutdown: Shutdown, silent: bool) -> ShutdownFacts {
         preparing: fact,
         job: fact,
         stopping: (!silent).then_some(false),
+        scheduled: (!silent).then(Scheduled::default),
         connection: 0,
     }
 }

@@ -27,13 +27,13 @@ async fn a_yes_is_accepted_and_asked_with_inhibitors_checked() {
 }
 
 #[tokio::test]
-async fn a_shutdown_under_way_is_accepted() {
+async fn a_shutdown_or_sleep_under_way_is_told() {
     for text in [
         "There's already a shutdown or sleep operation in progress",
         "Action reboot already in progress, refusing requested reboot operation.",
     ] {
         let reply = reply_to("org.freedesktop.login1.OperationInProgress", text).await;
-        assert_eq!(reply, RebootReply::Accepted);
+        assert_eq!(reply, RebootReply::Busy);
     }
 }
 
@@ -204,8 +204,8 @@ async fn the_old_call_is_judged_by_the_same_rules() {
     assert!(matches!(lost, RebootReply::Lost(_)), "{lost:?}");
     let refused = old("org.freedesktop.DBus.Error.UnknownMethod").await;
     assert!(matches!(refused, RebootReply::Refused(_)), "{refused:?}");
-    let accepted = old("org.freedesktop.login1.OperationInProgress").await;
-    assert_eq!(accepted, RebootReply::Accepted);
+    let busy = old("org.freedesktop.login1.OperationInProgress").await;
+    assert_eq!(busy, RebootReply::Busy);
 }
 
 fn row(what: &str, who: &str, mode: &str) -> (String, String, String, String, u32, u32) {

@@ -1,7 +1,8 @@
 use super::super::stand_in::StandIn;
 use super::*;
 use crate::failure::FailureKind;
-use crate::shutdown::GoingDown;
+use crate::shutdown::{GoingDown, Scheduled};
+use jiff::Timestamp;
 
 const OTHER: &str = "/org/freedesktop/systemd1/unit/other_2eservice";
 const OURS: &str = "/org/freedesktop/systemd1/unit/ours_2eservice";
@@ -23,10 +24,43 @@ fn job(unit: &str, kind: &str, path: &str) -> JobRow {
     )
 }
 
+fn set_for(kind: &'static str, at: u64) -> Variant<'static> {
+    Variant::from(zbus::zvariant::Structure::from((kind, at)))
+}
+
+fn nothing() -> Variant<'static> {
+    set_for("", 0)
+}
+
+#[tokio::test]
+async fn a_shutdown_that_is_set_is_told_with_its_time() {
+    let stand_in = running();
+    stand_in.property("ScheduledShutdown", set_for("reboot", 7_500_000));
+    let facts = shutdown_facts(&stand_in.bus()).await;
+    let scheduled = Scheduled {
+        kind: "reboot".into(),
+        at: 7,
+    };
+    assert_eq!(facts.scheduled, Some(scheduled));
+    // None, as newer ones say it.
+    stand_in.property("ScheduledShutdown", set_for("", u64::MAX));
+    let facts = shutdown_facts(&stand_in.bus()).await;
+    assert_eq!(facts.judge(Timestamp::UNIX_EPOCH), GoingDown::No);
+    // An old logind, and one that does not answer.
+    let unknown = "org.freedesktop.DBus.Error.UnknownProperty";
+    stand_in.error("ScheduledShutdown", unknown, "no such thing");
+    let facts = shutdown_facts(&stand_in.bus()).await;
+    assert_eq!(facts.scheduled, Some(Scheduled::default()));
+    stand_in.silence("ScheduledShutdown");
+    let facts = shutdown_facts(&stand_in.bus()).await;
+    assert_eq!(facts.judge(Timestamp::UNIX_EPOCH), GoingDown::Unanswered);
+}
+
 /// A host that runs, where PID 1 knows our unit.
 fn running() -> StandIn {
     let stand_in = StandIn::new();
     stand_in.property("PreparingForShutdown", false);
+    stand_in.property("ScheduledShutdown", nothing());
     stand_in.property("SystemState", "running");
     stand_in.reply("ListJobs", &Vec::<JobRow>::new());
     stand_in.reply("GetUnitByPID", &object(OURS));
@@ -34,19 +68,26 @@ fn running() -> StandIn {
 }
 
 #[tokio::test]
-async fn a_running_host_says_no_three_times() {
+async fn a_running_host_says_no_four_times() {
     let stand_in = running();
     let facts = shutdown_facts(&stand_in.bus()).await;
     let no = ShutdownFacts {
         preparing: Some(false),
         job: Some(false),
         stopping: Some(false),
+        scheduled: Some(Scheduled::default()),
         connection: 1,
     };
     assert_eq!(facts, no);
     let mut calls = stand_in.calls();
     calls.sort();
-    assert_eq!(calls, ["ListJobs", "PreparingForShutdown", "SystemState"]);
+    let asked = [
+        "ListJobs",
+        "PreparingForShutdown",
+        "ScheduledShutdown",
+        "SystemState",
+    ];
+    assert_eq!(calls, asked);
 }
 
 #[tokio::test]
@@ -55,20 +96,23 @@ async fn each_fact_says_yes_by_itself() {
     stand_in.property("PreparingForShutdown", true);
     let facts = shutdown_facts(&stand_in.bus()).await;
     assert_eq!(
-        (facts.preparing, facts.judge()),
+        (facts.preparing, facts.judge(Timestamp::UNIX_EPOCH)),
         (Some(true), GoingDown::Yes)
     );
     let stand_in = running();
     stand_in.property("SystemState", "stopping");
     let facts = shutdown_facts(&stand_in.bus()).await;
     assert_eq!(
-        (facts.stopping, facts.judge()),
+        (facts.stopping, facts.judge(Timestamp::UNIX_EPOCH)),
         (Some(true), GoingDown::Yes)
     );
     let stand_in = running();
     stand_in.reply("ListJobs", &vec![job("reboot.target", "start", OTHER)]);
     let facts = shutdown_facts(&stand_in.bus()).await;
-    assert_eq!((facts.job, facts.judge()), (Some(true), GoingDown::Yes));
+    assert_eq!(
+        (facts.job, facts.judge(Timestamp::UNIX_EPOCH)),
+        (Some(true), GoingDown::Yes)
+    );
 }
 
 #[tokio::test]
@@ -98,7 +142,7 @@ async fn each_fact_is_unanswered_by_itself() {
     stand_in.error("PreparingForShutdown", gone, "x");
     let facts = shutdown_facts(&stand_in.bus()).await;
     assert_eq!(
-        (facts.preparing, facts.judge()),
+        (facts.preparing, facts.judge(Timestamp::UNIX_EPOCH)),
         (None, GoingDown::Unanswered)
     );
 }

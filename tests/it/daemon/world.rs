@@ -13,7 +13,7 @@ use rollboot::lock::{LockPatch, LockView};
 use rollboot::node::{NodeEvent, NodePatch, NodeView, NodesView, Readiness};
 use rollboot::ports::{Cluster, Host, HostGates, RebootAnswer, RebootReply};
 use rollboot::request::{Request, Requests};
-use rollboot::shutdown::{ShutdownFacts, StopReason};
+use rollboot::shutdown::{Scheduled, ShutdownFacts, StopReason};
 use tokio::sync::Notify;
 
 use crate::simulation::{plenty, pod, write_node};
@@ -263,6 +263,7 @@ impl Host for World {
             preparing: Some(false),
             job: Some(false),
             stopping: Some(false),
+            scheduled: Some(Scheduled::default()),
             connection: 1,
         }
     }

@@ -19,7 +19,7 @@ use rollboot::node::{
 };
 use rollboot::ports::HostGates;
 use rollboot::request::{Request, Requests};
-use rollboot::shutdown::{ShutdownFacts, StopReason};
+use rollboot::shutdown::{Scheduled, ShutdownFacts, StopReason};
 
 /// More steps than any story takes: whoever takes more goes round in circles.
 const MANY: usize = 200_000;
@@ -34,6 +34,8 @@ pub(crate) struct World {
     pub(crate) present: Requests,
     pub(crate) facts: ShutdownFacts,
     pub(crate) logind_answers: bool,
+    /// logind says that it is in the middle of something.
+    pub(crate) busy: bool,
     pub(crate) boot_id: String,
     /// Node objects of others that exist.
     pub(crate) peers: BTreeMap<String, bool>,
@@ -170,9 +172,11 @@ impl World {
                 preparing: Some(false),
                 job: Some(false),
                 stopping: Some(false),
+                scheduled: Some(Scheduled::default()),
                 connection: 1,
             },
             logind_answers: true,
+            busy: false,
             boot_id: "b0".into(),
             peers: BTreeMap::new(),
             failing_lock_reads: 0,

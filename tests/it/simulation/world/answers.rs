@@ -31,7 +31,11 @@ impl World {
                 Reply::JournalWritten(Ok(()))
             }
             Op::Reboot => Reply::Reboot(RebootAnswer {
-                reply: RebootReply::Accepted,
+                reply: if self.busy {
+                    RebootReply::Busy
+                } else {
+                    RebootReply::Accepted
+                },
                 connection: 1,
             }),
             Op::ReadLock => {

@@ -37,7 +37,10 @@ async fn a_running_host_would_reboot_and_is_not_going_down() {
     let gates = local.gates().await.unwrap();
     assert_eq!(gates.can_reboot, "yes");
     assert!(gates.inhibitors.is_empty(), "the kubelet's only delays");
-    assert_eq!(local.shutdown_facts().await.judge(), GoingDown::No);
+    assert_eq!(
+        local.shutdown_facts().await.judge(jiff::Timestamp::now()),
+        GoingDown::No
+    );
     assert_eq!(local.stop_reason().await, StopReason::Unknown);
     let units = ["chronyd.service".to_owned()];
     assert!(local.inactive_units(&units).await.unwrap().is_empty());
@@ -63,8 +66,8 @@ async fn an_accepted_reboot_is_announced_and_a_second_one_is_already_under_way()
     assert_eq!(local.stop_reason().await, StopReason::Shutdown);
     assert_eq!(
         local.reboot().await.reply,
-        RebootReply::Accepted,
-        "OperationInProgress counts as accepted"
+        RebootReply::Busy,
+        "OperationInProgress"
     );
     let again = timeout(Duration::from_millis(50), systemd.accepted());
     assert!(again.await.is_err(), "but is no second reboot");
@@ -77,7 +80,10 @@ async fn a_block_lock_forbids_the_reboot_until_it_is_released() {
     assert_eq!(local.gates().await.unwrap().inhibitors[0].who, "apt");
     let reply = local.reboot().await.reply;
     assert!(matches!(reply, RebootReply::Refused(_)), "{reply:?}");
-    assert_eq!(local.shutdown_facts().await.judge(), GoingDown::No);
+    assert_eq!(
+        local.shutdown_facts().await.judge(jiff::Timestamp::now()),
+        GoingDown::No
+    );
     systemd.release_inhibitors();
     assert_eq!(local.reboot().await.reply, RebootReply::Accepted);
 }
@@ -123,11 +129,17 @@ async fn a_reboot_empties_run_kills_the_bus_and_changes_the_boot_id() {
         assert_eq!(local.reboot().await.reply, RebootReply::Accepted);
         until(Power::Off).await;
         assert!(!host.kubelet_runs());
-        assert_eq!(local.shutdown_facts().await.judge(), GoingDown::Unanswered);
+        assert_eq!(
+            local.shutdown_facts().await.judge(jiff::Timestamp::now()),
+            GoingDown::Unanswered
+        );
         until(Power::On).await;
         assert_ne!(host.boot_id(), first);
         assert_eq!(local.sentinels().await.len(), 0);
-        assert_eq!(local.shutdown_facts().await.judge(), GoingDown::No);
+        assert_eq!(
+            local.shutdown_facts().await.judge(jiff::Timestamp::now()),
+            GoingDown::No
+        );
         let happened = host.0.log.since(0);
         let happened: Vec<_> = happened.into_iter().map(|one| one.what).collect();
         let expected = [
