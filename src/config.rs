@@ -149,11 +149,25 @@ pub enum ForeignCordon {
     Proceed,
 }
 
+/// Which DaemonSets' pods must be Ready again after the uncordon, if they were at the acquisition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecoveryPods {
+    /// Those of the priority `system-cluster-critical` or higher.
+    Critical,
+    /// All.
+    All,
+    /// None.
+    Ignore,
+}
+
 /// Proof, beyond boot ID and Ready, that a node is back.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Recovery {
     /// systemd units that must be active.
     pub units: Vec<String>,
+    /// Whose pods must be Ready again.
+    pub pods: RecoveryPods,
     /// The slot is held for so long after the node is healthy.
     pub soak: Duration,
 }
@@ -204,6 +218,7 @@ impl Default for Config {
             },
             recovery: Recovery {
                 units: Vec::new(),
+                pods: RecoveryPods::Critical,
                 soak: Duration::ZERO,
             },
             gates: Gates::default(),

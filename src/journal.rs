@@ -70,6 +70,13 @@ pub struct Turn {
     /// Static pods of the control plane on this node at acquisition, `namespace/name`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub control_plane: Vec<String>,
+    /// Containers of static pods and of DaemonSets' pods on this node, as seen before the reboot: a pod that still shows one of
+    /// them has not been seen by the kubelet since.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub containers: BTreeSet<Box<str>>,
+    /// DaemonSets whose pods were Ready here at acquisition, and must be again. `None`: it is not known which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daemon_sets: Option<BTreeSet<ControllerRef>>,
     /// DaemonSets of pods on this node that did not exist when its drain was planned.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub orphans: BTreeSet<ControllerRef>,

@@ -27,6 +27,7 @@ mod look;
 mod queue;
 mod reclaim;
 mod recover;
+mod returned;
 mod start;
 mod status;
 mod stop;
@@ -40,8 +41,8 @@ mod wait_pods;
 pub use gate::{Blocked, Gate};
 pub use io::{Action, Event, Op, Reply, Report, Timer};
 pub use judge::{
-    HOLD_FILE, blocking_pods_gate, group_of, host_gate, is_waited_for, node_gate, nodes_gate,
-    recreated_gate, static_pods_gate,
+    HOLD_FILE, blocking_pods_gate, control_plane_gate, group_of, host_gate, is_waited_for,
+    node_gate, nodes_gate, recreated_gate, static_pods_gate,
 };
 pub use status::{BlockedBy, Failing, Holder, Label, LockStatus, Reboot, Status};
 pub use verify::FRESH;

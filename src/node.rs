@@ -135,6 +135,8 @@ pub struct NodesView {
     pub all: usize,
     /// The names of those that are not Ready, or of which it is not known.
     pub not_ready: Vec<String>,
+    /// Those among them that are part of the control plane, by their roles.
+    pub control_plane: Vec<String>,
 }
 
 /// Something that whoever looks at the Node should know.

@@ -31,7 +31,7 @@ use crate::drain::{Arrivals, ControllerRef, PodView, plan};
 use crate::failure::{Failure, FailureKind};
 use crate::host::{LocalHost, Root, boot};
 use crate::journal::Journal;
-use crate::lock::LockView;
+use crate::lock::{CONTROL_PLANE, LockView};
 use crate::machine::{group_of, static_pods_gate};
 use crate::node::{NodeView, NodesView};
 use crate::ports::{Cluster, Host};
@@ -199,24 +199,26 @@ impl Here<'_> {
         node: Option<&NodeView>,
         findings: &mut Vec<Finding>,
     ) -> Option<Vec<PodView>> {
-        let (pods, lock, others, health) = tokio::join!(
+        let (pods, lock, others) = tokio::join!(
             self::pods::listed(cluster),
             cluster.read_lock(),
             cluster.schedulable_nodes(),
-            self.health(cluster),
         );
         findings.push(node::others(cluster.node(), &others));
-        if let Some(health) = health {
-            let lock = lock.as_ref().ok().and_then(Option::as_ref);
-            let name = cluster.node();
-            findings.extend(gates::nodes(self.config, name, lock, &health));
-        }
         let evictions = self.drain(cluster, &pods, findings).await;
         let known = self.journal.as_ref().and_then(|it| it.lock.as_ref());
         let group = match (node, &pods) {
             (Some(node), Ok(pods)) => group_of(self.config, node, pods),
             _ => self.config.lock.group.clone(),
         };
+        if let Some(health) = self.health(cluster, &group).await {
+            let lock = lock.as_ref().ok().and_then(Option::as_ref);
+            let name = cluster.node();
+            findings.extend(gates::nodes(self.config, name, lock, &health));
+            if group == CONTROL_PLANE {
+                findings.push(gates::control_plane(name, &health));
+            }
+        }
         let view: Option<LockView> = match lock {
             Ok(view) => {
                 let name = cluster.node();
@@ -234,9 +236,15 @@ impl Here<'_> {
         pods.ok()
     }
 
-    /// How all Nodes are, if that is a gate.
-    async fn health(&self, cluster: &KubeletCluster) -> Option<Result<NodesView, Failure>> {
-        self.config.gates.max_not_ready?;
+    /// How all Nodes are, if that is a gate of this group.
+    async fn health(
+        &self,
+        cluster: &KubeletCluster,
+        group: &str,
+    ) -> Option<Result<NodesView, Failure>> {
+        if group != CONTROL_PLANE {
+            self.config.gates.max_not_ready?;
+        }
         Some(cluster.list_nodes().await)
     }
 

@@ -16,6 +16,8 @@ const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 const PAGE: &str = "500";
 /// Ten times the nodes that a cluster is made for; a server that never ends its list must not keep us.
 const MAX_PAGES: usize = 100;
+/// The roles of a control-plane node.
+const CONTROL_PLANE: [&str; 3] = ["control-plane", "master", "etcd"];
 const WHAT: &str = "cannot list the Nodes";
 
 /// A page of a table.
@@ -58,6 +60,7 @@ impl Table {
                 .position(|it| it.name == name)
         };
         let places = place("Name").zip(place("Status"));
+        let roles = place("Roles");
         for row in self.rows.into_iter().flatten() {
             let told = places.and_then(|(name, status)| {
                 let text = |at: usize| row.cells.get(at).and_then(Value::as_str);
@@ -71,6 +74,13 @@ impl Table {
             view.all = view.all.saturating_add(1);
             if !status.split(',').any(|word| word == "Ready") {
                 view.not_ready.push(name.to_owned());
+                let roles = roles
+                    .and_then(|at| row.cells.get(at))
+                    .and_then(Value::as_str);
+                let mut roles = roles.unwrap_or_default().split(',');
+                if roles.any(|role| CONTROL_PLANE.contains(&role)) {
+                    view.control_plane.push(name.to_owned());
+                }
             }
         }
         Ok(())
@@ -155,6 +165,20 @@ mod tests {
             read(&["Name", "Status"], &Value::Null),
             Ok(NodesView::default())
         );
+    }
+
+    #[test]
+    fn who_is_of_the_control_plane_is_told_by_the_roles() {
+        let rows = json!([
+            {"cells": ["a", "NotReady", "control-plane,etcd"]},
+            {"cells": ["b", "NotReady", "worker"]},
+            {"cells": ["c", "NotReady", "<none>"]},
+            {"cells": ["d", "Ready", "control-plane"]},
+            {"cells": ["e", "NotReady", "master"]},
+        ]);
+        let view = read(&["Name", "Status", "Roles"], &rows).unwrap();
+        assert_eq!(view.control_plane, ["a", "e"]);
+        assert_eq!(view.not_ready, ["a", "b", "c", "e"]);
     }
 
     #[test]

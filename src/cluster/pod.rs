@@ -102,18 +102,8 @@ struct Status {
 
 #[derive(Debug, Deserialize)]
 struct Container {
-    state: Option<ContainerState>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ContainerState {
-    running: Option<Running>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Running {
-    started_at: Option<jiff::Timestamp>,
+    #[serde(rename = "containerID")]
+    id: Option<Box<str>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -185,6 +175,17 @@ impl From<Pod> for PodView {
             Ok(controller) => (controller, false),
             Err(Unclear) => (None, true),
         };
+        // Those of the others are of no use to anybody, and a node may have hundreds.
+        let stays = mirror
+            || controller
+                .as_ref()
+                .is_some_and(|owner| owner.kind == "DaemonSet");
+        let containers = status.container_statuses.into_iter().flatten();
+        let containers = containers.filter(|_| stays);
+        let containers = containers
+            .filter_map(|container| container.id)
+            .filter(|id| !id.is_empty())
+            .collect();
         Self {
             pod: PodRef {
                 namespace: metadata.namespace,
@@ -224,7 +225,7 @@ impl From<Pod> for PodView {
             ready: status.conditions.iter().flatten().any(|condition| {
                 condition.r#type == "Ready" && condition.status.as_deref() == Some("True")
             }),
-            running_since: running_since(status.container_statuses),
+            containers,
             critical: spec
                 .priority
                 .is_some_and(|priority| priority >= SYSTEM_CRITICAL),
@@ -255,18 +256,6 @@ impl Status {
         matches!(self.phase.as_deref(), Some("Succeeded" | "Failed"))
             && !states.any(|state| state.as_ref().is_some_and(|it| it.running.is_some()))
     }
-}
-
-/// When the container started that runs for the longest time, if all run. What none says is not known.
-fn running_since(containers: Option<Vec<Container>>) -> Option<i64> {
-    containers?
-        .into_iter()
-        .map(|container| Some(container.state?.running?.started_at?.as_second()))
-        .try_fold(None, |oldest: Option<i64>, started| {
-            let started = started?;
-            Some(Some(oldest.map_or(started, |oldest| oldest.min(started))))
-        })
-        .flatten()
 }
 
 impl Toleration {

@@ -10,8 +10,8 @@ use super::value::{
     PodSelector, Sentinels, Unit,
 };
 use super::{
-    Config, DrainMode, EmptyDir, ForeignCordon, Mode, PodGate, SingleReplica, Unmanaged,
-    UnsafeToEvict,
+    Config, DrainMode, EmptyDir, ForeignCordon, Mode, PodGate, RecoveryPods, SingleReplica,
+    Unmanaged, UnsafeToEvict,
 };
 
 const HOUR: u64 = 60 * 60;
@@ -51,7 +51,7 @@ pub(super) const KEYS: [(&str, &[&str]); 8] = [
             "concurrency",
         ],
     ),
-    ("recovery", &["units", "soak"]),
+    ("recovery", &["units", "pods", "soak"]),
     ("gate", &["pods", "nodes"]),
     ("gate.pods", &["selector", "namespace"]),
     ("gate.nodes", &["max-not-ready"]),
@@ -122,6 +122,7 @@ pub(super) struct RawDrain {
 )]
 pub(super) struct RawRecovery {
     pub(super) units: Option<Vec<Unit>>,
+    pub(super) pods: Option<RecoveryPods>,
     pub(super) soak: Option<Lasting<0, DAY>>,
 }
 
@@ -249,11 +250,12 @@ impl Raw {
             concurrency.map(|concurrency| concurrency.0),
         );
 
-        let RawRecovery { units, soak } = recovery;
+        let RawRecovery { units, pods, soak } = recovery;
         set(
             &mut config.recovery.units,
             units.map(|units| units.into_iter().map(|unit| unit.0).collect()),
         );
+        set(&mut config.recovery.pods, pods);
         set(&mut config.recovery.soak, soak.map(|soak| soak.0));
 
         let RawGate {

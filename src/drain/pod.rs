@@ -1,5 +1,6 @@
 //! What the drain knows of a pod, and what the server may answer to its eviction.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -91,8 +92,8 @@ pub struct PodView {
     pub tolerates_cordon: bool,
     /// Its Ready condition is True.
     pub ready: bool,
-    /// Since when all of its containers run, seconds since the epoch by its node's clock. `None`: some does not run.
-    pub running_since: Option<i64>,
+    /// The IDs of its containers, if it stays through a drain: static, or of a DaemonSet. Each boot makes new ones.
+    pub containers: BTreeSet<Box<str>>,
     /// Its priority is that of `system-cluster-critical` or higher.
     pub critical: bool,
     /// What an operator has written on it.

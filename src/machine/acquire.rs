@@ -49,7 +49,12 @@ impl Machine {
         match (acquiring.step.clone(), reply) {
             (Step::Id, Reply::Id(id)) => {
                 acquiring.step = Step::Journal;
-                let control_plane = acquiring.aim.control_plane.clone();
+                let Aim {
+                    control_plane,
+                    containers,
+                    daemon_sets,
+                    ..
+                } = acquiring.aim.clone();
                 let turn = Turn {
                     id,
                     boot_id: self.host.boot_id.clone(),
@@ -59,6 +64,8 @@ impl Machine {
                     lock_version: acquiring.view.version.clone(),
                     requests: self.wanted(),
                     control_plane,
+                    containers,
+                    daemon_sets: Some(daemon_sets),
                     orphans: self.orphans.gone().clone(),
                     shutdown: false,
                     stage: Stage::Active,

@@ -2,20 +2,21 @@
 //!
 //! Gates and plan come first: a node that could not finish its turn never holds a slot while others could go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::gate::{Blocked, Gate};
 use super::judge::{
-    configuration_gate, group_of, host_gate, is_control_plane, limits_in_words, node_gate,
-    recreated_gate,
+    configuration_gate, control_plane_gate, group_of, host_gate, is_control_plane, limits_in_words,
+    node_gate, nodes_gate, recreated_gate,
 };
+use super::returned::{containers, daemon_sets};
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
 use crate::backoff::{Delay, doubling};
 use crate::config::{DrainMode, SingleReplica};
-use crate::drain::{Arrivals, Guard, Orphans, PodRef, PodView, few, plan};
+use crate::drain::{Arrivals, ControllerRef, Guard, Orphans, PodRef, PodView, few, plan};
 use crate::failure::{Failure, FailureKind};
-use crate::lock::{LockView, Verdict};
+use crate::lock::{CONTROL_PLANE, LockView, Verdict};
 use crate::node::NodeView;
 use crate::reboot::HostGates;
 use crate::shutdown::GoingDown;
@@ -46,6 +47,10 @@ pub(super) struct Aim {
     pub(super) group: String,
     /// This node's part of the control plane: after the boot these pods must be back.
     pub(super) control_plane: Vec<String>,
+    /// Containers of pods that stay: after the boot these pods must have others.
+    pub(super) containers: BTreeSet<Box<str>>,
+    /// DaemonSets whose pods must be Ready again.
+    pub(super) daemon_sets: BTreeSet<ControllerRef>,
 }
 
 /// The Node and its pods, while their DaemonSets are looked for.
@@ -132,11 +137,18 @@ impl Machine {
                 );
                 self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN)));
             }
-            (Checking::Nodes(view, aim), reply @ Reply::Nodes(_)) => match self.closed_by(&reply) {
-                Some(blocked) if blocked.gate == Gate::Api => self.rest_on_failure(out, blocked),
-                Some(blocked) => self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN))),
-                None => self.begin(out, *view, aim),
-            },
+            (Checking::Nodes(view, aim), Reply::Nodes(result)) => {
+                let alike = aim.group == CONTROL_PLANE;
+                let short = || control_plane_gate(&self.host.node, &result).filter(|_| alike);
+                let closed = nodes_gate(&self.config, &self.host.node, self.lock.as_ref(), &result);
+                match closed.or_else(short) {
+                    Some(blocked) if blocked.gate == Gate::Api => {
+                        self.rest_on_failure(out, blocked)
+                    }
+                    Some(blocked) => self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN))),
+                    None => self.begin(out, *view, aim),
+                }
+            }
             (Checking::Controllers(mut survey), Reply::Controller(Ok(view))) => {
                 survey.guard.read(Ok(view));
                 self.survey(out, survey);
@@ -227,6 +239,8 @@ impl Machine {
             node_uid: node.uid.clone(),
             group: group_of(&self.config, node, pods),
             control_plane,
+            containers: containers(pods),
+            daemon_sets: daemon_sets(&self.config, pods),
         };
         if self.config.drain.mode == DrainMode::None {
             self.check(out, Checking::Lock(aim), Op::ReadLock);
@@ -287,7 +301,7 @@ impl Machine {
         }
         match self.lock_gate(&view, &aim.group) {
             Some(blocked) => self.rest_on_lock(out, blocked, &view, aim.group),
-            None if self.config.gates.max_not_ready.is_some() => {
+            None if aim.group == CONTROL_PLANE || self.config.gates.max_not_ready.is_some() => {
                 self.check(out, Checking::Nodes(Box::new(view), aim), Op::ListNodes);
             }
             None => self.begin(out, view, aim),

@@ -124,6 +124,27 @@ pub fn nodes_gate(
     })
 }
 
+/// Why no turn of a control-plane node may begin with the others of it as they are, if so. Where Nodes may not be listed nobody looks.
+pub fn control_plane_gate(own: &str, result: &Result<NodesView, Failure>) -> Option<Blocked> {
+    match result {
+        Ok(view) => {
+            let names = view.control_plane.iter();
+            let others: Vec<_> = names.filter(|name| *name != own).cloned().collect();
+            (!others.is_empty()).then(|| {
+                Blocked::new(
+                    Gate::Nodes,
+                    format!("of the control plane not Ready: {}", named(&others)),
+                    "it is a node short already: no turn begins on another one until it is Ready",
+                )
+            })
+        }
+        Err(failure) => match failure.kind {
+            FailureKind::Forbidden | FailureKind::Restricted => None,
+            _ => Some(Blocked::failed(failure)),
+        },
+    }
+}
+
 /// The first of these names, and how many more there are.
 fn named(names: &[String]) -> String {
     let first: Vec<_> = names.iter().take(NAMED).map(String::as_str).collect();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::returned::is_back;
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::Delay;
 use crate::drain::PodView;
@@ -159,12 +160,9 @@ impl Machine {
         Ok(())
     }
 
-    /// Own static pods must be Ready, and started by this boot: on a control-plane node they are the API server and etcd. Those
-    /// that were here at the acquisition must be here again; the kubelet may take a while to tell the server of them.
+    /// Own static pods must be Ready, with other containers than before: on a control-plane node they are the API server and etcd.
+    /// Those that were here at the acquisition must be here again; the kubelet may take a while to tell the server of them.
     fn pods_proof(&self, pods: Result<Vec<PodView>, Failure>) -> Result<(), String> {
-        let Phase::Recovering(Recovering { boot_time, .. }) = self.phase else {
-            return Err("nothing is being proven".into());
-        };
         let pods = pods.map_err(|failure| failure.message)?;
         let fixed = || pods.iter().filter(|pod| pod.mirror && !pod.finished);
         let expected = self.turn().map_or(&[][..], |turn| &turn.control_plane);
@@ -182,9 +180,9 @@ impl Machine {
             ));
         }
         // A fast reset leaves them Ready in the eyes of the server until the kubelet has looked.
-        let started = |pod: &PodView| pod.running_since.is_some_and(|since| since >= boot_time);
+        let before = self.turn().map(|turn| &turn.containers);
         let waiting: Vec<_> = fixed()
-            .filter(|pod| !pod.ready || !started(pod))
+            .filter(|pod| !is_back(pod, before))
             .map(|pod| pod.pod.to_string())
             .collect();
         if waiting.is_empty() {

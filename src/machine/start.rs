@@ -379,6 +379,8 @@ impl Machine {
             requests: self.older_than_this_boot(),
             // What was here before is not known; what is here now is looked at all the same.
             control_plane: Vec::new(),
+            containers: BTreeSet::new(),
+            daemon_sets: None,
             orphans: BTreeSet::new(),
             // Nor is that.
             shutdown: true,

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::gate::Blocked;
+use super::returned::Returning;
 use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::Delay;
 use crate::drain::{Drain, Unseen};
@@ -32,6 +33,7 @@ pub(super) struct Undoing {
     looks: u16,
     /// How often the Node was looked at in vain.
     pub(super) kept: u16,
+    pub(super) returning: Returning,
 }
 
 impl Undoing {
@@ -39,6 +41,12 @@ impl Undoing {
     pub(super) fn waits(&self, node: &str) -> Option<String> {
         if let Step::Keep(why) = &self.step {
             return Some(format!("slot and cordon are kept: {why}"));
+        }
+        if !self.returning.missing.is_empty() {
+            return Some(format!(
+                "the slot is kept: pods that are not Ready since the boot: {}; if they never will be: rollboot unlock {node} --force",
+                self.returning.missing
+            ));
         }
         let waits = matches!(self.step, Step::Wait | Step::Controller) && self.looks > 0;
         let what = self.unseen.describe();
@@ -58,6 +66,10 @@ pub(super) enum Step {
     /// The four facts, right before the cordon is lifted: after the read, which may have been repeated for long.
     FactsForNode(NodePatch),
     WriteNode,
+    /// Whether what went down with the node runs again.
+    Pods,
+    /// Until that is looked at again.
+    PodsWait,
     /// Whether it has seen what was evicted.
     Controller,
     /// Until it is looked at again.
@@ -140,6 +152,7 @@ impl Machine {
             sure,
             looks: 0,
             kept: 0,
+            returning: Returning::default(),
         });
     }
 
@@ -190,7 +203,7 @@ impl Machine {
         }
     }
 
-    fn undo_step(&mut self, out: &mut Out, step: Step, op: Op) {
+    pub(super) fn undo_step(&mut self, out: &mut Out, step: Step, op: Op) {
         let gives_up = matches!(step, Step::WriteNode | Step::WriteLock);
         if let Phase::Undoing(undoing) = &mut self.phase {
             undoing.step = step;
@@ -218,18 +231,21 @@ impl Machine {
                 }
                 match self.clean_node(node) {
                     Some(patch) => self.undo_step(out, Step::FactsForNode(patch), Op::Facts),
-                    None => self.look_at_controllers(out),
+                    None => self.look_at_pods(out),
                 }
             }
             (Step::FactsForNode(patch), Reply::Facts(facts)) => {
                 self.if_up(out, &facts, Step::WriteNode, Op::PatchNode(patch));
             }
             (Step::WriteNode, Reply::NodeWritten(outcome)) => match outcome {
-                WriteOutcome::Applied(_) => self.look_at_controllers(out),
+                WriteOutcome::Applied(_) => self.look_at_pods(out),
                 WriteOutcome::Conflict | WriteOutcome::Refused(_) | WriteOutcome::Unknown(_) => {
                     self.undo_step(out, Step::ReadNode, Op::ReadNode);
                 }
             },
+            (Step::Pods, Reply::Pods(result)) => {
+                self.pods_returned(out, &result.unwrap_or_default());
+            }
             (Step::Controller, Reply::Controller(result)) => {
                 if let Phase::Undoing(undoing) = &mut self.phase {
                     undoing.unseen.read(result);
@@ -270,7 +286,7 @@ impl Machine {
     }
 
     /// Reads the controllers that are due, then goes on to the lock.
-    fn look_at_controllers(&mut self, out: &mut Out) {
+    pub(super) fn look_at_controllers(&mut self, out: &mut Out) {
         let Phase::Undoing(undoing) = &mut self.phase else {
             return;
         };
@@ -314,6 +330,7 @@ impl Machine {
                 undoing.unseen.look_again();
                 self.look_at_controllers(out);
             }
+            Step::PodsWait => self.look_at_pods(out),
             Step::Keep(_) => self.undo_step(out, Step::ReadNode, Op::ReadNode),
             _ => {}
         }
@@ -322,7 +339,7 @@ impl Machine {
     /// Whoever asks for an end has not long to wait.
     pub(super) fn undo_look(&mut self, out: &mut Out) {
         if let Phase::Undoing(undoing) = &self.phase
-            && matches!(undoing.step, Step::Wait | Step::Keep(_))
+            && matches!(undoing.step, Step::Wait | Step::PodsWait | Step::Keep(_))
         {
             out.set(Timer::Check, Delay::NOW);
         }

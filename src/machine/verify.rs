@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::gate::Blocked;
 use super::look::Question;
+use super::returned::containers;
 use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::Delay;
 use crate::config::DrainMode;
@@ -251,6 +252,10 @@ impl Machine {
                 self.drain_on(out, drain);
                 return;
             }
+        }
+        if let (Reply::Pods(Ok(pods)), Some(turn)) = (reply, &mut self.journal.turn) {
+            // A container that was made anew during the drain is of this boot all the same.
+            turn.containers.extend(containers(pods));
         }
         self.look_on(out, Some(question));
     }

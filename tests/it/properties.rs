@@ -120,6 +120,8 @@ fn turn() -> impl Strategy<Value = Turn> {
                 lock_version,
                 requests,
                 control_plane,
+                containers: ["containerd://1".into()].into(),
+                daemon_sets: shutdown.then(|| orphans.iter().map(|wave| wave.of.clone()).collect()),
                 orphans: orphans.into_iter().map(|wave| wave.of).collect(),
                 shutdown,
                 stage,

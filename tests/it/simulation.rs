@@ -18,6 +18,7 @@ mod not_ready;
 mod observe;
 mod orphans;
 mod queue;
+mod returned;
 mod scheduled;
 mod status;
 mod unseen;

@@ -140,6 +140,7 @@ impl World {
         NodesView {
             all: 9,
             not_ready: trouble.into_iter().collect(),
+            control_plane: Vec::new(),
         }
     }
 

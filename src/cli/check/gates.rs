@@ -5,11 +5,12 @@ use crate::config::Config;
 use crate::drain::PodView;
 use crate::failure::{Failure, FailureKind};
 use crate::lock::LockView;
-use crate::machine::{blocking_pods_gate, is_waited_for, nodes_gate};
+use crate::machine::{blocking_pods_gate, control_plane_gate, is_waited_for, nodes_gate};
 use crate::node::NodesView;
 
 const PODS: &str = "gate.pods";
 const NODES: &str = "gate.nodes";
+const CONTROL_PLANE: &str = "control plane";
 
 /// Whether a gate waits for a pod that is here, and whether that will ever end. `None`: no gate is configured.
 pub(super) fn pods(config: &Config, pods: &[PodView]) -> Option<Finding> {
@@ -54,6 +55,19 @@ pub(super) fn nodes(
             ),
         ),
     })
+}
+
+/// Whether the rest of the control plane is Ready, for a node of it.
+pub(super) fn control_plane(own: &str, result: &Result<NodesView, Failure>) -> Finding {
+    match (result, control_plane_gate(own, result)) {
+        (Err(failure), None) => warn(
+            CONTROL_PLANE,
+            format!("nobody looks whether the others are Ready before this one goes: {failure}"),
+            "apply health.yaml",
+        ),
+        (_, Some(blocked)) => warn(CONTROL_PLANE, blocked.what, blocked.detail),
+        (Ok(_), None) => ok(CONTROL_PLANE, "the others are Ready"),
+    }
 }
 
 fn is_forbidden(failure: &Failure) -> bool {
@@ -128,6 +142,7 @@ mod tests {
             Ok(NodesView {
                 all: 5,
                 not_ready: names.iter().map(|name| (*name).to_owned()).collect(),
+                control_plane: Vec::new(),
             })
         };
         let failed = |kind| Err(Failure::new(kind, "why"));
@@ -146,5 +161,29 @@ mod tests {
             );
         }
         assert_eq!(nodes(&Config::default(), "own", None, &view(&["a"])), None);
+        let of_control_plane = |names: &[&str]| {
+            view(names).map(|mut view: NodesView| {
+                view.control_plane = view.not_ready.clone();
+                view
+            })
+        };
+        for (result, expected, says) in [
+            (
+                of_control_plane(&["own"]),
+                Verdict::Ok,
+                "the others are Ready",
+            ),
+            (of_control_plane(&["a"]), Verdict::Warn, "not Ready: a"),
+            (
+                failed(FailureKind::Forbidden),
+                Verdict::Warn,
+                "nobody looks",
+            ),
+            (failed(FailureKind::Timeout), Verdict::Warn, "why"),
+        ] {
+            let found = control_plane("own", &result);
+            assert_eq!(found.result, expected, "{found:?}");
+            assert!(found.found.contains(says), "{found:?}");
+        }
     }
 }

@@ -67,21 +67,23 @@ fn each_field_is_read_from_its_place() {
     assert!(!written.mirror && written.wishes.unsafe_to_evict());
     assert_eq!(written.wishes.drain.as_deref(), Some("wait"));
     assert_eq!(written.wishes.order.as_deref(), Some("3"));
-    let running = |at: Value| json!({"state": {"running": {"startedAt": at}}});
-    let late = running(json!("2026-01-01T00:00:09Z"));
-    let early = running(json!("2026-01-01T00:00:00Z"));
-    let ended = json!({"state": {"terminated": {"exitCode": 0}}});
-    let start = 1_767_225_600;
-    for (containers, since) in [
-        (json!([late]), Some(start + 9)),
-        (json!([late, early]), Some(start)),
-        (json!([late, ended]), None),
-        (json!([running(Value::Null)]), None),
-        (json!([]), None),
-        (Value::Null, None),
+    let statuses = json!([
+        {"containerID": "containerd://1"}, {"containerID": ""}, {"containerID": null}, {},
+    ]);
+    let mirror = json!({"kubernetes.io/config.mirror": ""});
+    let owner = |kind: &str| json!([{"apiVersion": "apps/v1", "kind": kind, "name": "d", "uid": "d", "controller": true}]);
+    for (annotations, owners, shown) in [
+        (mirror, Value::Null, 1),
+        (Value::Null, owner("DaemonSet"), 1),
+        (Value::Null, owner("ReplicaSet"), 0),
+        (Value::Null, Value::Null, 0),
     ] {
-        let pod = view(|pod| pod["status"]["containerStatuses"] = containers.clone());
-        assert_eq!(pod.running_since, since, "{containers}");
+        let pod = view(|pod| {
+            pod["metadata"]["annotations"] = annotations.clone();
+            pod["metadata"]["ownerReferences"] = owners.clone();
+            pod["status"]["containerStatuses"] = statuses.clone();
+        });
+        assert_eq!(pod.containers.len(), shown, "{annotations} {owners}");
     }
     for (priority, critical) in [(0, false), (1_999_999_999, false), (2_000_000_000, true)] {
         assert_eq!(

@@ -137,6 +137,7 @@ fn every_key_reaches_the_configuration() {
         concurrency = 1
         [recovery]
         units = ["chronyd.service", "vpn@hq.service", "dev-disk-by\\x2duuid.mount"]
+        pods = "all"
         soak = "24h"
         [[gate.pods]]
         selector = "app in (backup, restore),!done"
@@ -185,6 +186,7 @@ fn every_key_reaches_the_configuration() {
                 "vpn@hq.service".into(),
                 "dev-disk-by\\x2duuid.mount".into(),
             ],
+            pods: super::super::RecoveryPods::All,
             soak: Duration::from_secs(24 * 60 * 60),
         },
         gates: Gates {

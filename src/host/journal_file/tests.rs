@@ -130,7 +130,10 @@ async fn the_record_is_written_with_a_turn_and_goes_with_it() {
         lock_version: "1".into(),
         requests: Requests::new(),
         control_plane: Vec::new(),
+        containers: Default::default(),
+        daemon_sets: None,
         orphans: Default::default(),
+        shutdown: false,
         stage: Stage::Active,
     });
     file.write(&journal).await.unwrap();

@@ -123,6 +123,7 @@ fn others_that_are_not_ready_count_but_for_this_node_and_those_in_a_turn() {
         let view = NodesView {
             all: 9,
             not_ready: names.iter().map(|name| (*name).to_owned()).collect(),
+            control_plane: Vec::new(),
         };
         gate(nodes_gate(&config, "own", Some(&lock), &Ok(view)))
     };

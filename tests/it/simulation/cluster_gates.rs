@@ -40,6 +40,7 @@ fn not_ready(names: &[&str]) -> Result<NodesView, Failure> {
     Ok(NodesView {
         all: 9,
         not_ready: names.iter().map(|name| (*name).to_owned()).collect(),
+        control_plane: Vec::new(),
     })
 }
 

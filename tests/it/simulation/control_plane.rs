@@ -1,28 +1,30 @@
 //! A control-plane node after its reboot: its own API server and etcd must be back, and not only in the eyes of the server.
 
 use rollboot::drain::PodView;
+use rollboot::failure::{Failure, FailureKind};
 use rollboot::lock::CONTROL_PLANE;
 use rollboot::machine::Machine;
+use rollboot::node::NodesView;
 
 use super::world::{World, pod};
 
 const HOUR: f64 = 3600.0;
-/// What the world says about when it booted: `Op::BootTime` is answered with it.
-const BOOTED: i64 = 5;
+const OLD: &str = "before";
+const NEW: &str = "after";
 
-/// A static pod that runs since then.
-fn fixed(name: &str, since: i64) -> PodView {
+/// A static pod with this container.
+fn fixed(name: &str, container: &str) -> PodView {
     let mut pod = pod(name);
     pod.mirror = true;
     pod.ready = true;
-    pod.running_since = Some(since);
+    pod.containers = [format!("{name}-{container}").into()].into();
     pod
 }
 
 /// A control-plane node that has asked for its reboot, with these pods when it is back.
 fn rebooted(back: Vec<PodView>) -> (World, Machine) {
     let mut world = World::asking();
-    world.pods = vec![fixed("etcd-n1", 0), fixed("kube-apiserver-n1", 0)];
+    world.pods = vec![fixed("etcd-n1", OLD), fixed("kube-apiserver-n1", OLD)];
     let mut machine = world.start();
     assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
     let turn = world.journal.turn.as_ref().unwrap();
@@ -38,41 +40,53 @@ fn keeps_its_turn(back: Vec<PodView>, says: &str) {
     let reason = machine.reason();
     assert!(reason.contains(says), "{reason}");
     assert!(world.node.unschedulable);
-    world.pods = vec![
-        fixed("etcd-n1", BOOTED),
-        fixed("kube-apiserver-n1", BOOTED + 9),
-    ];
+    world.pods = vec![fixed("etcd-n1", NEW), fixed("kube-apiserver-n1", NEW)];
     assert!(world.until(&mut machine, 60.0, |_, world| !world.holds_slot()));
 }
 
 #[test]
 fn static_pods_that_only_look_ready_since_before_the_boot_prove_nothing() {
-    let stale = fixed("etcd-n1", BOOTED - 1);
-    let back = vec![stale, fixed("kube-apiserver-n1", BOOTED)];
+    let stale = fixed("etcd-n1", OLD);
+    let back = vec![stale, fixed("kube-apiserver-n1", NEW)];
     keeps_its_turn(back, "not Ready since this boot: default/etcd-n1");
 }
 
 #[test]
-fn static_pods_without_a_running_container_prove_nothing() {
-    let mut etcd = fixed("etcd-n1", BOOTED);
-    etcd.running_since = None;
+fn static_pods_that_are_not_ready_prove_nothing() {
+    let mut etcd = fixed("etcd-n1", NEW);
+    etcd.ready = false;
     keeps_its_turn(
-        vec![etcd, fixed("kube-apiserver-n1", BOOTED)],
+        vec![etcd, fixed("kube-apiserver-n1", NEW)],
         "not Ready since this boot: default/etcd-n1",
     );
+}
+
+/// One may be made anew after the turn has begun: it is of the old boot all the same.
+#[test]
+fn static_pods_that_were_restarted_during_the_drain_prove_nothing() {
+    let mut world = World::asking();
+    world.pods = vec![fixed("etcd-n1", OLD)];
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.node.unschedulable));
+    world.pods = vec![fixed("etcd-n1", NEW)];
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    let mut machine = world.boot();
+    assert!(!world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+    world.pods = vec![fixed("etcd-n1", "newest")];
+    assert!(world.until(&mut machine, 60.0, |_, world| !world.holds_slot()));
 }
 
 #[test]
 fn static_pods_that_are_not_listed_yet_are_waited_for() {
     keeps_its_turn(
-        vec![fixed("kube-apiserver-n1", BOOTED)],
+        vec![fixed("kube-apiserver-n1", NEW)],
         "not back yet: static pods default/etcd-n1",
     );
 }
 
 #[test]
 fn a_static_pod_that_was_removed_for_good_is_named_with_the_way_out() {
-    let (mut world, mut machine) = rebooted(vec![fixed("kube-apiserver-n1", BOOTED)]);
+    let (mut world, mut machine) = rebooted(vec![fixed("kube-apiserver-n1", NEW)]);
     assert!(!world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
     let reason = machine.reason();
     let told = "static pods default/etcd-n1 (is the kubelet at work? if one was removed for good: rollboot unlock n1 --force";
@@ -90,7 +104,7 @@ fn a_static_pod_that_was_removed_for_good_is_named_with_the_way_out() {
 
 #[test]
 fn a_control_plane_that_is_back_gives_the_turn_on() {
-    let back = vec![fixed("etcd-n1", BOOTED), fixed("kube-apiserver-n1", BOOTED)];
+    let back = vec![fixed("etcd-n1", NEW), fixed("kube-apiserver-n1", NEW)];
     let (mut world, mut machine) = rebooted(back);
     assert!(world.until(&mut machine, 60.0, |_, world| !world.holds_slot()));
     assert!(!world.node.unschedulable);
@@ -99,7 +113,7 @@ fn a_control_plane_that_is_back_gives_the_turn_on() {
 #[test]
 fn a_node_whose_static_pods_could_not_prove_it_healthy_takes_no_slot() {
     let mut world = World::asking();
-    let mut broken = fixed("proxy-n1", 0);
+    let mut broken = fixed("proxy-n1", OLD);
     broken.ready = false;
     world.pods = vec![broken];
     let mut machine = world.start();
@@ -107,6 +121,43 @@ fn a_node_whose_static_pods_could_not_prove_it_healthy_takes_no_slot() {
     assert!(world.until(&mut machine, 60.0, |machine, _| {
         machine.reason().contains("default/proxy-n1")
     }));
-    world.pods = vec![fixed("proxy-n1", 0)];
+    world.pods = vec![fixed("proxy-n1", OLD)];
     assert!(world.until(&mut machine, 120.0, |_, world| world.asked() > 0));
+}
+
+#[test]
+fn a_control_plane_that_is_a_node_short_loses_no_other() {
+    let short = |names: &[&str]| {
+        Ok(NodesView {
+            all: 3,
+            not_ready: names.iter().map(|name| (*name).to_owned()).collect(),
+            control_plane: names.iter().map(|name| (*name).to_owned()).collect(),
+        })
+    };
+    let mut world = World::asking();
+    world.pods = vec![fixed("etcd-n1", OLD)];
+    world.nodes = short(&["n2"]);
+    let mut machine = world.start();
+    assert!(!world.until(&mut machine, HOUR, |_, world| world.holds_slot()));
+    let reason = machine.reason();
+    assert!(
+        reason.contains("of the control plane not Ready: n2"),
+        "{reason}"
+    );
+    // Where Nodes may not be listed nobody looks.
+    for seen in [
+        short(&["n1"]),
+        Err(Failure::new(FailureKind::Forbidden, "no")),
+    ] {
+        let mut world = World::asking();
+        world.pods = vec![fixed("etcd-n1", OLD)];
+        world.nodes = seen;
+        let mut machine = world.start();
+        assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    }
+    // A worker does not care.
+    let mut world = World::asking();
+    world.nodes = short(&["n2"]);
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
 }

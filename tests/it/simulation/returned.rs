@@ -1,0 +1,132 @@
+//! After the boot: the pods of DaemonSets that were Ready before must be so again, after the uncordon and before the release.
+
+use std::sync::Arc;
+
+use rollboot::config::{Config, RecoveryPods};
+use rollboot::drain::PodView;
+use rollboot::machine::{Event, Machine};
+
+use super::world::{World, pod};
+
+const HOUR: f64 = 3600.0;
+
+/// A pod of the DaemonSet of this name, with this container.
+fn daemon(name: &str, container: &str) -> PodView {
+    let mut pod = pod(name);
+    pod.critical = true;
+    pod.containers = [container.into()].into();
+    let owner = pod.controller.as_mut().unwrap();
+    owner.kind = "DaemonSet".into();
+    owner.name = name.into();
+    owner.uid = name.into();
+    pod
+}
+
+fn unready(mut pod: PodView) -> PodView {
+    pod.ready = false;
+    pod
+}
+
+/// A node that had these pods, and has these after its reboot.
+fn rebooted(pods: RecoveryPods, before: Vec<PodView>, after: Vec<PodView>) -> (World, Machine) {
+    let mut world = World::asking();
+    let mut config = Config::default();
+    config.recovery.pods = pods;
+    world.config = Arc::new(config);
+    world.pods = before;
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() == 1));
+    world.pods = after;
+    let machine = world.boot();
+    (world, machine)
+}
+
+fn keeps(world: &mut World, machine: &mut Machine) {
+    world.wait(machine, HOUR);
+    assert!(world.holds_slot(), "{:?}", world.reports);
+    assert!(
+        !world.node.unschedulable,
+        "they may wait for what was evicted"
+    );
+}
+
+fn gives_on(world: &mut World, machine: &mut Machine) {
+    assert!(world.until(machine, 120.0, |_, world| !world.holds_slot()));
+}
+
+#[test]
+fn one_that_is_not_ready_keeps_the_slot_and_is_named() {
+    let after = vec![unready(daemon("csi", "new"))];
+    let (mut world, mut machine) =
+        rebooted(RecoveryPods::Critical, vec![daemon("csi", "old")], after);
+    keeps(&mut world, &mut machine);
+    let reason = machine.reason();
+    assert!(reason.contains("DaemonSet default/csi"), "{reason}");
+    let told = |it: &&String| it.starts_with("NotHealthy") && it.contains("default/csi");
+    assert!(world.reports.iter().filter(told).count() > 1);
+    // Also when the daemon is restarted.
+    let mut machine = world.start();
+    keeps(&mut world, &mut machine);
+    world.pods = vec![daemon("csi", "new")];
+    gives_on(&mut world, &mut machine);
+}
+
+#[test]
+fn one_that_shows_its_old_container_has_not_been_looked_at_yet() {
+    let before = vec![daemon("csi", "old")];
+    let (mut world, mut machine) = rebooted(RecoveryPods::Critical, before.clone(), before);
+    keeps(&mut world, &mut machine);
+    world.pods = vec![daemon("csi", "new")];
+    gives_on(&mut world, &mut machine);
+}
+
+#[test]
+fn one_without_a_pod_here_is_waited_for_for_a_minute() {
+    let (mut world, mut machine) =
+        rebooted(RecoveryPods::Critical, vec![daemon("csi", "old")], vec![]);
+    assert!(world.until(&mut machine, HOUR, |_, world| !world.node.unschedulable));
+    world.wait(&mut machine, 45.0);
+    assert!(world.holds_slot());
+    gives_on(&mut world, &mut machine);
+}
+
+#[test]
+fn whoever_was_not_ready_before_or_is_of_no_account_is_not_waited_for() {
+    let mut common = daemon("logs", "old");
+    common.critical = false;
+    let before = vec![unready(daemon("csi", "old")), common.clone()];
+    let after = vec![unready(daemon("csi", "new")), unready(common.clone())];
+    let (mut world, mut machine) = rebooted(RecoveryPods::Critical, before.clone(), after.clone());
+    gives_on(&mut world, &mut machine);
+    let (mut world, mut machine) = rebooted(RecoveryPods::All, before.clone(), after.clone());
+    keeps(&mut world, &mut machine);
+    let reason = machine.reason();
+    assert!(
+        reason.contains("default/logs") && !reason.contains("csi"),
+        "{reason}"
+    );
+    let (mut world, mut machine) = rebooted(RecoveryPods::Ignore, before, after);
+    gives_on(&mut world, &mut machine);
+}
+
+#[test]
+fn without_a_journal_all_that_are_here_count() {
+    let after = vec![unready(daemon("csi", "new"))];
+    let (mut world, _) = rebooted(RecoveryPods::Critical, vec![], after);
+    world.journal.turn = None;
+    let mut machine = world.start();
+    keeps(&mut world, &mut machine);
+    world.pods = vec![daemon("csi", "new")];
+    gives_on(&mut world, &mut machine);
+}
+
+#[test]
+fn a_service_that_is_stopped_meanwhile_ends_and_keeps_the_slot() {
+    let after = vec![unready(daemon("csi", "new"))];
+    let (mut world, mut machine) =
+        rebooted(RecoveryPods::Critical, vec![daemon("csi", "old")], after);
+    keeps(&mut world, &mut machine);
+    let mut machine = world.feed(machine, Event::StopRequested);
+    assert!(world.until(&mut machine, 60.0, |_, world| world.exited));
+    assert!(world.holds_slot());
+}
