@@ -143,7 +143,7 @@ impl Machine {
                 let closed = nodes_gate(&self.config, &self.host.node, self.lock.as_ref(), &result);
                 match closed.or_else(short) {
                     Some(blocked) if blocked.gate == Gate::Api => {
-                        self.rest_on_failure(out, blocked)
+                        self.rest_on_failure(out, blocked);
                     }
                     Some(blocked) => self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN))),
                     None => self.begin(out, *view, aim),

@@ -3,6 +3,7 @@ use super::*;
 use crate::failure::FailureKind;
 use crate::shutdown::{GoingDown, Scheduled};
 use jiff::Timestamp;
+use zbus::{Structure, Variant};
 
 const OTHER: &str = "/org/freedesktop/systemd1/unit/other_2eservice";
 const OURS: &str = "/org/freedesktop/systemd1/unit/ours_2eservice";
@@ -25,7 +26,7 @@ fn job(unit: &str, kind: &str, path: &str) -> JobRow {
 }
 
 fn set_for(kind: &'static str, at: u64) -> Variant<'static> {
-    Variant::from(zbus::zvariant::Structure::from((kind, at)))
+    Variant::from(Structure::from((kind, at)))
 }
 
 fn nothing() -> Variant<'static> {
