@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::de::IgnoredAny;
 
 use super::answer::{Object, Present};
 use super::owner::{Owner, Unclear, controller};
@@ -104,6 +105,12 @@ struct Status {
 struct Container {
     #[serde(rename = "containerID")]
     id: Option<Box<str>>,
+    state: Option<ContainerState>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ContainerState {
+    running: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -180,6 +187,7 @@ impl From<Pod> for PodView {
             || controller
                 .as_ref()
                 .is_some_and(|owner| owner.kind == "DaemonSet");
+        let finished = status.is_finished();
         let containers = status.container_statuses.into_iter().flatten();
         let containers = containers.filter(|_| stays);
         let containers = containers
@@ -196,7 +204,7 @@ impl From<Pod> for PodView {
             unclear,
             orphaned: false,
             mirror,
-            finished: status.is_finished(),
+            finished,
             created: seconds(metadata.creation_timestamp.as_deref()),
             terminating: metadata.deletion_timestamp.is_some(),
             // One that cannot be read still says that the pod is ending.

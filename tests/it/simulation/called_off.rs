@@ -19,8 +19,7 @@ fn keeps(world: &mut World, machine: &mut Machine, says: &str) {
     world.wait(machine, HOUR);
     assert!(world.holds_slot(), "given on: {:?}", world.reports);
     assert!(world.node.unschedulable, "uncordoned: {:?}", world.reports);
-    let reason = machine.reason();
-    assert!(reason.contains(says), "{reason}");
+    world.until_told(machine, says);
 }
 
 /// Somebody restarts the kubelet.

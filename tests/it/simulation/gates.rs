@@ -69,10 +69,8 @@ fn a_broken_configuration_begins_no_turn_and_ends_none() {
     world.gates.configuration.clone_from(&broken);
     let mut machine = world.start();
     assert!(!world.until(&mut machine, HOUR, |_, world| world.holds_slot()));
-    let told = |machine: &Machine, _: &World| blocked(machine).0 == Some(Gate::Configuration);
-    assert!(world.until(&mut machine, 60.0, told));
-    let (_, reason) = blocked(&machine);
-    assert!(reason.contains("config.toml:1:1"), "{reason}");
+    world.until_told(&mut machine, "config.toml:1:1");
+    assert_eq!(blocked(&machine).0, Some(Gate::Configuration));
     world.gates.configuration = None;
     world.until_label(&mut machine, Label::Drained);
     world.gates.configuration = broken;

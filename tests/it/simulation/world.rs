@@ -420,6 +420,12 @@ impl World {
         assert!(there, "{:?}: {}", machine.label(), machine.reason());
     }
 
+    /// The reason says this within a while: in the middle of a look it names nothing.
+    pub(crate) fn until_told(&mut self, machine: &mut Machine, text: &str) {
+        let told = self.until(machine, 60.0, |machine, _| machine.reason().contains(text));
+        assert!(told, "{text:?} is not in {:?}", machine.reason());
+    }
+
     pub(crate) fn wait(&mut self, machine: &mut Machine, seconds: f64) {
         self.until(machine, seconds, |_, _| false);
     }
