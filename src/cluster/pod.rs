@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde::de::IgnoredAny;
 
 use super::answer::{Object, Present};
 use super::owner::{Owner, Unclear, controller};
