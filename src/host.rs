@@ -22,6 +22,7 @@ mod sentinel;
 mod stand_in;
 mod state;
 mod systemd;
+mod untrusted;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -163,10 +164,7 @@ impl LocalHost {
     /// Whether the sentinel's folder is there: without it nothing can ask.
     pub fn has_folder_of(&self, sentinel: &Path) -> bool {
         let folder = sentinel.parent().unwrap_or(sentinel);
-        !matches!(
-            resolve::resolve(&self.root, folder).end,
-            resolve::End::Missing
-        )
+        resolve::exists(&self.root, folder)
     }
 
     /// Hints that the facts about a shutdown may have changed. The first comes with the connection. Needs a runtime.

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 
 use super::root::Root;
+use super::untrusted;
 
 /// Files that say that this node does not reboot; what is in them is the reason. The second does not survive a boot.
 pub(super) const HOLD: [&str; 2] = ["/etc/rollboot/hold", "/run/rollboot/hold"];
@@ -22,11 +23,15 @@ const LOCKS: &str = "/proc/locks";
 
 /// As much of a reason as a status line bears.
 const REASON_MAX: usize = 200;
+/// As many bytes of a hold file are read.
+const READ_MAX: u64 = 4 * 1024;
 
 /// Why an operator holds this node, if one does. A file that cannot be read holds it too.
 pub(super) fn hold(root: &Root) -> Option<String> {
     HOLD.iter().find_map(|path| {
-        let why = match fs::read(root.join(path)) {
+        let read = untrusted::open(&root.join(path))
+            .and_then(|(file, _)| untrusted::beginning(file, READ_MAX));
+        let why = match read {
             Ok(text) => {
                 let text = String::from_utf8_lossy(&text);
                 let line = text.lines().next().unwrap_or_default().trim();
@@ -233,5 +238,11 @@ mod tests {
         fs::remove_file(root.join(HOLD[0])).unwrap();
         fs::create_dir(root.join(HOLD[0])).unwrap();
         assert!(hold(&root).unwrap().contains("cannot be read"));
+        // Whoever made a link wants to hold; where it leads to is not shown.
+        fs::remove_dir(root.join(HOLD[0])).unwrap();
+        fs::write(root.join("/etc/shadow"), "secret").unwrap();
+        std::os::unix::fs::symlink("/etc/shadow", root.join(HOLD[0])).unwrap();
+        let held = hold(&root).unwrap();
+        assert!(held.ends_with("links are not followed"), "{held}");
     }
 }

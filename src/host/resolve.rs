@@ -43,18 +43,31 @@ pub(super) struct Way {
     pub(super) end: End,
 }
 
-/// Follows `path` under `root`.
+/// Follows `path` to a file under `root`. Its last name must be the file itself: whoever may write there could turn a link to any
+/// other.
 pub(super) fn resolve(root: &Root, path: &Path) -> Way {
     let mut lookups = Vec::new();
-    let end = follow(root, path, &mut lookups);
+    let end = follow(root, path, LastLink::Refused, &mut lookups);
     Way { lookups, end }
 }
 
-fn follow(root: &Root, path: &Path, lookups: &mut Vec<Lookup>) -> End {
+/// Whether there is anything at `path`, through whatever links.
+pub(super) fn exists(root: &Root, path: &Path) -> bool {
+    let end = follow(root, path, LastLink::Followed, &mut Vec::new());
+    !matches!(end, End::Missing)
+}
+
+/// What becomes of a link that is the last name of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastLink {
+    Followed,
+    Refused,
+}
+
+fn follow(root: &Root, path: &Path, last: LastLink, lookups: &mut Vec<Lookup>) -> End {
     let mut todo = parts(path);
     let mut here = root.path().to_path_buf();
     let mut links = 0;
-    let mut behind_a_link = false;
     while let Some(name) = todo.pop_front() {
         if name == ".." {
             if here != root.path() {
@@ -74,15 +87,13 @@ fn follow(root: &Root, path: &Path, lookups: &mut Vec<Lookup>) -> End {
         });
         let found = match fs::symlink_metadata(&next) {
             Ok(found) => found,
-            Err(error)
-                if error.kind() == ErrorKind::NotFound && behind_a_link && todo.is_empty() =>
-            {
-                return End::Problem("is a link that leads nowhere".into());
-            }
             Err(error) => return missing_or(error.kind(), format!("{}: {error}", next.display())),
         };
         let kind = found.file_type();
         if kind.is_symlink() {
+            if todo.is_empty() && last == LastLink::Refused {
+                return End::Problem("is a link, and links are not followed".into());
+            }
             links += 1;
             if links > LINKS {
                 return End::Problem("is a loop of links".into());
@@ -93,7 +104,6 @@ fn follow(root: &Root, path: &Path, lookups: &mut Vec<Lookup>) -> End {
                     return missing_or(error.kind(), format!("{}: {error}", next.display()));
                 }
             };
-            behind_a_link |= todo.is_empty();
             if target.is_absolute() {
                 here = root.path().to_path_buf();
             }
@@ -200,14 +210,20 @@ mod tests {
             problem
         };
         assert_eq!(problem("/run/folder"), "is a folder");
-        assert_eq!(problem("/run/dangling"), "is a link that leads nowhere");
-        assert_eq!(problem("/run/loop"), "is a loop of links");
+        assert_eq!(
+            problem("/run/dangling"),
+            "is a link, and links are not followed"
+        );
+        assert_eq!(problem("/run/loop/x"), "is a loop of links");
         assert_eq!(problem("/run/socket"), "is not a regular file");
         assert!(problem("/run/file/x").ends_with("/run/file is not a folder"));
         assert!(matches!(
             resolve(&root, Path::new("/run/missing")).end,
             End::Missing
         ));
+        assert!(exists(&root, Path::new("/run/folder")));
+        assert!(exists(&root, Path::new("/run/loop")));
+        assert!(!exists(&root, Path::new("/run/dangling")));
         drop(socket);
     }
 }

@@ -1,10 +1,10 @@
 //! Reads the sentinels as they are now.
 //!
-//! Only a regular file that can be read is a request. Everything else is reported: an error must never reboot a machine,
-//! and must not pass unseen either.
+//! Only a regular file that can be read is a request, and no link to one. Everything else is reported: an error must never reboot a
+//! machine, and must not pass unseen either.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -12,12 +12,15 @@ use jiff::Timestamp;
 
 use super::resolve::{End, resolve};
 use super::root::Root;
+use super::untrusted;
 use crate::request::{Request, Requests};
 
 /// How much of a sentinel is hashed, and of a list of packages read.
 const LIMIT: u64 = 64 * 1024;
 /// How many packages are listed.
 const PACKAGES: usize = 256;
+/// Characters of a name: no package has more, and everybody reads them in the status.
+const NAME: usize = 200;
 
 /// What one reading of all sentinels found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,10 +63,17 @@ pub(super) fn read(root: &Root, paths: &[PathBuf]) -> SentinelReading {
                 .problems
                 .push(format!("{name} is not taken as a request: {problem}")),
         }
+        let packages = packages(root, path).unwrap_or_else(|problem| {
+            let list = packages_path(path);
+            reading
+                .problems
+                .push(format!("{} is not read: {problem}", list.display()));
+            Vec::new()
+        });
         reading.sentinels.push(Sentinel {
             path: name,
             since,
-            packages: packages(root, path),
+            packages,
         });
     }
     reading
@@ -77,15 +87,15 @@ pub(super) fn packages_path(sentinel: &Path) -> PathBuf {
 }
 
 fn identify(root: &Root, path: &Path) -> Result<Option<(String, Option<Timestamp>)>, String> {
-    let file = match resolve(root, path).end {
-        End::File(file, found) => File::open(&file).and_then(|open| same(open, &found)),
+    let opened = match resolve(root, path).end {
+        End::File(file, seen) => untrusted::open(&file).map(|opened| (opened, seen)),
         End::Missing => return Ok(None),
         End::Problem(problem) => return Err(problem),
     };
     // Gone or replaced between look-up and open: the event for that is on its way, and with it another reading.
-    let (file, found) = match file {
-        Ok(Some(file)) => file,
-        Ok(None) => return Ok(None),
+    let (file, found) = match opened {
+        Ok(((file, found), seen)) if is_same(&found, &seen) => (file, found),
+        Ok(_) => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(format!("cannot be read: {error}")),
     };
@@ -101,43 +111,39 @@ fn identify(root: &Root, path: &Path) -> Result<Option<(String, Option<Timestamp
     Ok(Some((identity, Timestamp::from_second(found.mtime()).ok())))
 }
 
-/// The opened file, if it is the one that was found.
-fn same(open: File, found: &Metadata) -> io::Result<Option<(File, Metadata)>> {
-    let now = open.metadata()?;
-    let same = now.dev() == found.dev() && now.ino() == found.ino();
-    Ok(same.then_some((open, now)))
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    one.dev() == other.dev() && one.ino() == other.ino()
 }
 
 /// FNV-1a: stable across builds and versions, which `DefaultHasher` does not promise. It only tells contents apart.
 fn hash(file: File) -> io::Result<u64> {
-    let mut content = Vec::new();
-    file.take(LIMIT).read_to_end(&mut content)?;
+    let content = untrusted::beginning(file, LIMIT)?;
     Ok(content.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     }))
 }
 
-fn packages(root: &Root, sentinel: &Path) -> Vec<String> {
-    let End::File(file, _) = resolve(root, &packages_path(sentinel)).end else {
-        return Vec::new();
+/// The packages that a sentinel's list names. Without a list there are none.
+fn packages(root: &Root, sentinel: &Path) -> Result<Vec<String>, String> {
+    let file = match resolve(root, &packages_path(sentinel)).end {
+        End::File(file, _) => file,
+        End::Missing => return Ok(Vec::new()),
+        End::Problem(problem) => return Err(problem),
     };
-    let mut text = Vec::new();
-    if File::open(file)
-        .and_then(|file| file.take(LIMIT).read_to_end(&mut text))
-        .is_err()
-    {
-        return Vec::new();
+    match untrusted::read_of_root(&file, LIMIT) {
+        Ok(text) => Ok(listed(&text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error.to_string()),
     }
-    listed(&text)
 }
 
 /// The names in a list of packages: one on each line, each once.
 pub fn listed(text: &[u8]) -> Vec<String> {
-    let mut packages = Vec::new();
-    for line in String::from_utf8_lossy(text).lines().map(str::trim) {
-        if !line.is_empty() && packages.len() < PACKAGES && !packages.iter().any(|had| had == line)
-        {
-            packages.push(line.to_string());
+    let mut packages: Vec<String> = Vec::new();
+    for line in String::from_utf8_lossy(text).lines() {
+        let name: String = line.trim().chars().take(NAME).collect();
+        if !name.is_empty() && packages.len() < PACKAGES && !packages.contains(&name) {
+            packages.push(name);
         }
     }
     packages
@@ -232,7 +238,7 @@ mod tests {
             found.problems,
             [
                 "/run/reboot-required is not taken as a request: is a folder",
-                "/run/reboot-needed is not taken as a request: is a link that leads nowhere",
+                "/run/reboot-needed is not taken as a request: is a link, and links are not followed",
             ]
         );
     }
@@ -251,11 +257,32 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_a_file_is_the_file() {
+    fn a_link_to_a_file_is_no_request_and_a_link_on_the_way_is_followed() {
         let (_scratch, root) = host();
         fs::write(root.join("/run/real"), "").unwrap();
         symlink("/run/real", root.join(PATH)).unwrap();
-        assert_eq!(reading(&root).requests.len(), 1);
+        assert_eq!(reading(&root).requests.len(), 0);
+        fs::create_dir(root.join("/var")).unwrap();
+        symlink("/run", root.join("/var/run")).unwrap();
+        let found = read(&root, &["/var/run/real".into()]);
+        assert_eq!(found.requests.len(), 1);
+    }
+
+    #[test]
+    fn a_list_that_is_not_read_is_a_problem_and_the_request_stays() {
+        let (_scratch, root) = host();
+        fs::write(root.join(PATH), "").unwrap();
+        fs::create_dir(root.join("/run/reboot-required.pkgs")).unwrap();
+        let found = reading(&root);
+        assert_eq!(found.requests.len(), 1);
+        let expected = "/run/reboot-required.pkgs is not read: is a folder";
+        assert_eq!(found.problems, [expected]);
+    }
+
+    #[test]
+    fn the_name_of_a_package_is_bounded() {
+        let long = "x".repeat(64 * 1024);
+        assert_eq!(listed(long.as_bytes()), ["x".repeat(NAME)]);
     }
 
     #[test]

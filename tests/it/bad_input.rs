@@ -13,6 +13,7 @@ mod controllers;
 mod credential;
 mod gates;
 mod host;
+mod leak;
 mod lock;
 mod node;
 mod objects;

@@ -175,15 +175,29 @@ async fn behind_var_run_and_a_link_that_is_turned() {
 }
 
 #[tokio::test]
-async fn a_link_whose_target_comes_later() {
-    let mut host = Watched::new(PATH, |root| {
-        run_folder(root);
-        symlink("/later/x", root.join(PATH)).unwrap();
+async fn a_folder_behind_a_link_that_comes_later() {
+    let path = "/etc/notes/x";
+    let mut host = Watched::new(path, |root| {
+        fs::create_dir(root.join("/etc")).unwrap();
+        symlink("/later", root.join("/etc/notes")).unwrap();
     })
     .await;
     fs::create_dir(host.at("/later")).unwrap();
     fs::write(host.at("/later/x"), "").unwrap();
     host.sees("the target").await;
+    assert_eq!(host.requests(path), 1);
+}
+
+#[tokio::test]
+async fn a_link_in_the_place_of_a_file_that_a_file_replaces() {
+    let mut host = Watched::new(PATH, |root| {
+        run_folder(root);
+        symlink("/run/other", root.join(PATH)).unwrap();
+    })
+    .await;
+    fs::write(host.at("/run/new"), "").unwrap();
+    fs::rename(host.at("/run/new"), host.at(PATH)).unwrap();
+    host.sees("the file").await;
     assert_eq!(host.requests(PATH), 1);
 }
 

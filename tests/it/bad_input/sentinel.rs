@@ -4,8 +4,13 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use serde_json::json;
+
 use super::case::Case;
 use super::host::{CONFIG, Host, SENTINEL, SETTINGS};
+
+const LIST: &str = "/run/reboot-required.pkgs";
 
 /// What is there is no request and is said; a file in its place is one.
 async fn no_request(make: fn(&Host), words: &[&str], remove: fn(&Host)) -> String {
@@ -26,6 +31,27 @@ fn remove_file(host: &Host) {
     host.remove(SENTINEL);
 }
 
+/// What is in the place of the list is not read, and that is said; the request is one all the same.
+async fn no_list(make: fn(&Host) -> bool, words: &'static str) -> Option<String> {
+    let mut host = Host::new().await;
+    if !make(&host) {
+        return None;
+    }
+    host.ask();
+    host.start();
+    let message = host
+        .tells(&["/run/reboot-required.pkgs is not read", words])
+        .await;
+    assert_eq!(host.status()["sentinels"][0]["packages"], json!([]));
+    host.goes_on().await;
+    Some(message)
+}
+
+fn make_pipe(host: &Host) -> bool {
+    let mode = Mode::RUSR | Mode::WUSR;
+    mknodat(CWD, host.path(LIST), FileType::Fifo, mode, 0).is_ok()
+}
+
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("a folder", "a file is in its place", || {
@@ -38,17 +64,16 @@ pub(super) fn cases() -> Vec<Case> {
                 |host| fs::remove_dir(host.path(SENTINEL)).unwrap(),
             )
         }),
-        Case::new(
-            "a link that leads nowhere",
-            "a file is in its place",
-            || {
-                no_request(
-                    |host| symlink("/nowhere", host.path(SENTINEL)).unwrap(),
-                    &["is not taken as a request", "is a link that leads nowhere"],
-                    remove_file,
-                )
-            },
-        ),
+        Case::new("a link, also to a file", "a file is in its place", || {
+            no_request(
+                |host| {
+                    host.write("/run/file", "");
+                    symlink("file", host.path(SENTINEL)).unwrap();
+                },
+                &["is not taken as a request", "links are not followed"],
+                remove_file,
+            )
+        }),
         Case::new("a socket", "a file is in its place", || {
             no_request(
                 |host| drop(std::os::unix::net::UnixListener::bind(host.path(SENTINEL)).unwrap()),
@@ -110,6 +135,51 @@ pub(super) fn cases() -> Vec<Case> {
                 writer.abort();
                 host.goes_on().await;
                 message
+            },
+        ),
+        Case::privileged(
+            "a list of packages that is a link",
+            "a file is in its place",
+            || {
+                no_list(
+                    |host| {
+                        host.write("/etc/shadow", "root:secret\n");
+                        symlink("../etc/shadow", host.path(LIST)).unwrap();
+                        true
+                    },
+                    "links are not followed",
+                )
+            },
+        ),
+        Case::privileged(
+            "a list of packages that is a pipe",
+            "a file is in its place",
+            || no_list(|host| make_pipe(host), "is not a regular file"),
+        ),
+        Case::privileged(
+            "a list of packages that is a folder",
+            "a file is in its place",
+            || {
+                no_list(
+                    |host| {
+                        fs::create_dir(host.path(LIST)).unwrap();
+                        true
+                    },
+                    "is a folder",
+                )
+            },
+        ),
+        Case::privileged(
+            "a list of packages that another user owns",
+            "root owns it",
+            || {
+                no_list(
+                    |host| {
+                        host.write(LIST, "linux-image\n");
+                        std::os::unix::fs::chown(host.path(LIST), Some(12_345), None).is_ok()
+                    },
+                    "only root's is believed",
+                )
             },
         ),
         Case::privileged(
