@@ -47,6 +47,9 @@ struct Labels {
     master: Present,
     #[serde(rename = "node-role.kubernetes.io/etcd")]
     etcd: Present,
+    /// MicroK8s runs API server and dqlite in the snap, not as static pods, and marks its members with this alone.
+    #[serde(rename = "node.kubernetes.io/microk8s-controlplane")]
+    microk8s: Present,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -192,9 +195,14 @@ impl From<Node> for NodeView {
                 .collect(),
             in_use: node.status.volumes_in_use.unwrap_or_default(),
             deleting: deletion_timestamp.is_some(),
-            control_plane: [labels.control_plane, labels.master, labels.etcd]
-                .iter()
-                .any(Option::is_some),
+            control_plane: [
+                labels.control_plane,
+                labels.master,
+                labels.etcd,
+                labels.microk8s,
+            ]
+            .iter()
+            .any(Option::is_some),
             ready: readiness(node.status.conditions.unwrap_or_default()),
             boot_id: node
                 .status

@@ -269,3 +269,16 @@ async fn what_autoscalers_are_told_is_read_with_whose_it_is() {
     let told = [(cluster_autoscaler, notice("true", false))];
     assert_eq!(read().await, BTreeMap::from(told), "nobody owns it");
 }
+
+/// MicroK8s marks each member of its control plane (kube-apiserver and dqlite run in the snap, not in static pods) with this label
+/// alone, and its kubeconfig is among the places that are looked at.
+#[tokio::test]
+async fn a_control_plane_node_of_microk8s_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut object = node_object();
+    object["metadata"]["labels"]["node.kubernetes.io/microk8s-controlplane"] =
+        json!("microk8s-controlplane");
+    let server = Server::plain([Reply::Json(200, object)]).await;
+    let node = cluster_at(folder.path(), &server.url).read_node().await;
+    assert!(node.unwrap().unwrap().control_plane);
+}
