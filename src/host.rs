@@ -191,7 +191,8 @@ impl Host for LocalHost {
     }
 
     async fn gates(&self) -> Result<HostGates, Failure> {
-        let (can_reboot, inhibitors) = logind::gates(&self.bus).await?;
+        let (gates, start) = tokio::join!(logind::gates(&self.bus), systemd::start(&self.bus));
+        let (can_reboot, inhibitors) = gates?;
         Ok(HostGates {
             can_reboot,
             inhibitors,
@@ -201,6 +202,7 @@ impl Host for LocalHost {
                 .configuration
                 .as_ref()
                 .and_then(|it| (it.look)(self.root.path(), it.file.as_deref())),
+            start,
         })
     }
 

@@ -42,7 +42,7 @@ pub use gate::{Blocked, Gate};
 pub use io::{Action, Event, Op, Reply, Report, Timer};
 pub use judge::{
     HOLD_FILE, blocking_pods_gate, control_plane_gate, group_of, host_gate, is_waited_for,
-    node_gate, nodes_gate, recreated_gate, static_pods_gate,
+    node_gate, nodes_gate, recreated_gate, start_gate, static_pods_gate,
 };
 pub use status::{BlockedBy, Failing, Holder, Label, LockStatus, Reboot, Status};
 pub use verify::FRESH;

@@ -12,7 +12,7 @@ use crate::failure::{Failure, WriteOutcome};
 use crate::journal::Journal;
 use crate::lock::{LockPatch, LockView};
 use crate::node::{NodeEvent, NodePatch, NodeView, NodesView};
-pub use crate::reboot::{HostGates, Inhibitor, RebootAnswer, RebootReply};
+pub use crate::reboot::{HostGates, Inhibitor, RebootAnswer, RebootReply, Start};
 use crate::request::Requests;
 use crate::shutdown::{ShutdownFacts, StopReason};
 

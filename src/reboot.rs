@@ -13,6 +13,25 @@ pub struct HostGates {
     pub hold: Option<String>,
     /// Why the configuration on disk cannot be loaded, if it cannot: the one in force was read before.
     pub configuration: Option<String>,
+    /// How far the start of this host is.
+    pub start: Start,
+}
+
+/// How far the start of a host is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub enum Start {
+    /// PID 1 has done what a start asks for, or has given up on it.
+    #[default]
+    Finished,
+    /// `SystemState` is `initializing` or `starting`: PID 1 has not been without a job yet.
+    UnderWay {
+        /// Seconds since PID 1 began.
+        seconds: u64,
+        /// Units whose jobs run.
+        jobs: Vec<String>,
+    },
+    /// PID 1 did not say, and why.
+    Unknown(String),
 }
 
 /// One inhibitor lock.

@@ -1,5 +1,6 @@
 //! PID 1: whether it shuts the host down, why it stops us, and whether units are active.
 
+use sd_notify::NotifyState;
 use zbus::OwnedObjectPath;
 use zbus::proxy::CacheProperties;
 
@@ -7,6 +8,7 @@ use super::answer::{ErrorReply, failure, within};
 use super::bus::{Bus, Line};
 use super::logind;
 use crate::failure::Failure;
+use crate::reboot::Start;
 use crate::shutdown::{ShutdownFacts, StopReason};
 
 /// Our unit, where PID 1 does not know which unit this process is in.
@@ -41,6 +43,9 @@ trait Manager {
     /// `running`, `degraded`, `stopping` and others.
     #[zbus(property)]
     fn system_state(&self) -> zbus::Result<String>;
+    /// When PID 1 began, in microseconds of the monotonic clock. In a container that is another time than the kernel's boot.
+    #[zbus(property)]
+    fn userspace_timestamp_monotonic(&self) -> zbus::Result<u64>;
 }
 
 #[zbus::proxy(
@@ -108,6 +113,50 @@ pub(super) async fn shutdown_facts(bus: &Bus) -> ShutdownFacts {
         stopping: stopping.ok(),
         scheduled: scheduled.ok(),
         connection: line.number,
+    }
+}
+
+/// How far the start of this host is: the jobs are asked for only while it goes on.
+pub(super) async fn start(bus: &Bus) -> Start {
+    let line = match bus.line().await {
+        Ok(line) => line,
+        Err(failure) => return Start::Unknown(failure.message),
+    };
+    let asked = async {
+        let manager = manager(&line).await?;
+        let state = manager.system_state().await?;
+        if !matches!(state.as_str(), "initializing" | "starting") {
+            return Ok(None);
+        }
+        let jobs = async { manager.list_jobs().await };
+        tokio::try_join!(manager.userspace_timestamp_monotonic(), jobs).map(Some)
+    };
+    match within(bus.deadlines.fact, asked).await {
+        Ok(None) => Start::Finished,
+        Ok(Some((began, jobs))) => Start::UnderWay {
+            seconds: monotonic().saturating_sub(began) / 1_000_000,
+            jobs: at_work(jobs),
+        },
+        Err(error) => {
+            let what = "cannot ask systemd whether this host has finished starting";
+            Start::Unknown(failure(what, &error).message)
+        }
+    }
+}
+
+/// The units whose jobs are at work, not those that wait for them.
+fn at_work(jobs: Vec<JobRow>) -> Vec<String> {
+    let running = jobs
+        .into_iter()
+        .filter(|(_, _, _, state, ..)| state == "running");
+    running.map(|(_, unit, ..)| unit).collect()
+}
+
+/// Microseconds of the clock that PID 1 counts by. 0: the kernel does not say.
+fn monotonic() -> u64 {
+    match NotifyState::monotonic_usec_now() {
+        Ok(NotifyState::MonotonicUsec(now)) => u64::try_from(now).unwrap_or(0),
+        _ => 0,
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::gate::{Blocked, Gate};
 use super::judge::{
     configuration_gate, control_plane_gate, group_of, host_gate, is_control_plane, limits_in_words,
-    node_gate, nodes_gate, recreated_gate,
+    node_gate, nodes_gate, recreated_gate, start_gate,
 };
 use super::returned::{containers, daemon_sets};
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
@@ -71,7 +71,11 @@ pub(super) struct Survey {
 
 /// Gates of the host, with those that only a turn that has not begun is asked about.
 fn closed_before_the_lock(result: &Result<HostGates, Failure>) -> Option<Blocked> {
-    let only_before = result.as_ref().ok().and_then(configuration_gate);
+    let only_before = result
+        .as_ref()
+        .ok()
+        .and_then(configuration_gate)
+        .or_else(|| start_gate(result));
     only_before.or_else(|| host_gate(result))
 }
 

@@ -36,6 +36,8 @@ pub enum Gate {
     Hold,
     /// No package manager may be at work.
     PackageManager,
+    /// The host must have finished starting.
+    Starting,
     /// Every pod must be allowed to go.
     Pods,
     /// Volumes of pods that went should be detached.
@@ -80,6 +82,7 @@ impl Gate {
             | Self::Node
             | Self::ForeignCordon
             | Self::Hold
+            | Self::Starting
             | Self::Pods
             | Self::BlockingPods
             | Self::Nodes

@@ -6,12 +6,14 @@ use crate::drain::PodView;
 use crate::failure::{Failure, FailureKind};
 use crate::lock::{CONTROL_PLANE, LockView, Noted};
 use crate::node::{NodeView, NodesView};
-use crate::reboot::HostGates;
+use crate::reboot::{HostGates, Start};
 
 /// Of a text that makes no sense so much is shown.
 const SHOWN: usize = 40;
 /// Of many pods or nodes so many are named.
 const NAMED: usize = 3;
+/// Seconds for which a host may be starting. Some never finish, by a job that waits for ever, and want their reboots all the same.
+const STARTING: u64 = 3600;
 /// The detail of [`Gate::Hold`] where a file holds the node, and no annotation.
 pub const HOLD_FILE: &str = "it waits while that file exists";
 
@@ -275,6 +277,31 @@ pub(super) fn configuration_gate(gates: &HostGates) -> Option<Blocked> {
         format!("the configuration on disk cannot be loaded: {why}"),
         "mend it, then: systemctl reload rollboot; a daemon without a turn would not start with it",
     ))
+}
+
+/// Why no turn may begin on a host that has booted just now, if so: what provisions it may still be at work. A holder is not asked, for
+/// it may be what the rest of the start waits for, and it has to be sure of its reboot.
+pub fn start_gate(result: &Result<HostGates, Failure>) -> Option<Blocked> {
+    match &result.as_ref().ok()?.start {
+        Start::UnderWay { seconds, jobs } if *seconds < STARTING => {
+            let jobs = if jobs.is_empty() {
+                String::new()
+            } else {
+                format!(": {} at work", named(jobs))
+            };
+            Some(Blocked::new(
+                Gate::Starting,
+                format!("this host has not finished starting{jobs}"),
+                "looked at again until it has, for an hour at most; see systemctl list-jobs",
+            ))
+        }
+        Start::Finished | Start::UnderWay { .. } => None,
+        Start::Unknown(why) => Some(Blocked::new(
+            Gate::Starting,
+            why.clone(),
+            "it may be starting; see systemctl is-system-running",
+        )),
+    }
 }
 
 /// A static pod of the API server or of etcd: this node is part of the control plane, whatever its labels say.

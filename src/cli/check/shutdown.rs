@@ -9,7 +9,7 @@ use crate::cli::text::span;
 use crate::config::DrainMode;
 use crate::failure::{Failure, FailureKind};
 use crate::host::{GracePeriod, ShutdownDelay, is_root};
-use crate::machine::{Gate, host_gate};
+use crate::machine::{Gate, host_gate, start_gate};
 use crate::ports::HostGates;
 
 const LOGIND: &str = "logind";
@@ -67,6 +67,9 @@ pub(super) fn logind(gates: &Result<HostGates, Failure>) -> Vec<Finding> {
     // It passes by itself.
     if let Some(at_work) = &gates_of_host.package_manager {
         findings.push(warn("packages", at_work, "no turn begins until it is done"));
+    }
+    if let Some(gate) = start_gate(gates) {
+        findings.push(warn("boot", gate.what, gate.detail));
     }
     findings
 }

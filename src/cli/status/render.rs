@@ -96,6 +96,7 @@ fn next(blocked: &BlockedBy, machine: &Status, sentinels: &[SentinelStatus]) -> 
         Gate::Hold => format!("kubectl annotate node {node} rollboot.io/hold-"),
         Gate::Window => "nothing to do: it goes on by itself; the tables [[window]] set the hours".into(),
         Gate::PackageManager => "nothing to do: it goes on when that is done".into(),
+        Gate::Starting => "nothing to do: it goes on when the start is done; what hangs: systemctl list-jobs".into(),
         Gate::Pods => "delete or move these pods, or change the table [drain]; it is looked at every minute".into(),
         Gate::Volumes => {
             "nothing to do: it goes on after drain.volumes-timeout at the latest; kubectl get volumeattachments".into()
@@ -270,6 +271,7 @@ mod tests {
             Gate::Node,
             Gate::ForeignCordon,
             Gate::Hold,
+            Gate::Starting,
             Gate::Pods,
             Gate::Lock,
             Gate::Pause,

@@ -344,3 +344,45 @@ async fn the_boot_by_the_early_clock_is_what_pid_1_noted_then() {
     assert_eq!(told(SECOND, 9 * SECOND).await, None, "nonsense");
     assert_eq!(booted_by_early_clock(&StandIn::new().bus()).await, None);
 }
+
+#[tokio::test]
+async fn a_host_that_starts_says_for_how_long_and_which_jobs_run() {
+    let stand_in = StandIn::new();
+    stand_in.property("SystemState", "degraded");
+    assert_eq!(start(&stand_in.bus()).await, Start::Finished);
+    for state in ["starting", "initializing"] {
+        let stand_in = StandIn::new();
+        stand_in.property("SystemState", state);
+        let began = monotonic() - 90_000_000;
+        stand_in.property("UserspaceTimestampMonotonic", began);
+        let row = |id: u32, unit: &str, state: &str| -> JobRow {
+            let path = OwnedObjectPath::try_from("/x").unwrap();
+            (
+                id,
+                unit.into(),
+                "start".into(),
+                state.into(),
+                path.clone(),
+                path,
+            )
+        };
+        let jobs = vec![
+            row(1, "multi-user.target", "waiting"),
+            row(2, "cloud-final.service", "running"),
+        ];
+        stand_in.reply("ListJobs", &jobs);
+        let Start::UnderWay { seconds, jobs } = start(&stand_in.bus()).await else {
+            panic!("{state}");
+        };
+        assert!((90..150).contains(&seconds), "{seconds}");
+        assert_eq!(jobs, ["cloud-final.service"]);
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_nobody_tells_of_is_unknown() {
+    let stand_in = StandIn::new();
+    stand_in.silence("SystemState");
+    let said = start(&stand_in.bus()).await;
+    assert!(matches!(said, Start::Unknown(_)), "{said:?}");
+}

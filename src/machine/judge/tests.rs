@@ -226,6 +226,35 @@ fn a_lock_of_another_uid_is_closed_until_an_operator_resumes() {
 }
 
 #[test]
+fn a_host_that_starts_is_closed_for_an_hour_and_names_its_jobs() {
+    let judged = |start| {
+        let gates = HostGates {
+            start,
+            ..HostGates::default()
+        };
+        start_gate(&Ok(gates))
+    };
+    let starting = |seconds| Start::UnderWay {
+        seconds,
+        jobs: vec!["cloud-final.service".into()],
+    };
+    assert_eq!(judged(Start::Finished), None);
+    assert_eq!(judged(starting(3600)), None);
+    let blocked = judged(starting(3599)).unwrap();
+    assert_eq!(blocked.gate, Gate::Starting);
+    assert_eq!(
+        blocked.what,
+        "this host has not finished starting: cloud-final.service at work"
+    );
+    let unknown = judged(Start::Unknown("no answer".into()));
+    assert_eq!(gate(unknown), Some(Gate::Starting));
+    assert_eq!(
+        start_gate(&Err(Failure::new(FailureKind::Timeout, ""))),
+        None
+    );
+}
+
+#[test]
 fn a_host_is_open_only_if_nothing_is_in_the_way_and_logind_says_yes() {
     type Change = fn(&mut HostGates);
     let inhibitor = Inhibitor {
@@ -239,6 +268,7 @@ fn a_host_is_open_only_if_nothing_is_in_the_way_and_logind_says_yes() {
         hold: None,
         package_manager: None,
         configuration: None,
+        start: Start::Finished,
     };
     assert_eq!(gate(host_gate(&Ok(open.clone()))), None);
     // It keeps a turn from beginning, and does not end one.

@@ -1,7 +1,7 @@
 //! Gates of the host, before the lock and right before the reboot: an operator's hold file, a package manager at work.
 
 use rollboot::machine::{Gate, Label, Machine};
-use rollboot::ports::{HostGates, Inhibitor};
+use rollboot::ports::{HostGates, Inhibitor, Start};
 
 use super::world::World;
 
@@ -114,5 +114,37 @@ fn a_gate_that_closes_after_the_drain_holds_up_the_reboot_and_then_gives_the_tur
         world.wait(&mut machine, 60.0);
         assert_eq!(world.asked(), 0);
         assert!(!world.node.unschedulable);
+    }
+}
+
+fn starting(seconds: u64) -> Start {
+    Start::UnderWay {
+        seconds,
+        jobs: vec!["cloud-final.service".into()],
+    }
+}
+
+#[test]
+fn no_slot_is_taken_while_the_host_starts_for_an_hour_at_most() {
+    let mut world = World::asking();
+    world.gates.start = starting(10);
+    let mut machine = world.start();
+    assert!(!world.until(&mut machine, HOUR, |_, world| world.holds_slot()));
+    let told = |machine: &Machine, _: &World| blocked(machine).0 == Some(Gate::Starting);
+    assert!(world.until(&mut machine, 60.0, told));
+    let (_, reason) = blocked(&machine);
+    assert!(reason.contains("cloud-final.service"), "{reason}");
+    world.gates.start = starting(3600);
+    assert!(world.until(&mut machine, 120.0, |_, world| world.asked() > 0));
+}
+
+#[test]
+fn a_holder_is_not_asked_whether_its_host_has_started() {
+    for label in [Label::Acquired, Label::Drained] {
+        let mut world = World::asking();
+        let mut machine = world.start();
+        world.until_label(&mut machine, label);
+        world.gates.start = starting(10);
+        assert!(world.until(&mut machine, 120.0, |_, world| world.asked() > 0));
     }
 }
