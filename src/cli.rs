@@ -18,6 +18,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use self::text::page;
+use crate::plain;
+
 /// Reboots this Kubernetes node when its operating system asks for it and it is its turn.
 #[derive(Debug, Parser)]
 #[command(name = "rollboot", version, about, arg_required_else_help = true)]
@@ -209,11 +212,21 @@ fn dispatch(cli: Cli) -> Result<Exit, Failed> {
 )]
 fn say_error(error: &anyhow::Error) {
     let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
-    eprintln!("rollboot: {}", causes.join(": "));
+    eprintln!("rollboot: {}", page(causes.join(": ").lines()));
 }
 
-/// Prints an answer. A closed pipe is no reason to fail.
+/// Prints an answer to a person. Whatever others wrote in it commands no terminal.
 fn say(text: &str) {
+    print(&page(text.lines()));
+}
+
+/// Prints an answer in JSON, on a terminal perhaps.
+fn say_json(text: &str) {
+    print(&plain::json(text));
+}
+
+/// A closed pipe is no reason to fail.
+fn print(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -37,7 +37,7 @@ pub use process_lock::{ProcessLock, ProcessLockError};
 pub use rebooters::{Rebooter, Rebooters};
 pub use root::Root;
 pub use sentinel::{Sentinel, SentinelReading, listed};
-pub use state::{StateFolder, is_root};
+pub use state::{Folder, is_root};
 
 use crate::failure::Failure;
 use crate::journal::Journal;
@@ -157,8 +157,9 @@ impl LocalHost {
     }
 
     /// The folder of the journal as it is now. Nothing is written to find out.
-    pub fn state_folder(&self) -> StateFolder {
-        state::look(&self.journal)
+    pub fn state_folder(&self) -> Folder {
+        let path = self.journal.path();
+        state::look(path.parent().unwrap_or(path))
     }
 
     /// Whether the sentinel's folder is there: without it nothing can ask.

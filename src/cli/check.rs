@@ -23,7 +23,7 @@ use self::finding::{Finding, Verdict, fail, failed_here, warn};
 use self::permissions::Permissions;
 use self::pods::Answers;
 use super::status::LastWord;
-use super::{Exit, Failed, orphans, runtime, say};
+use super::{Exit, Failed, orphans, runtime, say, say_json};
 use crate::cluster::KubeletCluster;
 use crate::config::load::{files, load};
 use crate::config::{Config, DrainMode};
@@ -64,7 +64,7 @@ fn answer(findings: Vec<Finding>, json: bool) {
     if json {
         let ready = exit(&findings) == Exit::Ok;
         let report = Report { ready, findings };
-        say(&serde_json::to_string(&report).unwrap_or_default());
+        say_json(&serde_json::to_string(&report).unwrap_or_default());
     } else {
         say(&render::render(&findings));
     }
@@ -108,6 +108,7 @@ async fn look(root: &Path, file: Option<&Path>, config: &Config) -> Vec<Finding>
     let mut findings = vec![host::configuration(&files(root, file).unwrap_or_default())];
     findings.extend(host::mode(config, &last));
     findings.push(host::daemon(root, &last));
+    findings.extend(host::run_folder(root));
     findings.push(host::state_folder(&folder, &journal));
     let (rebooters, on_host, (in_cluster, pods)) =
         tokio::join!(here.host.rebooters(), here.on_host(), here.in_cluster(),);

@@ -1,6 +1,5 @@
 //! `rollboot plan`: what a drain of this node would do to each pod, asked the way the daemon asks and without doing it.
 
-use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,7 +7,8 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Exit, Failed, orphans, runtime, say};
+use super::text::{page, wrap};
+use super::{Exit, Failed, orphans, runtime, say, say_json};
 use crate::cluster::KubeletCluster;
 use crate::config::load::load;
 use crate::config::{Config, DrainMode};
@@ -73,7 +73,7 @@ pub(super) fn plan(root: &Path, config: Option<&Path>, json: bool) -> Result<Exi
         look(&cluster, &config).await.map_err(failed)
     })?;
     if json {
-        say(&serde_json::to_string(&report).unwrap_or_default());
+        say_json(&serde_json::to_string(&report).unwrap_or_default());
     } else {
         say(&render(&report));
     }
@@ -218,18 +218,17 @@ fn line(
 
 /// For a person: what happens to each pod, then what that comes to.
 fn render(report: &Report) -> String {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for pod in &report.pods {
-        // Writing to a string does not fail.
-        _ = write!(text, "{:<6}  {}/{}", pod.action, pod.namespace, pod.name);
+        let mut line = format!("{:<6}  {}/{}", pod.action, pod.namespace, pod.name);
         if let Some(controller) = &pod.controller {
-            _ = write!(text, "  of {controller}");
+            line += &format!("  of {controller}");
         }
-        text.push_str(&pod.when);
+        line += &pod.when;
+        lines.push(line);
         if !pod.reason.is_empty() {
-            _ = write!(text, "\n        {}", pod.reason);
+            lines.extend(wrap("        ", &pod.reason));
         }
-        text.push('\n');
     }
     let count = |action| {
         report
@@ -278,7 +277,8 @@ fn render(report: &Report) -> String {
             report.node
         ),
     };
-    text + &total
+    lines.push(total);
+    page(lines)
 }
 
 fn pods(count: usize) -> String {

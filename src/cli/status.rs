@@ -9,9 +9,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{Exit, Failed, say};
+use super::{Exit, Failed, say, say_json};
 use crate::daemon::{STATUS_FILE, StatusReport};
-use crate::host::Root;
+use crate::host::{Folder, Root};
 
 /// What the daemon last said.
 #[derive(Debug)]
@@ -48,6 +48,14 @@ fn read(root: &Path) -> Result<(String, StatusReport), Silence> {
     Ok((text, report))
 }
 
+/// Less than a status and the one that replaces it take.
+const ENOUGH: u64 = 64 * 1024;
+
+/// Whether there is no room for a status.
+pub(super) fn is_run_full(root: &Path) -> bool {
+    Folder::of_run(&Root::new(root)).is_full(ENOUGH)
+}
+
 /// Whether the process that wrote a status is still there, and is still rollboot: process IDs are used again.
 pub(super) fn runs(root: &Path, pid: u32) -> bool {
     let folder = Root::new(root).join(format!("/proc/{pid}"));
@@ -60,7 +68,7 @@ pub(super) fn runs(root: &Path, pid: u32) -> bool {
 pub(super) fn status(root: &Path, json: bool) -> Result<Exit, Failed> {
     let (text, report) = read(root).map_err(|silence| silence.failed(root))?;
     if json {
-        say(text.trim_end());
+        say_json(text.trim_end());
     } else {
         say(&render::render(&report, Timestamp::now()));
     }
@@ -77,6 +85,14 @@ impl Silence {
         let path = Root::new(root).join(STATUS_FILE);
         let path = path.display();
         let (exit, why) = match &self {
+            Self::Unreadable(error) if error.kind() == ErrorKind::NotFound && is_run_full(root) => {
+                (
+                    Exit::Unavailable,
+                    format!(
+                        "the daemon cannot write {path}, for that file system is full: df -hi /run"
+                    ),
+                )
+            }
             Self::Unreadable(error) if error.kind() == ErrorKind::NotFound => (
                 Exit::Unavailable,
                 format!(

@@ -2,8 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::plain;
+
 /// Columns of a line.
 pub(super) const WIDTH: usize = 100;
+/// Characters of one text: whoever may write to the lock can write 256 KiB.
+const LONGEST: usize = 2000;
 
 /// A span of time in its largest unit, or the largest two where the first is small: `12 s`, `5 min`, `1 h 20 min`, `3 days`.
 pub(super) fn span(length: SignedDuration) -> String {
@@ -50,6 +54,15 @@ pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>, shown: usize) -
     text
 }
 
+/// Lines as one text. What others wrote in them commands no terminal, begins no line, and has an end.
+pub(super) fn page(lines: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let lines: Vec<_> = lines
+        .into_iter()
+        .map(|line| plain::line(line.as_ref(), LONGEST))
+        .collect();
+    lines.join("\n")
+}
+
 /// Lines of at most [`WIDTH`] columns: the first one after `head`, the others indented as deep as `head` is long. A word that
 /// is too long for a line has one of its own.
 pub(super) fn wrap(head: &str, text: &str) -> Vec<String> {
@@ -57,7 +70,8 @@ pub(super) fn wrap(head: &str, text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = head.to_owned();
     let mut empty = true;
-    for word in text.split_whitespace() {
+    let text = plain::cut(text, LONGEST);
+    for word in text.split_whitespace().map(plain::plain) {
         let length = line.chars().count() + usize::from(!empty) + word.chars().count();
         if !empty && length > WIDTH {
             lines.push(std::mem::replace(&mut line, indent.clone()));
@@ -66,7 +80,7 @@ pub(super) fn wrap(head: &str, text: &str) -> Vec<String> {
         if !empty {
             line.push(' ');
         }
-        line.push_str(word);
+        line.push_str(&word);
         empty = false;
     }
     lines.push(line.trim_end().to_owned());
@@ -130,5 +144,19 @@ mod tests {
                 .all(|line| line.starts_with("            "))
         );
         assert_eq!(wrap("head", ""), ["head"]);
+    }
+
+    #[test]
+    fn text_of_others_has_an_end_and_begins_no_line() {
+        let long = "word\u{1b} ".repeat(256 * 1024 / 6);
+        let lines = wrap("paused: ", &long);
+        assert!(lines.len() < 40, "{}", lines.len());
+        assert!(
+            lines[0].starts_with(r"paused: word\u{1b} word"),
+            "{}",
+            lines[0]
+        );
+        assert_eq!(page(["a\nb\u{202e}", "c"]), "a\\nb\\u{202e}\nc");
+        assert!(page(["x".repeat(256 * 1024)]).len() < 2100);
     }
 }

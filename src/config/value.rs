@@ -217,6 +217,9 @@ impl TryFrom<String> for Kubeconfig {
     }
 }
 
+/// What the unit hides by `ProtectHome=` and `PrivateTmp=`.
+const HIDDEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
+
 impl TryFrom<String> for Sentinel {
     type Error = String;
 
@@ -225,6 +228,11 @@ impl TryFrom<String> for Sentinel {
         if ["/proc", "/sys"].iter().any(|dir| path.starts_with(dir)) {
             return Err(format!(
                 "`{text}` cannot be watched: the kernel reports no changes of files below /proc and /sys"
+            ));
+        }
+        if let Some(folder) = HIDDEN.iter().find(|folder| path.starts_with(folder)) {
+            return Err(format!(
+                "`{text}` cannot be seen: {folder} is hidden from the service, for every user could ask for a reboot there"
             ));
         }
         Ok(Self(path))

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use crate::plain;
+
+/// Characters of a status line: the manager takes no endless message.
+const LONGEST: usize = 1000;
+
 /// Start-up is done; with the status line.
 pub fn ready(status: &str) {
     send(&[NotifyState::Ready, NotifyState::Status(&one_line(status))]);
@@ -44,7 +49,9 @@ pub fn watchdog_interval() -> Option<Duration> {
 
 /// A line break would begin another assignment.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let text = plain::cut(text, LONGEST);
+    let words: Vec<_> = text.split_whitespace().map(plain::plain).collect();
+    words.join(" ")
 }
 
 /// A manager that does not listen changes nothing for us: its own timeouts judge.
@@ -63,7 +70,8 @@ mod tests {
 
     #[test]
     fn a_status_is_one_line() {
-        assert_eq!(one_line("a\nREADY=1\n  b"), "a READY=1 b");
+        assert_eq!(one_line("a\nREADY=1\n  b\u{1b}"), r"a READY=1 b\u{1b}");
+        assert!(one_line(&"x".repeat(256 * 1024)).len() < 1100);
     }
 
     /// Run in a process of its own by the test below: its environment is not ours to change.

@@ -31,7 +31,7 @@ pub enum ProcessLockError {
         path: PathBuf,
     },
     /// The file cannot be made or locked.
-    #[error("cannot lock {}: {source}", .path.display())]
+    #[error("cannot lock {}: {source}{}", .path.display(), advice(.source))]
     Failed {
         /// The lock file.
         path: PathBuf,
@@ -70,7 +70,11 @@ impl ProcessLock {
         if !is_at(&file, path) {
             return Ok(None);
         }
-        write(&mut file).map_err(|error| failed(path, error))?;
+        match write(&mut file) {
+            // The lock is the kernel's. Only who has it cannot be told, and that is no reason to let a turn lie.
+            Err(error) if is_full(&error) => {}
+            done => done.map_err(|error| failed(path, error))?,
+        }
         Ok(Some(Self { _file: file }))
     }
 }
@@ -79,6 +83,22 @@ fn failed(path: &Path, source: io::Error) -> ProcessLockError {
     ProcessLockError::Failed {
         path: path.into(),
         source,
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+/// What to do about an error; mostly nothing more than it says.
+fn advice(error: &io::Error) -> &'static str {
+    if is_full(error) {
+        "; the file system of /run is full: make room there (df -hi /run); it is tried again"
+    } else {
+        ""
     }
 }
 
@@ -168,6 +188,20 @@ mod tests {
         assert!(ProcessLock::on(replaced, &path).unwrap().is_none());
         assert!(ProcessLock::take(&root).is_err());
         drop(lock);
+    }
+
+    #[test]
+    fn a_full_file_system_is_said_with_what_to_do() {
+        let full = failed(
+            Path::new("/run/rollboot/lock"),
+            io::ErrorKind::StorageFull.into(),
+        );
+        assert!(full.to_string().contains("df -hi /run"), "{full}");
+        let other = failed(
+            Path::new("/run/rollboot/lock"),
+            io::ErrorKind::PermissionDenied.into(),
+        );
+        assert!(!other.to_string().contains("df"), "{other}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The folder that the journal is kept in, looked at without writing to it.
+//! The folders that the daemon keeps its files in, looked at without writing to them.
 
 use std::fs;
 use std::io;
@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
-use super::journal_file::JournalFile;
+use super::root::Root;
 
-/// The folder of the journal.
+/// Where the process lock and the status are, in memory.
+const RUN: &str = "/run/rollboot";
+
+/// A folder that the daemon writes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StateFolder {
+pub struct Folder {
     /// Where it is.
     pub path: PathBuf,
     /// It is there, or why that cannot be told. The service makes it when it starts.
@@ -23,9 +26,20 @@ pub struct StateFolder {
     pub free_files: Option<u64>,
 }
 
-/// Looks at the folder of a journal.
-pub(super) fn look(journal: &JournalFile) -> StateFolder {
-    let path = journal.path().parent().unwrap_or(Path::new("/"));
+impl Folder {
+    /// Whether fewer than `enough` bytes are free there, or no file can be made any more.
+    pub fn is_full(&self, enough: u64) -> bool {
+        self.free.is_some_and(|free| free < enough) || self.free_files == Some(0)
+    }
+
+    /// The folder of the process lock and the status.
+    pub fn of_run(root: &Root) -> Self {
+        look(&root.join(RUN))
+    }
+}
+
+/// Looks at a folder.
+pub(super) fn look(path: &Path) -> Folder {
     let exists = match fs::metadata(path) {
         Ok(found) if found.is_dir() => Ok(true),
         Ok(_) => Err("it is not a folder".to_owned()),
@@ -34,7 +48,7 @@ pub(super) fn look(journal: &JournalFile) -> StateFolder {
     };
     let place = path.ancestors().find(|place| place.exists());
     let about = place.and_then(|place| statvfs(place).ok());
-    StateFolder {
+    Folder {
         path: path.to_owned(),
         exists,
         read_only: about
@@ -57,7 +71,6 @@ pub fn is_root() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::root::Root;
     use super::super::scratch::Scratch;
     use super::*;
 
@@ -65,24 +78,25 @@ mod tests {
     fn the_folder_is_looked_at_and_not_made() {
         let scratch = Scratch::new();
         let root = Root::new(scratch.path());
-        let journal = JournalFile::of(&root);
-        let missing = look(&journal);
+        let state = root.join("/var/lib/rollboot");
+        let missing = look(&state);
         assert_eq!(missing.exists, Ok(false));
         assert!(!missing.read_only && missing.free.is_some_and(|free| free > 0));
         assert!(!root.join("/var").exists());
 
         fs::create_dir_all(root.join("/var/lib/rollboot")).unwrap();
-        assert_eq!(look(&journal).exists, Ok(true));
-        assert_eq!(look(&journal).path, root.join("/var/lib/rollboot"));
+        assert_eq!(look(&state).exists, Ok(true));
+        assert_eq!(look(&state).path, root.join("/var/lib/rollboot"));
 
         fs::remove_dir(root.join("/var/lib/rollboot")).unwrap();
         fs::write(root.join("/var/lib/rollboot"), "").unwrap();
-        assert!(look(&journal).exists.is_err());
+        assert!(look(&state).exists.is_err());
     }
 
     #[test]
     fn proc_is_a_file_system_without_free_space() {
-        let journal = JournalFile::of(&Root::new("/proc"));
-        assert_eq!(look(&journal).free, Some(0));
+        let proc = look(Path::new("/proc"));
+        assert_eq!(proc.free, Some(0));
+        assert!(proc.is_full(1));
     }
 }

@@ -2,9 +2,14 @@
 
 use super::ids;
 use crate::machine::Report;
+use crate::plain;
+
+/// Characters of a report. Others write into it, and the journal shows no text with a control character in it.
+const LONGEST: usize = 4000;
 
 /// Writes one report to the log.
 pub fn report(report: Report, text: &str) {
+    let text = plain::line(text, LONGEST);
     match report {
         Report::Acquired => tracing::info!(message_id = ids::TURN_ACQUIRED, "{text}"),
         Report::Cordoned => tracing::info!(message_id = ids::CORDONED, "{text}"),

@@ -9,7 +9,7 @@ use super::finding::{Finding, fail, ok, unseen, warn};
 use crate::cli::status::{self, LastWord};
 use crate::cli::text::{list, moment};
 use crate::config::{Config, Mode};
-use crate::host::{JournalError, LocalHost, SentinelReading, StateFolder, is_root};
+use crate::host::{Folder, JournalError, LocalHost, SentinelReading, is_root};
 use crate::journal::Journal;
 use crate::machine::Label;
 
@@ -82,7 +82,7 @@ pub(super) fn windows(config: &Config, now: Timestamp) -> Option<Finding> {
 pub(super) fn daemon(root: &Path, last: &LastWord) -> Finding {
     let report = match last {
         LastWord::Of(report) => report,
-        LastWord::None(error) => return no_word(error),
+        LastWord::None(error) => return no_word(root, error),
     };
     if !status::runs(root, report.pid) {
         return fail(
@@ -107,8 +107,28 @@ pub(super) fn daemon(root: &Path, last: &LastWord) -> Finding {
     }
 }
 
-fn no_word(error: &status::Silence) -> Finding {
+/// Whether the daemon can keep its lock and write its status; nothing where it can.
+pub(super) fn run_folder(root: &Path) -> Option<Finding> {
+    status::is_run_full(root).then(|| {
+        fail(
+            "run folder",
+            "the file system of /run is full: the daemon cannot start, or cannot say where it stands",
+            "make room there: df -hi /run",
+        )
+    })
+}
+
+fn no_word(root: &Path, error: &status::Silence) -> Finding {
     match error {
+        status::Silence::Unreadable(error)
+            if error.kind() == ErrorKind::NotFound && status::is_run_full(root) =>
+        {
+            fail(
+                "daemon",
+                "it has no status: /run is full",
+                "systemctl status rollboot",
+            )
+        }
         status::Silence::Unreadable(error) if error.kind() == ErrorKind::NotFound => fail(
             "daemon",
             "it has not run since this host booted",
@@ -131,10 +151,7 @@ fn no_word(error: &status::Silence) -> Finding {
 }
 
 /// Whether a turn could be recorded. `journal` is what is recorded now.
-pub(super) fn state_folder(
-    folder: &StateFolder,
-    journal: &Result<Journal, JournalError>,
-) -> Finding {
+pub(super) fn state_folder(folder: &Folder, journal: &Result<Journal, JournalError>) -> Finding {
     const CHECK: &str = "state folder";
     let path = folder.path.display();
     match &folder.exists {
@@ -155,8 +172,7 @@ pub(super) fn state_folder(
             "no turn begins without it: dmesg, mount",
         );
     }
-    let full = folder.free.is_some_and(|free| free < ENOUGH) || folder.free_files == Some(0);
-    if full {
+    if folder.is_full(ENOUGH) {
         return fail(
             CHECK,
             format!("the file system of {path} is full"),
@@ -282,10 +298,10 @@ mod tests {
     use super::super::finding::Verdict;
     use super::*;
 
-    type Change = fn(&mut StateFolder);
+    type Change = fn(&mut Folder);
 
-    fn folder() -> StateFolder {
-        StateFolder {
+    fn folder() -> Folder {
+        Folder {
             path: "/var/lib/rollboot".into(),
             exists: Ok(true),
             read_only: false,

@@ -1,7 +1,7 @@
 //! The findings on one screen: a column for the result, one for what was looked at, the rest for what was found and what to do.
 
 use super::finding::{Finding, Verdict};
-use crate::cli::text::wrap;
+use crate::cli::text::{page, wrap};
 
 /// Wide enough for every name.
 const NAME: usize = 17;
@@ -11,7 +11,7 @@ pub(super) fn render(findings: &[Finding]) -> String {
     let mut lines: Vec<String> = findings.iter().flat_map(lines).collect();
     lines.push(String::new());
     lines.push(summary(findings));
-    lines.join("\n")
+    page(lines)
 }
 
 fn lines(finding: &Finding) -> Vec<String> {

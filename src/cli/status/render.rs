@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::cli::text::{list, moment, wrap};
+use crate::cli::text::{list, moment, page, wrap};
 use crate::config::Mode;
 use crate::daemon::{SentinelStatus, StatusReport};
 use crate::machine::{BlockedBy, Gate, HOLD_FILE, Label, LockStatus, Reboot, Status};
@@ -41,7 +41,7 @@ pub(super) fn render(report: &StatusReport, now: Timestamp) -> String {
     for problem in &report.problems {
         lines.extend(wrap("problem: ", problem));
     }
-    lines.join("\n")
+    page(lines)
 }
 
 /// What it does or waits for, what to do about that, and when it goes on by itself.

@@ -69,6 +69,26 @@ pub(super) fn cases() -> Vec<Case> {
                 "rm $R/var/lib/rollboot/fill",
             )
         }),
+        Case::privileged("/run is full", "there is room", async || {
+            let mut host = Host::new().await;
+            fs::create_dir(host.path("/run/rollboot")).unwrap();
+            if !host.with_mounts("mount -t tmpfs -o size=8k tmpfs $R/run/rollboot; cat /dev/zero >$R/run/rollboot/fill 2>/dev/null || :") {
+                return None;
+            }
+            host.start();
+            let words = ["status.json cannot be written", "No space left on device"];
+            let limit = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+            while !words.iter().all(|word| host.log().contains(word)) {
+                assert!(tokio::time::Instant::now() < limit, "{}", host.log());
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            let message = host.logged(&words);
+            host.inside("test ! -e $R/run/rollboot/status.json");
+            host.ask();
+            host.inside("rm $R/run/rollboot/fill");
+            host.goes_on().await;
+            Some(message)
+        }),
         Case::new("a torn journal", ASKS_ANEW, || {
             damaged(
                 "{\"v\":1,\"journal\":{\"turn\":{\"id\":\"00",

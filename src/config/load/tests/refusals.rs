@@ -113,6 +113,11 @@ fn what_cannot_be_meant_is_refused_at_its_place() {
         ("sentinels = [\"/\"]", (1, 13), "is not the path of a file"),
         ("sentinels = [\"\"]", (1, 13), "is not the path of a file"),
         (
+            "sentinels = [\"/var/tmp/reboot\"]",
+            (1, 13),
+            "/var/tmp is hidden from the service",
+        ),
+        (
             "sentinels = [\"/proc/reboot\"]",
             (1, 13),
             "cannot be watched",
