@@ -154,7 +154,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::privileged(
             "a list of packages that is a pipe",
             "a file is in its place",
-            || no_list(|host| make_pipe(host), "is not a regular file"),
+            || no_list(make_pipe, "is not a regular file"),
         ),
         Case::privileged(
             "a list of packages that is a folder",
