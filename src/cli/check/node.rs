@@ -107,7 +107,7 @@ mod tests {
             (|it| it.unschedulable = true, Verdict::Fail, "cordoned"),
             (
                 |it| it.ready.ready = false,
-                Verdict::Warn,
+                Verdict::Fail,
                 "runtime is down",
             ),
             (
