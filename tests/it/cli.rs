@@ -1,6 +1,6 @@
 //! The program as a person calls it: exit codes and the words that go with them.
 
-mod bus;
+pub(crate) mod bus;
 mod check;
 mod daemon;
 mod operator;

@@ -7,6 +7,8 @@ use rollboot_lab::bus;
 use zbus::Variant;
 use zbus::message::Message;
 
+use crate::cli::bus::nothing_scheduled;
+
 /// What logind is like.
 #[derive(Debug, Clone)]
 pub(super) struct Logind {
@@ -88,6 +90,7 @@ fn answer(call: &Message, logind: &mut Logind) -> zbus::Result<Message> {
         "Get" => {
             let (_, property): (&str, &str) = body.deserialize()?;
             match property {
+                "ScheduledShutdown" => yes.build(&nothing_scheduled()),
                 "SystemState" => yes.build(&Variant::from("running")),
                 _ => yes.build(&Variant::from(false)),
             }

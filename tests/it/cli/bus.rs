@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use rollboot_lab::bus::{Bus, Speaker};
 use zbus::message::{Header, Message};
-use zbus::{OwnedObjectPath, Variant};
+use zbus::{OwnedObjectPath, Structure, Variant};
 
 /// What, who, why, mode, user ID, process ID.
 type Row = (String, String, String, String, u32, u32);
@@ -103,6 +103,7 @@ fn answer(call: &Message, says: &Says, units: &Units) -> zbus::Result<Message> {
                 .unwrap_or_default();
             let value: Variant<'static> = match property {
                 "PreparingForShutdown" => false.into(),
+                "ScheduledShutdown" => nothing_scheduled(),
                 "SystemState" => "running".into(),
                 "InhibitDelayMaxUSec" => says.delay_max.into(),
                 "ActiveState" if says.active.contains(&unit.as_str()) => "active".into(),
@@ -114,6 +115,11 @@ fn answer(call: &Message, says: &Says, units: &Units) -> zbus::Result<Message> {
         }
         _ => unknown(&header),
     }
+}
+
+/// As logind says that no shutdown is set for a certain time.
+pub(crate) fn nothing_scheduled() -> Variant<'static> {
+    Variant::from(Structure::from(("", 0_u64)))
 }
 
 fn done<B: serde::Serialize + zbus::DynamicType>(
