@@ -1,5 +1,6 @@
 """A lock whose slots were wiped while a node is in its turn is not a free one: nobody begins a turn until an operator accepts it."""
 
+from lab import invariants
 from lab.scenario import LOCK_MANIFEST, Lab
 from lab.waiting import holds_for, wait_until
 
@@ -31,7 +32,11 @@ def run(lab: Lab) -> None:
     others[0].write(_KUBECONFIG, flat)
     others[0].run("rollboot", "resume", "--kubeconfig", _KUBECONFIG)
     lab.wait_rolled(*others)
-    lab.judge({machine.name: 1 for machine in lab.machines}, accidents=True)
+    # What was done by hand looks like a release by the node that is down, so the promises are not judged here.
+    once = {machine.name: 1 for machine in lab.machines}
+    boots = {machine.name: lab.boots(machine) for machine in lab.machines}
+    violations = invariants.wrong_reboots(lab.history(), boots, once) + invariants.left_behind(lab.history(), ())
+    assert not violations, "\n".join(violations)
 
 
 def _gate(status: dict, gate: str) -> str:
