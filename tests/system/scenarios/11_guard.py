@@ -50,10 +50,13 @@ def without_permission(lab: Lab) -> None:
 
 def _roll_two(lab: Lab, apps: list[App]) -> None:
     nodes = lab.machines[:2]
-    lab.install()
+    installed = lab.install()
     lab.guard()
     limits = '{"data":{"max.default":"2","max.total":"2"}}'
     lab.plane.kubectl("patch", "configmap", "-n", "kube-system", "rollboot", "--type", "merge", "-p", limits)
+    # One that was refused before the lock was armed looks again later: the other's turn could be over by then.
+    for each in installed:
+        wait_until(f"{each.machine.name} has seen the lock", lambda e=each: e.status().get("lock"))
     for node in nodes:
         node.ask_for_reboot()
     lab.wait_rolled(*nodes)
