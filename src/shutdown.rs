@@ -2,8 +2,11 @@
 
 use jiff::Timestamp;
 
-/// A shutdown that is due later does not matter: a turn that begins now may well be over by then.
+/// Seconds. A shutdown that is due later does not matter: a turn that begins now may well be over by then.
 const SOON: i64 = 10 * 60;
+/// Seconds. One that was due longer ago has come to nothing, or logind would say that it prepares for it. It keeps what it could not
+/// do: after a reboot that was asked for at once, `("reboot", 0)` (`method_do_shutdown_or_sleep` in systemd's logind-dbus.c).
+const PAST: i64 = 10 * 60;
 
 /// A shutdown that somebody has set for a certain time (`shutdown -r 02:00`), as logind's `ScheduledShutdown` tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -15,10 +18,12 @@ pub struct Scheduled {
 }
 
 impl Scheduled {
-    /// Whether this host goes down within ten minutes. One whose time has come is about to happen.
+    /// Whether this host goes down within ten minutes. One whose time came a moment ago is about to happen.
     pub fn is_due(&self, now: Timestamp) -> bool {
         let real = !self.kind.is_empty() && !self.kind.starts_with("dry-");
-        real && self.at <= now.as_second().saturating_add(SOON)
+        let now = now.as_second();
+        let from = now.saturating_sub(PAST);
+        real && (from..=now.saturating_add(SOON)).contains(&self.at)
     }
 }
 
@@ -99,7 +104,9 @@ pub enum StopReason {
 mod tests {
     use super::*;
 
-    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+    /// Far from the 0 that logind writes.
+    const NOW: Timestamp = Timestamp::constant(T, 0);
+    const T: i64 = 1_700_000_000;
 
     fn scheduled(kind: &str, at: i64) -> Scheduled {
         Scheduled {
@@ -147,20 +154,23 @@ mod tests {
     #[test]
     fn a_shutdown_that_is_set_for_soon_counts_and_one_for_later_or_a_dry_one_does_not() {
         for (kind, at, due) in [
-            ("", 0, false),
-            ("reboot", 0, true),
-            ("reboot", -5, true),
-            ("poweroff", SOON, true),
-            ("reboot", SOON + 1, false),
-            ("dry-reboot", 5, false),
-            ("kexec", 5, true),
+            ("", T, false),
+            ("reboot", T, true),
+            ("reboot", T - 5, true),
+            ("poweroff", T + SOON, true),
+            ("reboot", T + SOON + 1, false),
+            ("dry-reboot", T + 5, false),
+            ("kexec", T + 5, true),
             ("", i64::MAX, false),
+            // What is left of one that was asked for at once, and of one that came to nothing long ago.
+            ("reboot", 0, false),
+            ("reboot", T - PAST - 1, false),
         ] {
             let facts = facts([Some(false); 3], Some(scheduled(kind, at)));
             let down = facts.judge(NOW) == GoingDown::Yes;
             assert_eq!((down, facts.due(NOW).is_some()), (due, due), "{kind} {at}");
         }
-        let begun = facts([Some(true); 3], Some(scheduled("reboot", 0)));
+        let begun = facts([Some(true); 3], Some(scheduled("reboot", T)));
         assert_eq!(begun.due(NOW), None);
     }
 }

@@ -7,6 +7,7 @@ use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::lock::TurnId;
 use rollboot::machine::{Op, Reply};
 use rollboot::ports::{RebootAnswer, RebootReply};
+use rollboot::shutdown::Scheduled;
 
 use super::{World, next, plenty, write_node};
 
@@ -30,14 +31,22 @@ impl World {
                 self.journal = *journal;
                 Reply::JournalWritten(Ok(()))
             }
-            Op::Reboot => Reply::Reboot(RebootAnswer {
-                reply: if self.busy {
+            Op::Reboot => {
+                let reply = if self.busy {
                     RebootReply::Busy
                 } else {
+                    // logind keeps this for good, also of a reboot that comes to nothing.
+                    self.facts.scheduled = Some(Scheduled {
+                        kind: "reboot".into(),
+                        at: 0,
+                    });
                     RebootReply::Accepted
-                },
-                connection: 1,
-            }),
+                };
+                Reply::Reboot(RebootAnswer {
+                    reply,
+                    connection: 1,
+                })
+            }
             Op::ReadLock => {
                 let result = if self.failing_lock_reads > 0 {
                     self.failing_lock_reads -= 1;
