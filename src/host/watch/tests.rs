@@ -323,5 +323,7 @@ async fn a_storm_of_writes_makes_few_hints() {
     // However long it took: on a busy machine a storm is a long one.
     let most = began.elapsed().as_millis() / PACE.as_millis() + 2;
     assert!((1..=most).contains(&hints), "{hints} of {most}");
+    // On a busy machine the last write of the storm may have been seen within it.
+    fs::write(&path, "y").unwrap();
     host.sees("the last write").await;
 }
