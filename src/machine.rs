@@ -41,8 +41,8 @@ mod wait_pods;
 pub use gate::{Blocked, Gate};
 pub use io::{Action, Event, Op, Reply, Report, Timer};
 pub use judge::{
-    HOLD_FILE, blocking_pods_gate, control_plane_gate, group_of, host_gate, is_waited_for,
-    node_gate, nodes_gate, recreated_gate, start_gate, static_pods_gate,
+    HOLD_FILE, blocking_pods_gates, control_plane_gate, group_of, host_gates, is_waited_for,
+    node_gates, nodes_gate, recreated_gate, start_gate, static_pods_gate,
 };
 pub use status::{BlockedBy, Failing, Holder, Label, LockStatus, Reboot, Status};
 pub use verify::FRESH;
@@ -104,7 +104,7 @@ pub struct Machine {
     /// The lock as last read, for the report.
     lock: Option<LockView>,
     /// What was last reported as waited for, so that it is said once.
-    said: Option<Blocked>,
+    said: Vec<Blocked>,
     /// DaemonSets that did not exist when the plan was made.
     orphans: Orphans,
     /// Controllers may not be read, and which.
@@ -192,7 +192,7 @@ impl Machine {
             tries: 0,
             refused: 0,
             lock: None,
-            said: None,
+            said: Vec::new(),
             orphans: Orphans::default(),
             unguarded: None,
             absent: BTreeMap::new(),

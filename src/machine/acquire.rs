@@ -180,7 +180,7 @@ impl Machine {
             self.turn()
                 .map_or_else(String::new, |turn| turn.id.to_string())
         );
-        self.said = None;
+        self.said.clear();
         self.refused = 0;
         self.absent.clear();
         out.report(Report::Acquired, text);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::gate::{Blocked, Gate};
 use super::judge::{
-    configuration_gate, control_plane_gate, group_of, host_gate, is_control_plane, limits_in_words,
-    node_gate, nodes_gate, recreated_gate, start_gate,
+    configuration_gate, control_plane_gate, group_of, host_gates, is_control_plane,
+    limits_in_words, node_gates, nodes_gate, recreated_gate, start_gate,
 };
 use super::returned::{containers, daemon_sets};
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
@@ -70,13 +70,12 @@ pub(super) struct Survey {
 }
 
 /// Gates of the host, with those that only a turn that has not begun is asked about.
-fn closed_before_the_lock(result: &Result<HostGates, Failure>) -> Option<Blocked> {
-    let only_before = result
-        .as_ref()
-        .ok()
-        .and_then(configuration_gate)
-        .or_else(|| start_gate(result));
-    only_before.or_else(|| host_gate(result))
+fn closed_before_the_lock(result: &Result<HostGates, Failure>) -> Vec<Blocked> {
+    let configuration = result.as_ref().ok().and_then(configuration_gate);
+    let only_before = [configuration, start_gate(result)];
+    let mut closed: Vec<_> = only_before.into_iter().flatten().collect();
+    closed.extend(host_gates(result));
+    closed
 }
 
 impl Machine {
@@ -103,10 +102,14 @@ impl Machine {
             return;
         }
         match (step, reply) {
-            (Checking::Gates, Reply::Gates(result)) => match closed_before_the_lock(&result) {
-                Some(blocked) => self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN))),
-                None => self.check(out, Checking::Facts, Op::Facts),
-            },
+            (Checking::Gates, Reply::Gates(result)) => {
+                let closed = closed_before_the_lock(&result);
+                if closed.is_empty() {
+                    self.check(out, Checking::Facts, Op::Facts);
+                } else {
+                    self.rest_on_all(out, closed, Some(Delay::about(LOOK_AGAIN)));
+                }
+            }
             // A slot that is taken now would be held through somebody else's shutdown.
             (Checking::Facts, Reply::Facts(facts)) => match facts.judge(out.now) {
                 GoingDown::No => self.check(out, Checking::Node, Op::ReadNode),
@@ -198,9 +201,11 @@ impl Machine {
             self.restart(out);
             return;
         }
-        match node_gate(&self.config, &self.host.boot_id, &node) {
-            Some(blocked) => self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN))),
-            None => self.check(out, Checking::Pods(Box::new(node)), Op::ListPods),
+        let closed = node_gates(&self.config, &self.host.boot_id, &node);
+        if closed.is_empty() {
+            self.check(out, Checking::Pods(Box::new(node)), Op::ListPods);
+        } else {
+            self.rest_on_all(out, closed, Some(Delay::about(LOOK_AGAIN)));
         }
     }
 
@@ -230,8 +235,9 @@ impl Machine {
     }
 
     fn check_plan(&mut self, out: &mut Out, node: &NodeView, pods: &[PodView]) {
-        if let Some(blocked) = self.pods_gate(pods) {
-            self.rest_on_pods(out, blocked);
+        let closed = self.pods_gates(pods);
+        if !closed.is_empty() {
+            self.rest_on_pods(out, closed);
             return;
         }
         let control_plane: Vec<_> = pods

@@ -17,48 +17,52 @@ const STARTING: u64 = 3600;
 /// The detail of [`Gate::Hold`] where a file holds the node, and no annotation.
 pub const HOLD_FILE: &str = "it waits while that file exists";
 
-/// Why no turn may begin on this Node, if so. `boot_id` is the one of the running kernel.
-pub fn node_gate(config: &Config, boot_id: &str, node: &NodeView) -> Option<Blocked> {
-    let wait = config.drain.foreign_cordon == ForeignCordon::Wait;
+/// Why no turn may begin on this Node: all that it shows. `boot_id` is the one of the running kernel.
+pub fn node_gates(config: &Config, boot_id: &str, node: &NodeView) -> Vec<Blocked> {
     if node.boot_id != boot_id {
-        Some(Blocked::new(
+        // Nothing else that it says is about this host.
+        return vec![Blocked::new(
             Gate::Node,
             "the Node reports another boot ID than this host's",
             "the kubelet has not reported since the boot, or this kubeconfig is another machine's",
-        ))
-    } else if node.deleting {
-        Some(Blocked::new(
+        )];
+    }
+    let mut closed = Vec::new();
+    if node.deleting {
+        closed.push(Blocked::new(
             Gate::Node,
             "the Node is being deleted",
             "no turn for it",
-        ))
-    } else if let Some(reason) = &node.hold {
-        Some(Blocked::new(
+        ));
+    }
+    if let Some(reason) = &node.hold {
+        closed.push(Blocked::new(
             Gate::Hold,
             format!("held by an operator: {reason}"),
             "annotation rollboot.io/hold",
-        ))
-    } else if !node.ready.ready {
+        ));
+    }
+    if !node.ready.ready {
         // It could not prove afterwards that it is healthy, and would stop the roll.
-        Some(Blocked::new(
+        closed.push(Blocked::new(
             Gate::Node,
             format!("the Node is not Ready: {}", node.ready.message),
             "no turn begins until it is: see journalctl -u kubelet; if a reboot is the cure, reboot it by hand",
-        ))
-    } else if node.unschedulable && wait {
-        Some(Blocked::new(
+        ));
+    }
+    if node.unschedulable && config.drain.foreign_cordon == ForeignCordon::Wait {
+        closed.push(Blocked::new(
             Gate::ForeignCordon,
             "somebody else has cordoned this node",
             "kubectl uncordon it, or set drain.foreign-cordon = \"proceed\"",
-        ))
-    } else {
-        None
+        ));
     }
+    closed
 }
 
-/// Why no turn may begin while these pods are here, if so.
-pub fn blocking_pods_gate(config: &Config, pods: &[PodView]) -> Option<Blocked> {
-    config.gates.pods.iter().find_map(|gate| {
+/// Why no turn may begin while these pods are here: all the gates that they keep closed.
+pub fn blocking_pods_gates(config: &Config, pods: &[PodView]) -> Vec<Blocked> {
+    let closed = config.gates.pods.iter().filter_map(|gate| {
         let here: Vec<_> = pods
             .iter()
             .filter(|pod| is_waited_for(gate, pod))
@@ -71,7 +75,8 @@ pub fn blocking_pods_gate(config: &Config, pods: &[PodView]) -> Option<Blocked> 
                 "[[gate.pods]]: no turn until it is finished or gone",
             )
         })
-    })
+    });
+    closed.collect()
 }
 
 /// Whether a gate waits for this pod.
@@ -220,53 +225,50 @@ pub(super) fn limits_in_words(view: &LockView, group: &str) -> String {
     }
 }
 
-/// Why this host must not, or would not, reboot now, if so.
-pub fn host_gate(result: &Result<HostGates, Failure>) -> Option<Blocked> {
-    match result {
-        Err(failure) => Some(Blocked::new(
-            Gate::Logind,
-            failure.message.clone(),
-            "see: systemctl status systemd-logind",
-        )),
-        Ok(gates) if !gates.inhibitors.is_empty() => {
-            let who: Vec<_> = gates
-                .inhibitors
-                .iter()
-                .map(|lock| format!("{} (pid {}): {}", lock.who, lock.pid, lock.why))
-                .collect();
-            Some(Blocked::new(
-                Gate::Inhibitor,
-                who.join("; "),
-                "a block inhibitor forbids the shutdown; see systemd-inhibit --list",
-            ))
+/// Why this host must not, or would not, reboot now: all that it shows.
+pub fn host_gates(result: &Result<HostGates, Failure>) -> Vec<Blocked> {
+    let gates = match result {
+        Ok(gates) => gates,
+        Err(failure) => {
+            return vec![Blocked::new(
+                Gate::Logind,
+                failure.message.clone(),
+                "see: systemctl status systemd-logind",
+            )];
         }
-        Ok(HostGates {
-            hold: Some(hold), ..
-        }) => Some(Blocked::new(
-            Gate::Hold,
-            format!("held by an operator: {hold}"),
-            HOLD_FILE,
-        )),
-        Ok(HostGates {
-            package_manager: Some(at_work),
-            ..
-        }) => Some(Blocked::new(
-            Gate::PackageManager,
-            at_work.clone(),
-            "looked at again until it is done",
-        )),
-        Ok(gates) if gates.can_reboot != "yes" => {
-            let what = format!("logind's CanReboot says {:?}", gates.can_reboot);
-            let advice = match gates.can_reboot.as_str() {
-                "na" => "this host cannot be rebooted by logind: is it a container?",
-                "no" => "a rule of polkit forbids it, or reboot.target is masked",
-                "challenge" => "polkit would ask for a password: rollboot must run as root",
-                _ => "see: journalctl -u systemd-logind",
-            };
-            Some(Blocked::new(Gate::Logind, what, advice))
-        }
-        Ok(_) => None,
-    }
+    };
+    let who: Vec<_> = gates
+        .inhibitors
+        .iter()
+        .map(|lock| format!("{} (pid {}): {}", lock.who, lock.pid, lock.why))
+        .collect();
+    let inhibited = (!who.is_empty()).then(|| {
+        Blocked::new(
+            Gate::Inhibitor,
+            who.join("; "),
+            "a block inhibitor forbids the shutdown; see systemd-inhibit --list",
+        )
+    });
+    let held = gates.hold.as_ref().map(|hold| {
+        let what = format!("held by an operator: {hold}");
+        Blocked::new(Gate::Hold, what, HOLD_FILE)
+    });
+    let installs = gates.package_manager.as_ref().map(|at_work| {
+        let detail = "looked at again until it is done";
+        Blocked::new(Gate::PackageManager, at_work.clone(), detail)
+    });
+    let unwilling = (gates.can_reboot != "yes").then(|| {
+        let what = format!("logind's CanReboot says {:?}", gates.can_reboot);
+        let advice = match gates.can_reboot.as_str() {
+            "na" => "this host cannot be rebooted by logind: is it a container?",
+            "no" => "a rule of polkit forbids it, or reboot.target is masked",
+            "challenge" => "polkit would ask for a password: rollboot must run as root",
+            _ => "see: journalctl -u systemd-logind",
+        };
+        Blocked::new(Gate::Logind, what, advice)
+    });
+    let closed = [inhibited, held, installs, unwilling];
+    closed.into_iter().flatten().collect()
 }
 
 /// Why no turn may begin with the configuration as it is on disk, if so. A turn that runs ends with the one that it has noted.

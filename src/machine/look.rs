@@ -4,7 +4,7 @@
 //! asked of others, one question after the other, and each brings one answer that is judged the same way as before the lock.
 
 use super::gate::Blocked;
-use super::judge::{blocking_pods_gate, host_gate, nodes_gate};
+use super::judge::{blocking_pods_gates, host_gates, nodes_gate};
 use super::{Machine, Op, Reply};
 
 /// What is asked, in this order: what changes most quickly last.
@@ -44,13 +44,18 @@ impl Machine {
     /// The gate that an answer shows closed, if it does.
     pub(super) fn closed_by(&self, reply: &Reply) -> Option<Blocked> {
         match reply {
-            Reply::Pods(Ok(pods)) => blocking_pods_gate(&self.config, pods),
+            Reply::Pods(Ok(pods)) => first(blocking_pods_gates(&self.config, pods)),
             Reply::Pods(Err(failure)) => Some(Blocked::failed(failure)),
             Reply::Nodes(result) => {
                 nodes_gate(&self.config, &self.host.node, self.lock.as_ref(), result)
             }
-            Reply::Gates(result) => host_gate(result),
+            Reply::Gates(result) => first(host_gates(result)),
             _ => None,
         }
     }
+}
+
+/// In a turn one closed gate decides.
+fn first(closed: Vec<Blocked>) -> Option<Blocked> {
+    closed.into_iter().next()
 }

@@ -64,7 +64,7 @@ impl Machine {
             }
             return;
         };
-        if !rest.watching || rest.why.gate != Gate::Lock || self.call.is_some() {
+        if !rest.watching || !rest.is_for(&[Gate::Lock]) || self.call.is_some() {
             self.next_round(out, SOON);
             return;
         }

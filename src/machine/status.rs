@@ -164,11 +164,9 @@ impl Machine {
             Phase::Starting(_) if self.turn().is_some() => Label::Recovering,
             Phase::Starting(_) if self.present.is_empty() => Label::Idle,
             Phase::Starting(_) => Label::Waiting,
-            Phase::Resting(rest) => match rest.why.gate {
-                Gate::Latch => Label::Latched,
-                Gate::BackOff => Label::Failed,
-                _ => Label::Waiting,
-            },
+            Phase::Resting(rest) if rest.is_for(&[Gate::Latch]) => Label::Latched,
+            Phase::Resting(rest) if rest.is_for(&[Gate::BackOff]) => Label::Failed,
+            Phase::Resting(_) => Label::Waiting,
             Phase::Checking(_) | Phase::Latching | Phase::Reclaiming(_) | Phase::Acquiring(_) => {
                 Label::Waiting
             }
@@ -215,8 +213,7 @@ impl Machine {
             .call
             .as_ref()
             .is_some_and(|call| call.op == Op::ReadLock);
-        let blocked = match &self.phase {
-            Phase::Resting(rest) => Some(rest.why.clone()),
+        let one = match &self.phase {
             Phase::Verifying(verifying) => verifying.blocked().cloned(),
             Phase::Down(down) => down.blocked(),
             Phase::Queueing(queueing) => queueing.blocked(),
@@ -226,6 +223,10 @@ impl Machine {
                 Blocked::failed
             }),
             _ => None,
+        };
+        let blocked = match &self.phase {
+            Phase::Resting(rest) => rest.why.as_slice(),
+            _ => one.as_slice(),
         };
         Status {
             node: self.host.node.clone(),
@@ -237,7 +238,7 @@ impl Machine {
                 .journal
                 .failed
                 .as_ref()
-                .filter(|_| matches!(&self.phase, Phase::Resting(rest) if rest.why.gate == Gate::BackOff))
+                .filter(|_| matches!(&self.phase, Phase::Resting(rest) if rest.is_for(&[Gate::BackOff])))
                 .map(|failed| failed.retry_at),
             not_guarded: self.unguarded.clone(),
             lock: self.lock_status(),
@@ -255,8 +256,9 @@ impl Machine {
         }
         match &self.phase {
             Phase::Resting(rest) => {
-                let failed = matches!(rest.why.gate, Gate::Api | Gate::Journal);
-                failed.then(|| rest.why.what.clone())
+                let why = rest.why.first()?;
+                let failed = matches!(why.gate, Gate::Api | Gate::Journal);
+                failed.then(|| why.what.clone())
             }
             _ => None,
         }
@@ -269,11 +271,9 @@ impl Machine {
             return Some(Timer::Retry);
         }
         match &self.phase {
-            Phase::Resting(rest) => matches!(
-                rest.why.gate,
-                Gate::Api | Gate::Journal | Gate::NotArmed | Gate::DailyLimit
-            )
-            .then_some(Timer::Attempt),
+            Phase::Resting(rest) => rest
+                .is_for(&[Gate::Api, Gate::Journal, Gate::NotArmed, Gate::DailyLimit])
+                .then_some(Timer::Attempt),
             _ => None,
         }
     }
@@ -301,7 +301,7 @@ impl Machine {
                 "no reboot is asked for, and none would be made: mode = \"observe\"".to_owned()
             }
             Phase::Idle => "no reboot is asked for".to_owned(),
-            Phase::Resting(rest) => format!("{}: {}", rest.why.what, rest.why.detail),
+            Phase::Resting(rest) => in_words(&rest.why),
             Phase::Checking(_) => "looking at the gates".to_owned(),
             Phase::Latching => "aborted by an operator".to_owned(),
             Phase::Reclaiming(_) => "reclaiming a stale slot".to_owned(),
@@ -374,6 +374,17 @@ impl Machine {
             pause: view.pause().map(str::to_owned),
         })
     }
+}
+
+/// The reason that decides, in full; of those besides only what blocks.
+fn in_words(why: &[Blocked]) -> String {
+    let Some((first, besides)) = why.split_first() else {
+        return "waiting".to_owned();
+    };
+    let first = format!("{}: {}", first.what, first.detail);
+    besides.iter().fold(first, |text, blocked| {
+        format!("{text}; also: {}", blocked.what)
+    })
 }
 
 fn blocked_by(blocked: &Blocked) -> BlockedBy {

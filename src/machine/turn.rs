@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::budgets::Watches;
 use super::cordon::Look;
-use super::judge::blocking_pods_gate;
+use super::judge::blocking_pods_gates;
 use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
 use crate::backoff::Delay;
 use crate::drain::{Drain, DrainEvent, Progress, TICK, TICK_SPREAD, few};
@@ -125,7 +125,8 @@ impl Machine {
         }
         if let DrainEvent::Pods(pods) = &event {
             // A pod that came in the moment of the cordon is not evicted, nor is any other from now on.
-            if let Some(blocked) = blocking_pods_gate(&self.config, pods) {
+            let closed = blocking_pods_gates(&self.config, pods);
+            if let Some(blocked) = closed.into_iter().next() {
                 self.leave_drain(Leave::Undo(Outcome::Again(blocked.what)));
                 self.drain_look(out);
                 return;

@@ -128,12 +128,12 @@ impl Machine {
             return;
         }
         self.end_round(out);
-        if self.said.as_ref() != Some(&blocked) {
+        if !self.said.contains(&blocked) {
             out.report(
                 Report::Waiting,
                 format!("{}: {}", blocked.what, blocked.detail),
             );
-            self.said = Some(blocked.clone());
+            self.said = vec![blocked.clone()];
         }
         if let Phase::Verifying(verifying) = &mut self.phase {
             verifying.step = Step::Quiet;

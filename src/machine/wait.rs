@@ -27,7 +27,8 @@ const LOOK_AT_CLOCK: Duration = Duration::from_secs(3600);
 /// Waiting for something.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Resting {
-    pub(super) why: Blocked,
+    /// All the reasons that the last look has shown; the first decides how the wait ends.
+    pub(super) why: Vec<Blocked>,
     /// The lock is being watched.
     pub(super) watching: bool,
     /// The pods of this node are being watched.
@@ -38,6 +39,15 @@ pub(super) struct Resting {
     pub(super) group: String,
     /// The search for holders whose Node is gone.
     pub(super) reclaim: Reclaim,
+}
+
+impl Resting {
+    /// Whether the wait is for this gate.
+    pub(super) fn is_for(&self, gates: &[Gate]) -> bool {
+        self.why
+            .first()
+            .is_some_and(|blocked| gates.contains(&blocked.gate))
+    }
 }
 
 impl Machine {
@@ -53,66 +63,70 @@ impl Machine {
             return;
         }
         if self.present.is_empty() {
-            self.said = None;
+            self.said.clear();
             self.absent.clear();
             self.phase = Phase::Idle;
             return;
         }
-        let hour = Duration::from_secs(3600);
-        let wait_for_event =
-            |gate, what: &str, detail: &str| Some((Blocked::new(gate, what, detail), None));
         self.journal.believe_clock(out.now);
-        let today = self.journal.reboots_in_a_day(out.now);
-        let failed = self.journal.failed.as_ref();
-        let left = failed.map_or(0, |failed| {
-            let left = failed
-                .retry_at
-                .as_second()
-                .saturating_sub(out.now.as_second());
-            u64::try_from(left).unwrap_or(0)
-        });
-        let blocked = if self.wanted().is_empty() {
-            let why = self.why_spent();
-            wait_for_event(Gate::Latch, &why, "a new sentinel, or an operator, goes on")
-        } else if !self.settled {
+        let mut closed = self.gates_of_this_node(out.now);
+        if closed.is_empty() {
+            self.phase = Phase::Checking(Checking::Gates);
+            self.call(out, Op::Gates, Patience::Once);
+        } else {
+            let (_, retry) = closed[0];
+            self.rest_on_all(out, closed.drain(..).map(|(why, _)| why).collect(), retry);
+        }
+    }
+
+    /// The gates that need no look at host or cluster, each with the time after which to look again where no event opens it.
+    fn gates_of_this_node(&self, now: Timestamp) -> Vec<(Blocked, Option<Delay>)> {
+        let hour = Duration::from_secs(3600);
+        if self.wanted().is_empty() {
+            let detail = "a new sentinel, or an operator, goes on";
+            let blocked = Blocked::new(Gate::Latch, self.why_spent(), detail);
+            return vec![(blocked, None)];
+        }
+        let mut closed = Vec::new();
+        if !self.settled {
             let settle = self.config.settle;
-            let detail = format!("it must be unchanged for {settle:?} (`settle`)");
-            wait_for_event(
+            let blocked = Blocked::new(
                 Gate::Settle,
                 "the sentinel is new, or is written again and again",
-                &detail,
-            )
-        } else if self.config.mode == Mode::Observe {
-            wait_for_event(
+                format!("it must be unchanged for {settle:?} (`settle`)"),
+            );
+            closed.push((blocked, None));
+        }
+        if self.config.mode == Mode::Observe {
+            let blocked = Blocked::new(
                 Gate::Mode,
                 "mode = \"observe\"",
                 "a reboot is asked for; this node only looks until the mode is \"reboot\" again",
-            )
-        } else if left > 0 {
-            let why = failed.map(|failed| failed.why.clone()).unwrap_or_default();
+            );
+            closed.push((blocked, None));
+        }
+        if let Some(failed) = &self.journal.failed
+            && let left = failed.retry_at.as_second().saturating_sub(now.as_second())
+            && let Ok(left @ 1..) = u64::try_from(left)
+        {
             let blocked = Blocked::new(
                 Gate::BackOff,
-                why,
+                failed.why.clone(),
                 "backing off, so that other nodes get their turn",
             );
             let after = Duration::from_secs(left);
             // Nodes that failed of the same thing at the same time must not come back at the same time.
             let spread = after / 10;
-            Some((blocked, Some(Delay { after, spread })))
-        } else if today >= usize::from(self.config.max_reboots_per_day) {
+            closed.push((blocked, Some(Delay { after, spread })));
+        }
+        let today = self.journal.reboots_in_a_day(now);
+        if today >= usize::from(self.config.max_reboots_per_day) {
             let what = format!("{today} reboots in 24 hours");
             let blocked = Blocked::new(Gate::DailyLimit, what, "max-reboots-per-day is reached");
-            Some((blocked, Some(Delay::exactly(hour))))
-        } else {
-            self.window_gate(out.now)
-        };
-        match blocked {
-            Some((why, retry)) => self.rest(out, why, retry),
-            None => {
-                self.phase = Phase::Checking(Checking::Gates);
-                self.call(out, Op::Gates, Patience::Once);
-            }
+            closed.push((blocked, Some(Delay::exactly(hour))));
         }
+        closed.extend(self.window_gate(now));
+        closed
     }
 
     /// Why no turn may begin at this time, if so, and when to look again: clocks are set, so not much later than in an hour.
@@ -158,20 +172,27 @@ impl Machine {
 
     /// Waits for an event, or until `retry` has passed.
     pub(super) fn rest(&mut self, out: &mut Out, why: Blocked, retry: Option<Delay>) {
-        if why.gate != Gate::Lock {
+        self.rest_on_all(out, vec![why], retry);
+    }
+
+    /// The same, where one look has shown several closed gates.
+    pub(super) fn rest_on_all(&mut self, out: &mut Out, why: Vec<Blocked>, retry: Option<Delay>) {
+        if why.iter().all(|blocked| blocked.gate != Gate::Lock) {
             // Absence counts only while it is looked at without a pause.
             self.absent.clear();
         }
-        if self.said.as_ref() != Some(&why) {
-            let report = match why.gate {
-                Gate::Latch => Report::Latched,
-                Gate::LockRecreated => Report::LockRecreated,
-                Gate::NotArmed => Report::NotArmed,
-                _ => Report::Waiting,
-            };
-            out.report(report, format!("{}: {}", why.what, why.detail));
-            self.said = Some(why.clone());
+        for blocked in &why {
+            if !self.said.contains(blocked) {
+                let report = match blocked.gate {
+                    Gate::Latch => Report::Latched,
+                    Gate::LockRecreated => Report::LockRecreated,
+                    Gate::NotArmed => Report::NotArmed,
+                    _ => Report::Waiting,
+                };
+                out.report(report, format!("{}: {}", blocked.what, blocked.detail));
+            }
         }
+        self.said.clone_from(&why);
         if let Some(delay) = retry {
             out.set(Timer::Attempt, delay);
         }
@@ -264,7 +285,7 @@ impl Machine {
         let free = why.is_none() || ours;
         let full = why.as_ref().is_some_and(|why| why.gate == Gate::Lock);
         if let Some(why) = why {
-            rest.why = why;
+            rest.why = vec![why];
         }
         if full {
             self.set_reclaim_timer(out);

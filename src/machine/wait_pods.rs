@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::gate::Blocked;
-use super::judge::{blocking_pods_gate, static_pods_gate};
+use super::judge::{blocking_pods_gates, static_pods_gate};
 use super::{Action, Gate, Machine, Out, Phase, Timer};
 use crate::backoff::Delay;
 use crate::config::DrainMode;
@@ -17,22 +17,24 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(2);
 
 impl Machine {
-    /// Why no turn may begin with these pods, if so.
-    pub(super) fn pods_gate(&self, pods: &[PodView]) -> Option<Blocked> {
+    /// Why no turn may begin with these pods: all the reasons.
+    pub(super) fn pods_gates(&self, pods: &[PodView]) -> Vec<Blocked> {
         let evicts = self.config.drain.mode == DrainMode::Evict;
         let plan = evicts.then(|| plan(pods, &self.config.drain, &Arrivals::default()));
         let refusal = plan.as_ref().and_then(Plan::refusal);
         let refusal =
             refusal.map(|why| Blocked::new(Gate::Pods, why, "nothing is evicted until then"));
-        refusal
-            .or_else(|| blocking_pods_gate(&self.config, pods))
-            .or_else(|| static_pods_gate(pods))
-            .or_else(|| self.ending_gate(pods, &plan?.wait))
+        let ending = plan.and_then(|plan| self.ending_gate(pods, &plan.wait));
+        let mut closed: Vec<_> = refusal.into_iter().collect();
+        closed.extend(blocking_pods_gates(&self.config, pods));
+        closed.extend(static_pods_gate(pods));
+        closed.extend(ending);
+        closed
     }
 
     /// Waits for pods of this node to change.
-    pub(super) fn rest_on_pods(&mut self, out: &mut Out, why: Blocked) {
-        self.rest(out, why, Some(Delay::about(LOOK_AGAIN)));
+    pub(super) fn rest_on_pods(&mut self, out: &mut Out, closed: Vec<Blocked>) {
+        self.rest_on_all(out, closed, Some(Delay::about(LOOK_AGAIN)));
         out.push(Action::WatchPods);
         if let Phase::Resting(rest) = &mut self.phase {
             rest.watching_pods = true;
@@ -43,16 +45,17 @@ impl Machine {
     pub(super) fn pods_seen_while_waiting(&mut self, out: &mut Out, mut pods: Vec<PodView>) {
         // As the plan has them, or the two would not agree about one whose DaemonSet does not exist.
         self.orphans.mark(&mut pods);
-        let gate = self.pods_gate(&pods);
+        let closed = self.pods_gates(&pods);
         let Phase::Resting(rest) = &mut self.phase else {
             return;
         };
         if !rest.watching_pods {
             return;
         }
-        match gate {
-            Some(why) => rest.why = why,
-            None => out.set(Timer::Attempt, Delay::about(SOON)),
+        if closed.is_empty() {
+            out.set(Timer::Attempt, Delay::about(SOON));
+        } else {
+            rest.why = closed;
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::drain::PodView;
 use crate::failure::{Failure, FailureKind};
 use crate::lock::LockView;
-use crate::machine::{blocking_pods_gate, control_plane_gate, is_waited_for, nodes_gate};
+use crate::machine::{blocking_pods_gates, control_plane_gate, is_waited_for, nodes_gate};
 use crate::node::NodesView;
 
 const PODS: &str = "gate.pods";
@@ -23,14 +23,22 @@ pub(super) fn pods(config: &Config, pods: &[PodView]) -> Option<Finding> {
         (pod.mirror || kind == Some("DaemonSet"))
             && gates.iter().any(|gate| is_waited_for(gate, pod))
     });
-    Some(match (stays, blocking_pods_gate(config, pods)) {
+    let here: Vec<_> = blocking_pods_gates(config, pods)
+        .into_iter()
+        .map(|blocked| blocked.what)
+        .collect();
+    Some(match (stays, here.is_empty()) {
         (Some(pod), _) => fail(
             PODS,
             format!("{} matches a selector and is always here", pod.pod),
             "a pod of a DaemonSet, or a static one, never goes: change the selector",
         ),
-        (None, Some(blocked)) => warn(PODS, blocked.what, "no turn until it is finished or gone"),
-        (None, None) => ok(PODS, "no pod is here that has to be waited for"),
+        (None, false) => warn(
+            PODS,
+            here.join("; "),
+            "no turn until it is finished or gone",
+        ),
+        (None, true) => ok(PODS, "no pod is here that has to be waited for"),
     })
 }
 

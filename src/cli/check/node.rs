@@ -3,7 +3,7 @@
 use super::finding::{Finding, fail, ok, warn};
 use crate::config::Config;
 use crate::failure::{Failure, FailureKind};
-use crate::machine::{Gate, node_gate};
+use crate::machine::{Gate, node_gates};
 use crate::node::NodeView;
 
 const OWN: &str = "own Node";
@@ -24,7 +24,7 @@ pub(super) fn own(config: &Config, name: &str, boot_id: &str, node: Option<&Node
             format!("{name} is this host, and bears the mark of a turn"),
         );
     }
-    match node_gate(config, boot_id, node) {
+    match node_gates(config, boot_id, node).into_iter().next() {
         None if node.unschedulable => warn(
             OWN,
             format!("{name} is this host; somebody else has cordoned it"),

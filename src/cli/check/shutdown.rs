@@ -9,7 +9,7 @@ use crate::cli::text::span;
 use crate::config::DrainMode;
 use crate::failure::{Failure, FailureKind};
 use crate::host::{GracePeriod, ShutdownDelay, is_root};
-use crate::machine::{Gate, host_gate, start_gate};
+use crate::machine::{Gate, host_gates, start_gate};
 use crate::ports::HostGates;
 
 const LOGIND: &str = "logind";
@@ -32,23 +32,16 @@ pub(super) fn logind(gates: &Result<HostGates, Failure>) -> Vec<Finding> {
         }
         Ok(gates) => gates,
     };
-    let blocked = HostGates {
-        can_reboot: "yes".to_owned(),
-        inhibitors: gates_of_host.inhibitors.clone(),
-        ..HostGates::default()
-    };
-    let inhibitors = match host_gate(&Ok(blocked)) {
+    let closed = host_gates(gates);
+    let of = |gate: Gate| closed.iter().find(|blocked| blocked.gate == gate).cloned();
+    let inhibitors = match of(Gate::Inhibitor) {
         Some(gate) => fail(INHIBITORS, gate.what, gate.detail),
         None => ok(INHIBITORS, "nobody blocks a shutdown"),
     };
-    let willing = HostGates {
-        can_reboot: gates_of_host.can_reboot.clone(),
-        ..HostGates::default()
-    };
-    let logind = match host_gate(&Ok(willing)) {
+    let logind = match of(Gate::Logind) {
         None => ok(LOGIND, "would reboot this host"),
         // What it says is about the caller.
-        Some(gate) if gate.gate == Gate::Logind && !is_root() => unseen(LOGIND, gate.what),
+        Some(gate) if !is_root() => unseen(LOGIND, gate.what),
         Some(gate) => fail(
             LOGIND,
             gate.what,
@@ -56,12 +49,7 @@ pub(super) fn logind(gates: &Result<HostGates, Failure>) -> Vec<Finding> {
         ),
     };
     let mut findings = vec![logind, inhibitors];
-    let held = HostGates {
-        can_reboot: "yes".to_owned(),
-        hold: gates_of_host.hold.clone(),
-        ..HostGates::default()
-    };
-    if let Some(gate) = host_gate(&Ok(held)) {
+    if let Some(gate) = of(Gate::Hold) {
         findings.push(fail("hold", gate.what, "remove that file"));
     }
     // It passes by itself.

@@ -47,10 +47,11 @@ pub(super) fn render(report: &StatusReport, now: Timestamp) -> String {
 /// What it does or waits for, what to do about that, and when it goes on by itself.
 fn what(machine: &Status, sentinels: &[SentinelStatus], now: Timestamp) -> Vec<String> {
     let mut lines = Vec::new();
-    let said_below = machine
-        .blocked_by
-        .first()
-        .is_some_and(|it| machine.reason == format!("{}: {}", it.what, it.detail));
+    let said_below = machine.blocked_by.first().is_some_and(|it| {
+        machine
+            .reason
+            .starts_with(&format!("{}: {}", it.what, it.detail))
+    });
     if !said_below {
         lines.extend(wrap("  ", &machine.reason));
     }

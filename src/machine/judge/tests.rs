@@ -14,8 +14,14 @@ fn config(change: impl FnOnce(&mut Config)) -> Config {
     config
 }
 
-fn gate(blocked: Option<Blocked>) -> Option<Gate> {
-    blocked.map(|blocked| blocked.gate)
+fn gate(closed: impl IntoIterator<Item = Blocked>) -> Option<Gate> {
+    let gates = gates(closed);
+    assert!(gates.len() < 2, "{gates:?}");
+    gates.first().copied()
+}
+
+fn gates(closed: impl IntoIterator<Item = Blocked>) -> Vec<Gate> {
+    closed.into_iter().map(|blocked| blocked.gate).collect()
 }
 
 #[test]
@@ -58,8 +64,12 @@ fn a_node_is_open_unless_it_is_another_machine_s_goes_or_is_held_or_cordoned_by_
         };
         node.ready.ready = true;
         change(&mut node);
-        assert_eq!(gate(node_gate(&wait, BOOT, &node)), waits, "{node:?}");
-        assert_eq!(gate(node_gate(&proceed, BOOT, &node)), proceeds, "{node:?}");
+        assert_eq!(gate(node_gates(&wait, BOOT, &node)), waits, "{node:?}");
+        assert_eq!(
+            gate(node_gates(&proceed, BOOT, &node)),
+            proceeds,
+            "{node:?}"
+        );
     }
 }
 
@@ -109,7 +119,7 @@ fn a_pod_blocks_while_it_runs_is_selected_and_in_the_namespace() {
         (None, "app=other", pod("ns", "a"), false),
         (None, "app=backup", finished, false),
     ] {
-        let found = blocking_pods_gate(&gated(namespace, selector), &[pod]);
+        let found = blocking_pods_gates(&gated(namespace, selector), &[pod]);
         let expected = closed.then_some(Gate::BlockingPods);
         assert_eq!(gate(found), expected, "{namespace:?} {selector}");
     }
@@ -270,13 +280,13 @@ fn a_host_is_open_only_if_nothing_is_in_the_way_and_logind_says_yes() {
         configuration: None,
         start: Start::Finished,
     };
-    assert_eq!(gate(host_gate(&Ok(open.clone()))), None);
+    assert_eq!(gate(host_gates(&Ok(open.clone()))), None);
     // It keeps a turn from beginning, and does not end one.
     let mut broken = open.clone();
     assert_eq!(gate(configuration_gate(&broken)), None);
     broken.configuration = Some("config.toml:1:1: unknown key".into());
     assert_eq!(gate(configuration_gate(&broken)), Some(Gate::Configuration));
-    assert_eq!(gate(host_gate(&Ok(broken))), None);
+    assert_eq!(gate(host_gates(&Ok(broken))), None);
     let changes: [(Change, Gate); 5] = [
         (|it| it.hold = Some("/etc/rollboot/hold".into()), Gate::Hold),
         (
@@ -290,13 +300,50 @@ fn a_host_is_open_only_if_nothing_is_in_the_way_and_logind_says_yes() {
     for (change, expected) in changes {
         let mut gates = open.clone();
         change(&mut gates);
-        assert_eq!(gate(host_gate(&Ok(gates))), Some(expected));
+        assert_eq!(gate(host_gates(&Ok(gates))), Some(expected));
     }
     let inhibited = HostGates {
         inhibitors: vec![inhibitor],
         ..open
     };
-    assert_eq!(gate(host_gate(&Ok(inhibited))), Some(Gate::Inhibitor));
+    assert_eq!(gate(host_gates(&Ok(inhibited))), Some(Gate::Inhibitor));
     let silent = Err(Failure::new(FailureKind::Timeout, "no answer"));
-    assert_eq!(gate(host_gate(&silent)), Some(Gate::Logind));
+    assert_eq!(gate(host_gates(&silent)), Some(Gate::Logind));
+}
+
+#[test]
+fn all_that_one_look_shows_is_told() {
+    let busy = HostGates {
+        can_reboot: "no".into(),
+        inhibitors: vec![Inhibitor {
+            who: "backup".into(),
+            why: "at work".into(),
+            pid: 7,
+        }],
+        hold: Some("/etc/rollboot/hold".into()),
+        package_manager: Some("dpkg is at work".into()),
+        ..HostGates::default()
+    };
+    let of_the_host = [
+        Gate::Inhibitor,
+        Gate::Hold,
+        Gate::PackageManager,
+        Gate::Logind,
+    ];
+    assert_eq!(gates(host_gates(&Ok(busy))), of_the_host);
+    let node = NodeView {
+        boot_id: BOOT.into(),
+        hold: Some("mine".into()),
+        unschedulable: true,
+        ..NodeView::default()
+    };
+    assert_eq!(
+        gates(node_gates(&Config::default(), BOOT, &node)),
+        [Gate::Hold, Gate::Node, Gate::ForeignCordon]
+    );
+    // Of a Node that is another machine's nothing counts.
+    assert_eq!(
+        gates(node_gates(&Config::default(), "boot-2", &node)),
+        [Gate::Node]
+    );
 }

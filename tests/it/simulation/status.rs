@@ -50,6 +50,26 @@ fn a_gate_that_is_closed_by_a_failure_is_told_with_the_next_look() {
 }
 
 #[test]
+fn of_several_reasons_all_are_told_and_each_goes_when_it_is_no_more() {
+    let mut world = World::asking();
+    world.gates.hold = Some("/etc/rollboot/hold".into());
+    world.gates.package_manager = Some("dpkg is at work".into());
+    let mut machine = world.start();
+    let gates = |machine: &rollboot::machine::Machine| {
+        let closed = machine.status().blocked_by;
+        closed.iter().map(|it| it.gate).collect::<Vec<_>>()
+    };
+    let both = [Gate::Hold, Gate::PackageManager];
+    assert!(world.until(&mut machine, HOUR, |machine, _| gates(machine) == both));
+    let reason = machine.status().reason;
+    assert!(reason.ends_with("; also: dpkg is at work"), "{reason}");
+    world.gates.hold = None;
+    let one = [Gate::PackageManager];
+    assert!(world.until(&mut machine, HOUR, |machine, _| gates(machine) == one));
+    assert!(!machine.status().reason.contains("also"));
+}
+
+#[test]
 fn reboots_are_listed_newest_first_and_those_that_did_not_happen_are_told_apart() {
     let mut world = World::asking();
     let mut machine = world.start();
