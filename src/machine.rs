@@ -27,6 +27,7 @@ mod look;
 mod queue;
 mod reclaim;
 mod recover;
+mod release;
 mod returned;
 mod start;
 mod status;
@@ -282,10 +283,14 @@ impl Machine {
             }
             Timer::Reclaim => self.on_reclaim_timer(out),
             Timer::Look => self.on_look(out),
+            Timer::Ahead => {
+                if !self.waits_ahead(out) {
+                    self.expire(out);
+                }
+            }
             Timer::Drain => {
-                if !self.waits_ahead(out) && !self.volumes_late(out) {
-                    self.expired = true;
-                    self.poke(out);
+                if !self.volumes_late(out) {
+                    self.expire(out);
                 }
             }
             Timer::Evict => self.on_pods(out, crate::drain::DrainEvent::Tick),
@@ -297,6 +302,11 @@ impl Machine {
         }
     }
 
+    fn expire(&mut self, out: &mut Out) {
+        self.expired = true;
+        self.poke(out);
+    }
+
     fn on_check(&mut self, out: &mut Out) {
         match self.phase {
             Phase::Queueing(_) => self.queue_check(out),
@@ -304,8 +314,8 @@ impl Machine {
             Phase::Verifying(_) => self.verify_again(out),
             Phase::Recovering(_) => self.prove(out),
             Phase::Undoing(_) => self.undo_check(out),
-            Phase::Starting(_)
-            | Phase::Idle
+            Phase::Starting(_) => self.start_check(out),
+            Phase::Idle
             | Phase::Resting(_)
             | Phase::Checking(_)
             | Phase::Latching

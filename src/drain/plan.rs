@@ -108,8 +108,10 @@ pub fn choose(pod: &PodView, policy: &Policy, arrival: Arrival) -> Choice {
         return Choice::Wait;
     }
     match arrival {
+        Arrival::Late | Arrival::Placed if pod.tolerates_cordon => {
+            return Choice::Skip(CAME_BACK);
+        }
         Arrival::Placed => return Choice::Skip(PLACED),
-        Arrival::Late if pod.tolerates_cordon => return Choice::Skip(CAME_BACK),
         Arrival::Late | Arrival::Before => {}
     }
     if pod.empty_dir && policy.empty_dir == EmptyDir::Refuse {

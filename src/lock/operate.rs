@@ -1,5 +1,6 @@
 //! What an operator writes into the lock: a pause, its end, and the end of a slot whose node will not give it back.
 
+use super::view::MOST_TURNS;
 use super::{LockPatch, LockView, PAUSE, RESUMED, TURNS, TurnId};
 
 /// The value of a slot that an operator is taking away: its holder reads it as "not yours any more", and `policy.yaml` lets only
@@ -25,7 +26,7 @@ impl LockView {
     /// noted of a lock that was lost: one more than here, and at least `now`, seconds since the epoch, since no lock counts a
     /// turn a second.
     pub fn resuming(&self, now: u64) -> LockPatch {
-        let turns = self.turns().saturating_add(1).max(now);
+        let turns = self.turns().saturating_add(1).max(now).min(MOST_TURNS);
         let pause = self.pause().map(|_| (PAUSE.to_owned(), None));
         let accepted = [
             (RESUMED.to_owned(), Some(self.uid.clone())),

@@ -6,7 +6,7 @@ use super::{Entry, Limits, PAUSE, RESUMED, TURNS};
 
 const DOMAIN: &str = ".rollboot.io";
 /// The counter has at most fifteen digits, so that every program can read it as a number.
-const MOST_TURNS: u64 = 999_999_999_999_999;
+pub(super) const MOST_TURNS: u64 = 999_999_999_999_999;
 
 /// The annotation key of a node's slot in a group.
 pub fn key(node: &str, group: &str) -> String {

@@ -100,19 +100,19 @@ impl Machine {
         })
     }
 
-    /// Gives what goes first its time: anew whenever one of it went, and the others theirs once it is gone. `before`: how many there were.
-    pub(super) fn time_ahead(&self, out: &mut Out, before: Option<usize>) {
+    /// Gives what goes first its time: anew whenever one of it went, which the list shows, and not an answer. All of the drain has
+    /// `drain.timeout` all the same. `before`: how many there were.
+    pub(super) fn time_ahead(&self, out: &mut Out, before: usize) {
         let Phase::Draining(draining) = &self.phase else {
             return;
         };
-        let timeout = self.config.drain.timeout;
         match (before, draining.drain.ahead()) {
-            (None, Some(_)) => out.set(Timer::Drain, Delay::exactly(PATIENCE.min(timeout))),
-            (Some(before), Some(now)) if now < before => {
-                out.set(Timer::Drain, Delay::exactly(PATIENCE.min(timeout)));
+            (0, 0) => {}
+            (_, 0) => out.push(Action::CancelTimer(Timer::Ahead)),
+            (before, now) if before == 0 || now < before => {
+                out.set(Timer::Ahead, Delay::exactly(PATIENCE));
             }
-            (Some(_), None) => out.set(Timer::Drain, Delay::exactly(timeout)),
-            (Some(_), Some(_)) | (None, None) => {}
+            _ => {}
         }
     }
 
@@ -124,8 +124,7 @@ impl Machine {
         };
         let waits = drain.is_some_and(Drain::ahead_is_ending);
         if waits {
-            let wait = PATIENCE.min(self.config.drain.timeout);
-            out.set(Timer::Drain, Delay::exactly(wait));
+            out.set(Timer::Ahead, Delay::exactly(PATIENCE));
         }
         waits
     }

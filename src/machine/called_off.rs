@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::undo::Step;
 use super::{Action, Machine, Out, Patience, Phase, Report, Stop, Timer};
 use crate::backoff::Delay;
+use crate::journal::Outcome;
 use crate::node::NodeView;
 
 /// What the kubelet says of its Node once it has heard of a shutdown, which may have come and gone between two looks.
@@ -36,12 +37,16 @@ impl Machine {
         let shutdown = turn.shutdown
             || history.any(|asked| asked.turn == turn.id)
             || node.ready.message.contains(SHUTTING_DOWN);
+        let message = &node.ready.message;
         shutdown.then(|| {
-            format!(
-                "a shutdown of this host was called off, and the Node is not Ready since: {} (systemctl restart kubelet, or reboot \
-                 by hand)",
-                node.ready.message
-            )
+            if self.boot_changed() {
+                format!("the Node was Ready after the reboot and is not any more: {message} (journalctl -u kubelet)")
+            } else {
+                format!(
+                    "the Node is not Ready since a shutdown of this host was called off: {message} (systemctl restart kubelet, or \
+                     reboot by hand)"
+                )
+            }
         })
     }
 
@@ -52,13 +57,15 @@ impl Machine {
             return;
         }
         if std::mem::take(&mut self.abort) {
-            let answer = format!("slot and cordon are kept: {why}");
+            let answer = format!("the slot is kept: {why}");
             out.push(Action::AnswerAbort(Err(answer)));
         }
         let Phase::Undoing(undoing) = &mut self.phase else {
             return;
         };
         undoing.kept = undoing.kept.saturating_add(1);
+        // What it has been whole for so far does not count.
+        undoing.soaked = self.config.recovery.soak.is_zero() || undoing.outcome != Outcome::Done;
         let looks = undoing.kept;
         if looks == 1 || (looks > QUICK && looks.is_power_of_two()) {
             let text = format!("the slot is kept and nobody else reboots: {why}");

@@ -16,7 +16,7 @@ use crate::backoff::{Delay, doubling};
 use crate::config::{DrainMode, SingleReplica};
 use crate::drain::{Arrivals, ControllerRef, Guard, Orphans, PodRef, PodView, few, plan};
 use crate::failure::{Failure, FailureKind};
-use crate::lock::{CONTROL_PLANE, LockView, Verdict};
+use crate::lock::{CONTROL_PLANE, Limits, LockView, Verdict};
 use crate::node::NodeView;
 use crate::reboot::HostGates;
 use crate::shutdown::GoingDown;
@@ -329,6 +329,21 @@ impl Machine {
         }
     }
 
+    /// Where several turns may run their drains go one after the other: a slot that is taken now would only wait, cordoned. A
+    /// holder that died in its drain stops all of them.
+    fn drains_gate(&self, view: &LockView, group: &str) -> Option<Blocked> {
+        let several = Limits::read(&view.data, group).total > 1;
+        let evicts = self.config.drain.mode == DrainMode::Evict;
+        let others = view.others_draining(&self.host.node);
+        (several && evicts && !others.is_empty()).then(|| {
+            Blocked::new(
+                Gate::Lock,
+                format!("the drain of {}", others.join(", ")),
+                "drains go one after the other; a holder that will not come back: rollboot unlock NODE",
+            )
+        })
+    }
+
     /// Why no slot may be taken on this view, if so.
     pub(super) fn lock_gate(&self, view: &LockView, group: &str) -> Option<Blocked> {
         let another = recreated_gate(self.journal.lock.as_ref(), view);
@@ -336,7 +351,7 @@ impl Machine {
             return another;
         }
         match view.verdict(group) {
-            Verdict::Free => None,
+            Verdict::Free => self.drains_gate(view, group),
             Verdict::Paused(reason) => Some(Blocked::new(
                 Gate::Pause,
                 if reason.is_empty() {

@@ -1,6 +1,7 @@
 //! A holder whose Node object is gone will never release. Its slot is reclaimed after ten minutes of continuous absence, if this
 //! node may see that: it needs `nodes get`. Another UID is never a reason: the holder may be alive under a re-created Node.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
@@ -69,11 +70,12 @@ impl Machine {
             return;
         }
         let slots = self.lock.as_ref().map(LockView::slots).unwrap_or_default();
-        let holders: Vec<_> = slots.into_iter().map(|slot| slot.node).collect();
+        // Each once, however many slots it has: a look counts as time that has passed.
+        let holders: BTreeSet<_> = slots.into_iter().map(|slot| slot.node).collect();
         let lock = self.lock.as_ref();
         self.absent
             .retain(|node, absence| lock.is_some_and(|view| absence.slots == slots_of(view, node)));
-        rest.reclaim.queue = holders;
+        rest.reclaim.queue = holders.into_iter().collect();
         self.call(out, Op::ReadNode, Patience::Once);
     }
 

@@ -19,7 +19,6 @@ const QUICK: u16 = 30;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Recovering {
     step: Step,
-    soaked: bool,
     looks: u16,
     /// When this boot began, by the clock as it was set when this look began.
     boot_time: i64,
@@ -34,7 +33,6 @@ enum Step {
     Node,
     Pods,
     Units,
-    Soak,
 }
 
 impl Machine {
@@ -50,7 +48,6 @@ impl Machine {
         );
         self.phase = Phase::Recovering(Recovering {
             step: Step::Rest,
-            soaked: self.config.recovery.soak.is_zero(),
             looks: 0,
             boot_time: 0,
             missing: "nothing was looked at yet".into(),
@@ -65,17 +62,6 @@ impl Machine {
         };
         if recovering.step == Step::Rest {
             self.proving(out, Step::BootTime, Op::BootTime);
-        }
-    }
-
-    pub(super) fn on_soak(&mut self, out: &mut Out) {
-        let Phase::Recovering(recovering) = &mut self.phase else {
-            return;
-        };
-        if recovering.step == Step::Soak {
-            recovering.soaked = true;
-            recovering.step = Step::Rest;
-            self.prove(out);
         }
     }
 
@@ -108,7 +94,7 @@ impl Machine {
             }
             (Step::Pods, Reply::Pods(result)) => match self.pods_proof(result) {
                 Ok(()) if self.config.recovery.units.is_empty() => {
-                    self.proven(out);
+                    self.undo(out, Outcome::Done);
                     return;
                 }
                 Ok(()) => {
@@ -120,7 +106,7 @@ impl Machine {
             },
             (Step::Units, Reply::Units(Ok(inactive))) => {
                 if inactive.is_empty() {
-                    self.proven(out);
+                    self.undo(out, Outcome::Done);
                     return;
                 }
                 format!("not active: {}", inactive.join(", "))
@@ -192,19 +178,6 @@ impl Machine {
                 "static pods are not Ready since this boot: {}",
                 waiting.join(", ")
             ))
-        }
-    }
-
-    fn proven(&mut self, out: &mut Out) {
-        let Phase::Recovering(recovering) = &mut self.phase else {
-            return;
-        };
-        if recovering.soaked {
-            self.undo(out, Outcome::Done);
-        } else {
-            recovering.step = Step::Soak;
-            recovering.missing = "healthy; the soak time runs".into();
-            out.set(Timer::Soak, Delay::exactly(self.config.recovery.soak));
         }
     }
 

@@ -118,6 +118,16 @@ impl Machine {
         }
     }
 
+    /// After a while nobody expects them soon any more: then it is asked as well whether an operator still does.
+    pub(super) fn look_again_at_pods(&mut self, out: &mut Out) {
+        match &self.phase {
+            Phase::Undoing(undoing) if undoing.returning.looks >= QUICK => {
+                self.undo_step(out, Step::StillOurs, Op::ReadLock);
+            }
+            _ => self.look_at_pods(out),
+        }
+    }
+
     /// Which pods are here.
     pub(super) fn pods_returned(&mut self, out: &mut Out, pods: &[PodView]) {
         let turn = self.journal.turn.as_ref();

@@ -5,8 +5,10 @@
 //! version, before anything is decided: first the lock, then the own Node. A late write then meets a newer version.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
+use super::{Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
+use crate::backoff::Delay;
 use crate::drain::Orphans;
 use crate::failure::WriteOutcome;
 use crate::journal::{Outcome, Stage, Turn};
@@ -14,6 +16,9 @@ use crate::lock::{Entry, LockView, key};
 use crate::node::{Cordon, Marker, NodePatch, NodeView};
 use crate::request::Requests;
 use crate::shutdown::GoingDown;
+
+/// How often it is looked at whether the cluster of a turn is back.
+const ELSEWHERE: Duration = Duration::from_secs(600);
 
 /// What the start has found so far.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -38,13 +43,25 @@ enum Step {
     Facts,
     Stamp,
     Lock,
-    /// The Node, before a slot is written to in a look.
+    /// The Node, before anything is written to a cluster that may not be this node's.
     Prove,
+    /// It is not; looked at again later.
+    Elsewhere(String),
     /// The entry that is being written.
     VoidLock(Entry),
     NoteLock,
     Node,
     VoidNode,
+}
+
+impl Starting {
+    /// Why it goes no further, if it does not.
+    pub(super) fn stays(&self) -> Option<&str> {
+        match &self.step {
+            Step::Elsewhere(why) => Some(why),
+            _ => None,
+        }
+    }
 }
 
 impl Machine {
@@ -141,7 +158,8 @@ impl Machine {
             return;
         };
         let own_keys = view.own_keys(&self.host.node);
-        if start.look && !start.proven && !own_keys.is_empty() {
+        let unsure = start.look || !self.is_the_lock_of_the_turn(Some(&view));
+        if unsure && !start.proven && !own_keys.is_empty() {
             self.lock = Some(view);
             self.starting(out, Step::Prove, Op::ReadNode);
             return;
@@ -178,16 +196,64 @@ impl Machine {
         self.starting(out, Step::VoidLock(entry), Op::PatchLock(patch));
     }
 
-    /// A look has found a slot. Whether it is this node's says its Node.
+    /// A slot was found. Whether it is this node's says its Node.
     fn prove_cluster(&mut self, out: &mut Out, node: Option<NodeView>) {
+        if self.is_elsewhere(out, node.as_ref()) {
+            return;
+        }
         let proven = node.is_some_and(|node| node.boot_id == self.host.boot_id);
         if let Phase::Starting(start) = &mut self.phase {
             start.proven = proven;
         }
         if proven {
             self.void_lock(out, self.lock.clone());
+        } else if self.turn().is_some() {
+            self.starting(out, Step::Node, Op::ReadNode);
         } else {
             self.consider(out);
+        }
+    }
+
+    /// Whether this is the lock in which the turn holds its slot, as far as that is known; without a turn any is.
+    fn is_the_lock_of_the_turn(&self, view: Option<&LockView>) -> bool {
+        let noted = self.turn().and(self.journal.lock.as_ref());
+        noted.is_none_or(|noted| view.is_some_and(|view| view.uid == noted.uid || view.resumed()))
+    }
+
+    /// Stays where it is if both the lock and the Node are others than the turn's: this host has been joined to another cluster.
+    /// A Node of another UID alone was deleted and registered itself again, another lock alone was created again.
+    fn is_elsewhere(&mut self, out: &mut Out, node: Option<&NodeView>) -> bool {
+        let (Some(node), Some(turn)) = (node, self.turn()) else {
+            return false;
+        };
+        if turn.is_restored()
+            || node.uid == turn.node_uid
+            || self.is_the_lock_of_the_turn(self.lock.as_ref())
+        {
+            return false;
+        }
+        let why = format!(
+            "turn {} began in another cluster, and its slot stays there: Node {} and the lock are others here. Make the kubeconfig that \
+             one's again, or let it go: rollboot unlock {} --force in the old cluster; stop rollboot, remove \
+             /var/lib/rollboot/journal.json, start it",
+            turn.id, self.host.node, self.host.node
+        );
+        out.report(Report::NotHealthy, why.clone());
+        if let Phase::Starting(start) = &mut self.phase {
+            start.step = Step::Elsewhere(why);
+        }
+        out.set(Timer::Check, Delay::about(ELSEWHERE));
+        true
+    }
+
+    /// Looks anew whether this is the cluster of the turn.
+    pub(super) fn start_check(&mut self, out: &mut Out) {
+        if let Phase::Starting(Starting {
+            step: Step::Elsewhere(_),
+            ..
+        }) = &self.phase
+        {
+            self.restart(out);
         }
     }
 
@@ -252,6 +318,12 @@ impl Machine {
             return;
         };
         start.node_uid = node.as_ref().map(|node| node.uid.clone());
+        if self.is_elsewhere(out, node.as_ref()) {
+            return;
+        }
+        let Phase::Starting(start) = &mut self.phase else {
+            return;
+        };
         let Some(node) = node else {
             self.note_lock(out);
             return;
@@ -262,14 +334,12 @@ impl Machine {
             return;
         }
         let found = node.parsed_marker();
-        let known = turn
-            .map(|turn| (turn.id, turn.boot_id))
-            .or_else(|| {
-                start
-                    .slot
-                    .as_ref()
-                    .map(|slot| (slot.turn, slot.boot_id.clone()))
-            })
+        // In the order in which the turn is taken from them, or the marker would be of another turn than the one that is undone.
+        let known = start
+            .slot
+            .as_ref()
+            .map(|slot| (slot.turn, slot.boot_id.clone()))
+            .or_else(|| turn.map(|turn| (turn.id, turn.boot_id)))
             .or_else(|| {
                 found
                     .as_ref()
@@ -326,6 +396,7 @@ impl Machine {
             {
                 // Somebody has taken the slot, so what others wait for is not at stake any more, only our cordon.
                 turn.control_plane.clear();
+                turn.daemon_sets = Some(BTreeSet::new());
             }
             self.recover(out);
             return;

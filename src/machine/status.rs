@@ -217,6 +217,9 @@ impl Machine {
             Phase::Verifying(verifying) => verifying.blocked().cloned(),
             Phase::Down(down) => down.blocked(),
             Phase::Queueing(queueing) => queueing.blocked(),
+            Phase::Starting(start) if let Some(why) = start.stays() => {
+                Some(Blocked::new(Gate::Node, why, "nothing is written here"))
+            }
             Phase::Starting(_) => trouble.map(if asks_lock {
                 Blocked::unarmed
             } else {
@@ -296,7 +299,10 @@ impl Machine {
     /// One sentence about what the node does or waits for; also the status line of the service.
     pub fn reason(&self) -> String {
         let what = match &self.phase {
-            Phase::Starting(_) => "reading lock and Node after the start".to_owned(),
+            Phase::Starting(start) => start
+                .stays()
+                .unwrap_or("reading lock and Node after the start")
+                .to_owned(),
             Phase::Idle if self.config.mode == Mode::Observe => {
                 "no reboot is asked for, and none would be made: mode = \"observe\"".to_owned()
             }

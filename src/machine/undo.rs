@@ -12,27 +12,25 @@ use crate::backoff::Delay;
 use crate::drain::{Drain, Unseen};
 use crate::failure::WriteOutcome;
 use crate::journal::{Asked, Failed, Outcome, Stage};
-use crate::lock::{LockPatch, LockView};
+use crate::lock::LockPatch;
 use crate::node::{NodePatch, NodeView};
 use crate::shutdown::{GoingDown, ShutdownFacts};
 
 /// The pause after an undo that is nobody's failure.
 const AGAIN: Duration = Duration::from_secs(5);
-/// Looks at controllers that come quickly one after the other. Then somebody is told, and whoever asked for an end has waited for
-/// long enough.
-const QUICK: u16 = 10;
-
 /// An undo, and what comes after it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Undoing {
     pub(super) step: Step,
     pub(super) outcome: Outcome,
-    unseen: Unseen,
+    pub(super) unseen: Unseen,
     /// What is waited for was evicted for certain.
-    sure: bool,
-    looks: u16,
+    pub(super) sure: bool,
+    pub(super) looks: u16,
     /// How often the Node was looked at in vain.
     pub(super) kept: u16,
+    /// The soak time is over, or none is asked for.
+    pub(super) soaked: bool,
     pub(super) returning: Returning,
 }
 
@@ -40,7 +38,10 @@ impl Undoing {
     /// What the slot is kept for, if it is.
     pub(super) fn waits(&self, node: &str) -> Option<String> {
         if let Step::Keep(why) = &self.step {
-            return Some(format!("slot and cordon are kept: {why}"));
+            return Some(format!("the slot is kept: {why}"));
+        }
+        if self.step == Step::Soak {
+            return Some("the slot is kept: healthy; the soak time runs".to_owned());
         }
         if !self.returning.missing.is_empty() {
             return Some(format!(
@@ -74,7 +75,13 @@ pub(super) enum Step {
     Controller,
     /// Until it is looked at again.
     Wait,
+    /// Whether the slot that is kept for long is still ours.
+    StillOurs,
     ReadLock,
+    /// The time for which the node must have been whole.
+    Soak,
+    /// Whether the Node is still Ready: it was long ago that it was asked.
+    StillReady(LockPatch),
     /// The four facts, right before the slot is given up.
     FactsForLock(LockPatch),
     WriteLock,
@@ -124,7 +131,7 @@ impl Machine {
                 }
             }
         }
-        for timer in [Timer::Drain, Timer::Check] {
+        for timer in [Timer::Drain, Timer::Ahead, Timer::Check] {
             out.push(Action::CancelTimer(timer));
         }
         self.end_round(out);
@@ -148,6 +155,7 @@ impl Machine {
         self.phase = Phase::Undoing(Undoing {
             step,
             unseen: Unseen::new(waves.cloned(), self.boot_changed()),
+            soaked: outcome != Outcome::Done || self.config.recovery.soak.is_zero(),
             outcome,
             sure,
             looks: 0,
@@ -252,8 +260,17 @@ impl Machine {
                 }
                 self.look_at_controllers(out);
             }
+            (Step::StillOurs, Reply::Lock { result, .. }) => {
+                self.still_ours(out, result.unwrap_or_default());
+            }
             (Step::ReadLock, Reply::Lock { result, .. }) => {
                 self.give_up_slot(out, result.unwrap_or_default());
+            }
+            (Step::StillReady(patch), Reply::Node(result)) => {
+                match self.left_not_ready(result.unwrap_or_default().as_ref()) {
+                    Some(why) => self.keep(out, why),
+                    None => self.undo_step(out, Step::FactsForLock(patch), Op::Facts),
+                }
             }
             (Step::FactsForLock(patch), Reply::Facts(facts)) => {
                 self.if_up(out, &facts, Step::WriteLock, Op::PatchLock(patch));
@@ -285,41 +302,6 @@ impl Machine {
         }
     }
 
-    /// Reads the controllers that are due, then goes on to the lock.
-    pub(super) fn look_at_controllers(&mut self, out: &mut Out) {
-        let Phase::Undoing(undoing) = &mut self.phase else {
-            return;
-        };
-        if let Some(of) = undoing.unseen.next_read() {
-            undoing.step = Step::Controller;
-            self.call(out, Op::ReadController(of), Patience::Once);
-        } else {
-            self.undo_step(out, Step::ReadLock, Op::ReadLock);
-        }
-    }
-
-    /// Whether the slot must be kept for now.
-    fn keeps_slot(&mut self, out: &mut Out) -> bool {
-        let hurry = self.stop != Stop::No || self.abort;
-        let Phase::Undoing(undoing) = &mut self.phase else {
-            return false;
-        };
-        let bounded = hurry || !undoing.sure;
-        if undoing.unseen.is_empty() || (bounded && undoing.looks >= QUICK) {
-            return false;
-        }
-        undoing.step = Step::Wait;
-        undoing.looks = undoing.looks.saturating_add(1);
-        let looks = undoing.looks;
-        if looks == QUICK {
-            let text = undoing.waits(&self.host.node).unwrap_or_default();
-            out.report(Report::Waiting, text);
-        }
-        let seconds = if looks < QUICK { 1 } else { 15 };
-        out.set(Timer::Check, Delay::about(Duration::from_secs(seconds)));
-        true
-    }
-
     /// Time to look again at what the slot is kept for.
     pub(super) fn undo_check(&mut self, out: &mut Out) {
         let Phase::Undoing(undoing) = &mut self.phase else {
@@ -330,7 +312,7 @@ impl Machine {
                 undoing.unseen.look_again();
                 self.look_at_controllers(out);
             }
-            Step::PodsWait => self.look_at_pods(out),
+            Step::PodsWait => self.look_again_at_pods(out),
             Step::Keep(_) => self.undo_step(out, Step::ReadNode, Op::ReadNode),
             _ => {}
         }
@@ -338,10 +320,14 @@ impl Machine {
 
     /// Whoever asks for an end has not long to wait.
     pub(super) fn undo_look(&mut self, out: &mut Out) {
-        if let Phase::Undoing(undoing) = &self.phase
-            && matches!(undoing.step, Step::Wait | Step::PodsWait | Step::Keep(_))
-        {
-            out.set(Timer::Check, Delay::NOW);
+        let Phase::Undoing(undoing) = &self.phase else {
+            return;
+        };
+        match undoing.step {
+            Step::Wait | Step::PodsWait | Step::Keep(_) => out.set(Timer::Check, Delay::NOW),
+            // The next start begins it anew.
+            Step::Soak if self.stop == Stop::Undo => self.end(out),
+            _ => {}
         }
     }
 
@@ -351,25 +337,8 @@ impl Machine {
         NodePatch::clean(&node, self.turn().map(|turn| turn.id))
     }
 
-    fn give_up_slot(&mut self, out: &mut Out, view: Option<LockView>) {
-        let keys = view
-            .as_ref()
-            .map(|view| (view.own_keys(&self.host.node), view));
-        match keys {
-            Some((keys, _)) if !keys.is_empty() && self.keeps_slot(out) => {}
-            Some((keys, view)) if !keys.is_empty() => {
-                let patch = view.patch(None, &keys);
-                self.undo_step(out, Step::FactsForLock(patch), Op::Facts);
-            }
-            Some(_) | None => {
-                self.lock = view;
-                self.close(out);
-            }
-        }
-    }
-
     /// The release is confirmed: the turn is over.
-    fn close(&mut self, out: &mut Out) {
+    pub(super) fn close(&mut self, out: &mut Out) {
         self.journal.turn = None;
         if let Phase::Undoing(undoing) = &mut self.phase {
             undoing.step = Step::Close;

@@ -110,6 +110,8 @@ impl Machine {
         // Whatever nobody can say about a gate now is asked again in the next round.
         let patience = match step {
             Step::Look(Question::Host | Question::Nodes) => Patience::Once,
+            // The record says that logind was asked: it is not kept while nobody answers.
+            Step::Lock => Patience::Once,
             _ => Patience::Turn,
         };
         self.call(out, op, patience);
@@ -181,10 +183,15 @@ impl Machine {
             (Step::Journal, Reply::JournalWritten(_)) => {
                 self.verifying(out, Step::Lock, Op::ReadLock);
             }
-            (Step::Lock, Reply::Lock { result, took }) => {
-                let no = self
-                    .look_at_lock(result.unwrap_or_default())
-                    .or_else(|| self.no_longer());
+            (Step::Lock, Reply::Lock { result: Err(_), .. }) => self.look_anew(out),
+            (
+                Step::Lock,
+                Reply::Lock {
+                    result: Ok(view),
+                    took,
+                },
+            ) => {
+                let no = self.look_at_lock(view).or_else(|| self.no_longer());
                 let old = took > FRESH || self.round_is_old || self.stop == Stop::Asking;
                 match no {
                     Some(outcome) => self.take_back(out, outcome),
@@ -195,7 +202,7 @@ impl Machine {
             (Step::TakeBack, Reply::JournalWritten(_)) => {
                 let blocked = Blocked::new(
                     Gate::Api,
-                    "the last look took too long",
+                    "the last look took too long, or was not answered",
                     "everything is looked at again",
                 );
                 self.closed(out, blocked);

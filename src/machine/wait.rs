@@ -33,6 +33,8 @@ pub(super) struct Resting {
     pub(super) watching: bool,
     /// The pods of this node are being watched.
     pub(super) watching_pods: bool,
+    /// Pods are in nobody's way any more, and that is looked at soon.
+    pub(super) opened: bool,
     /// Look at the gates again as soon as the call on its way is answered.
     pub(super) again: bool,
     /// Group whose slots are waited for.
@@ -69,13 +71,14 @@ impl Machine {
             return;
         }
         self.journal.believe_clock(out.now);
-        let mut closed = self.gates_of_this_node(out.now);
+        let closed = self.gates_of_this_node(out.now);
+        let retry = closed.first().and_then(|(_, retry)| *retry);
         if closed.is_empty() {
             self.phase = Phase::Checking(Checking::Gates);
             self.call(out, Op::Gates, Patience::Once);
         } else {
-            let (_, retry) = closed[0];
-            self.rest_on_all(out, closed.drain(..).map(|(why, _)| why).collect(), retry);
+            let why = closed.into_iter().map(|(why, _)| why).collect();
+            self.rest_on_all(out, why, retry);
         }
     }
 
@@ -200,6 +203,7 @@ impl Machine {
             why,
             watching: false,
             watching_pods: false,
+            opened: false,
             again: false,
             group: String::new(),
             reclaim: Reclaim::default(),

@@ -52,10 +52,12 @@ impl Machine {
         if !rest.watching_pods {
             return;
         }
-        if closed.is_empty() {
-            out.set(Timer::Attempt, Delay::about(SOON));
-        } else {
+        // Pods that come and go put the look off no further once it is due soon.
+        if !closed.is_empty() {
+            rest.opened = false;
             rest.why = closed;
+        } else if !std::mem::replace(&mut rest.opened, true) {
+            out.set(Timer::Attempt, Delay::about(SOON));
         }
     }
 }

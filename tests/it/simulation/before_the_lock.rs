@@ -349,3 +349,26 @@ fn a_day_has_so_many_reboots_and_no_more() {
         assert_eq!(gate(&machine) == Some(Gate::DailyLimit), !turn);
     }
 }
+
+#[test]
+fn while_the_last_read_of_the_lock_is_not_answered_no_ask_is_on_record() {
+    let mut world = World::asking();
+    let mut machine = world.start();
+    world.hold = |op| matches!(op, Op::WriteJournal(journal) if asks(journal));
+    assert!(world.until(&mut machine, HOUR, |_, world| world.held.is_some()));
+    world.hold = |_| false;
+    world.failing_lock_reads = 3;
+    let op = world.held.take().unwrap();
+    world.reply(op);
+    assert!(world.until(&mut machine, 60.0, |_, world| world.failing_lock_reads == 2));
+    assert!(world.until(&mut machine, 1.0, |_, world| !world.journaled_the_ask()));
+    // A restart now takes nothing for asked.
+    world.failing_lock_reads = 0;
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() == 1));
+}
+
+fn asks(journal: &rollboot::journal::Journal) -> bool {
+    let turn = journal.turn.as_ref();
+    turn.is_some_and(|turn| turn.stage == rollboot::journal::Stage::Rebooting)
+}

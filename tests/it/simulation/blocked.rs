@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rollboot::config::Unmanaged;
-use rollboot::drain::PodView;
+use rollboot::drain::{EvictAnswer, PodView};
 use rollboot::machine::{Gate, Label, Machine};
 
 use super::world::{World, pod};
@@ -265,4 +265,18 @@ fn what_the_drain_did_not_fail_of_is_not_remembered() {
     assert!(world.announced.is_empty(), "{:?}", world.announced);
     let failed = world.journal.failed.unwrap();
     assert!(failed.blocked.is_empty(), "{failed:?}");
+}
+
+#[test]
+fn answers_that_move_nothing_give_no_more_time() {
+    let (mut world, mut machine) = stopped();
+    world.kept.clear();
+    // Accepted each time, and listed all the same: the list is believed.
+    world.evictions = vec![EvictAnswer::Accepted; 10_000].into();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.holds_slot()));
+    let began = world.time;
+    assert!(world.until(&mut machine, 2.0 * HOUR, |_, world| !world.holds_slot()));
+    let took = world.time - began;
+    // What seems to be ending may take what it takes, but no longer than a drain may.
+    assert!((295.0..1830.0).contains(&took), "{took} s");
 }

@@ -74,7 +74,7 @@ fn foreign(then: impl Fn(&mut World, Machine) -> Machine) -> (World, Machine) {
 #[test]
 fn so_does_one_that_somebody_else_s_shutdown_left_not_ready() {
     let (mut world, mut machine) = foreign(|_, machine| machine);
-    keeps(&mut world, &mut machine, "not Ready since: stopped posting");
+    keeps(&mut world, &mut machine, "called off: stopped posting");
     is_mended(&mut world, &mut machine);
 }
 
@@ -83,7 +83,7 @@ fn so_does_one_whose_daemon_was_restarted_meanwhile() {
     // It has seen the shutdown, and the next one starts when nothing is to be seen of it any more.
     let (mut world, _) = foreign(|_, machine| machine);
     let mut machine = world.start();
-    keeps(&mut world, &mut machine, "not Ready since: stopped posting");
+    keeps(&mut world, &mut machine, "called off: stopped posting");
     is_mended(&mut world, &mut machine);
 }
 

@@ -243,3 +243,72 @@ fn a_stale_slot_serves_a_request_that_may_be_older_than_this_boot() {
     assert_eq!((world.asked(), machine.label()), (0, Label::Latched));
     assert!(!world.holds_slot());
 }
+
+/// A backup of the lock from an earlier turn of this node is put back in the middle of another turn.
+#[test]
+fn a_slot_of_an_earlier_turn_leaves_no_cordon_behind() {
+    for boots in [false, true] {
+        let mut world = World::asking();
+        world.pods = vec![pod("p")];
+        world.blocked = true;
+        let mut machine = world.start();
+        assert!(takes_slot(&mut world, &mut machine));
+        world.until_label(&mut machine, Label::Cordoned);
+        let earlier = Entry {
+            turn: TurnId(77),
+            ..world
+                .lock
+                .as_ref()
+                .unwrap()
+                .own_entry("n1")
+                .flatten()
+                .unwrap()
+        };
+        annotate(&mut world, "n1.rollboot.io/default", &earlier.encode());
+        let mut machine = if boots { world.boot() } else { world.start() };
+        let over = |_: &Machine, world: &World| !world.holds_slot();
+        assert!(
+            world.until(&mut machine, HOUR, over),
+            "{}",
+            machine.reason()
+        );
+        assert!(!world.node.unschedulable, "{:?}", world.reports);
+    }
+}
+
+/// `kubeadm reset` and `join` in the middle of a turn: another Node and another lock, under the same names.
+#[test]
+fn in_another_cluster_nothing_is_written_and_the_slot_in_the_old_one_is_told_of() {
+    for boots in [false, true] {
+        let mut world = World::asking();
+        world.pods = vec![pod("p")];
+        world.blocked = true;
+        let mut machine = world.start();
+        assert!(takes_slot(&mut world, &mut machine));
+        world.until_label(&mut machine, Label::Cordoned);
+        let there = (world.lock.clone(), world.node.clone());
+        world.lock = Some(lock("theirs", 3));
+        annotate(&mut world, "n1.rollboot.io/default", "{}");
+        world.node.uid = "theirs".into();
+        world.node.unschedulable = false;
+        world.node.marker = None;
+        let mut machine = if boots { world.boot() } else { world.start() };
+        let here = (world.lock.clone(), world.node.clone());
+        world.wait(&mut machine, HOUR);
+        assert_eq!(here, (world.lock.clone(), world.node.clone()));
+        world.until_told(&mut machine, "began in another cluster");
+        assert_eq!(machine.status().blocked_by.len(), 1);
+        assert!(world.journal.turn.is_some());
+        // The old cluster again.
+        let boot_id = world.boot_id.clone();
+        (world.lock, world.node) = there;
+        world.node.boot_id = boot_id;
+        world.blocked = false;
+        let goes_on = |_: &Machine, world: &World| world.asked() > 0 || !world.holds_slot();
+        assert!(
+            world.until(&mut machine, HOUR, goes_on),
+            "{}",
+            machine.reason()
+        );
+    }
+}

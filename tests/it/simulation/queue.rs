@@ -1,9 +1,9 @@
 //! Drains one after the other where two turns may run, in the life of one node beside another's entry.
 
-use rollboot::config::SingleReplica;
+use rollboot::config::{DrainMode, SingleReplica};
 use rollboot::drain::ControllerView;
 use rollboot::lock::{Entry, TurnId};
-use rollboot::machine::{Event, Gate, Label, Op};
+use rollboot::machine::{Event, Gate, Label, Machine, Op};
 
 use super::world::{World, plenty_of, pod};
 
@@ -78,17 +78,52 @@ fn a_slot_that_is_taken_while_nobody_drains_may_drain_at_once() {
 }
 
 #[test]
-fn a_drain_waits_for_the_one_that_runs_or_may_run() {
+fn no_slot_is_taken_while_another_node_drains_or_may_drain() {
     for other in [&entry(Some(true)), &entry(None), "garbage", ""] {
         let mut world = beside(other);
         let mut machine = world.start();
+        let shown = |machine: &Machine, _: &World| {
+            let blocked = machine.status().blocked_by;
+            blocked
+                .iter()
+                .any(|it| it.gate == Gate::Lock && it.what == "the drain of n2")
+        };
+        assert!(world.until(&mut machine, HOUR, shown), "{other}");
+        world.wait(&mut machine, HOUR);
+        assert!(!world.holds_slot() && !world.node.unschedulable && world.evicted.is_empty());
+        world.other(Some(&entry(Some(false))));
+        assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+    }
+    // Where nothing is evicted nobody counts anything.
+    let mut world = beside(&entry(Some(true)));
+    std::sync::Arc::make_mut(&mut world.config).drain.mode = DrainMode::None;
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
+}
+
+/// Its drain is done, another one's has begun, and then a pod comes.
+fn overtaken(other: &str) -> (World, Machine) {
+    let mut world = beside(&entry(Some(false)));
+    let mut machine = world.start();
+    let done = |_: &Machine, world: &World| world.holds_slot() && world.draining() == Some(false);
+    assert!(world.until(&mut machine, HOUR, done));
+    world.other(Some(other));
+    world.pods.push(pod("late"));
+    assert_eq!(world.evicted.len(), 1);
+    (world, machine)
+}
+
+#[test]
+fn a_pod_that_comes_after_the_drain_waits_for_the_drain_that_runs_or_may_run() {
+    for other in [&entry(Some(true)), &entry(None), "garbage", ""] {
+        let (mut world, mut machine) = overtaken(other);
         world.until_label(&mut machine, Label::Cordoned);
         world.wait(&mut machine, 600.0);
         let reads = world.ops.len();
         world.wait(&mut machine, 600.0);
         assert!(world.ops.len() - reads < 60, "it is not polled");
-        assert!(world.evicted.is_empty() && world.node.unschedulable);
-        let shown = |machine: &rollboot::machine::Machine, _: &World| {
+        assert!(world.evicted.len() == 1 && world.node.unschedulable);
+        let shown = |machine: &Machine, _: &World| {
             let blocked = machine.status().blocked_by;
             blocked
                 .iter()
@@ -101,31 +136,31 @@ fn a_drain_waits_for_the_one_that_runs_or_may_run() {
         );
         world.other(Some(&entry(Some(false))));
         assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
-        assert_eq!((world.evicted.len(), world.draining()), (1, Some(false)));
-        assert_eq!(world.lock_writes(), 3, "acquired, drains, has drained");
+        assert_eq!((world.evicted.len(), world.draining()), (2, Some(false)));
+        assert_eq!(
+            world.lock_writes(),
+            4,
+            "acquired, has drained, drains again, has drained"
+        );
     }
 }
 
 #[test]
 fn the_watch_of_the_lock_tells_at_once_when_the_other_is_done() {
-    let mut world = beside(&entry(Some(true)));
+    let (mut world, mut machine) = overtaken(&entry(Some(true)));
+    world.until_label(&mut machine, Label::Cordoned);
     world.silence = 100_000.0;
-    let mut machine = world.start();
-    assert!(world.until(&mut machine, HOUR, |machine, world| {
-        machine.label() == Label::Cordoned && world.queue.is_empty()
-    }));
     world.wait(&mut machine, 5.0);
     world.other(None);
     let seen = Event::LockSeen(world.lock.clone());
     let mut machine = world.feed(machine, seen);
-    assert!(world.until(&mut machine, 1.0, |_, world| !world.evicted.is_empty()));
+    assert!(world.until(&mut machine, 1.0, |_, world| world.evicted.len() == 2));
 }
 
 #[test]
 fn a_wait_for_another_drain_ends_with_the_time_limit_an_abort_or_a_pause() {
     for how in ["time", "abort", "pause", "hold"] {
-        let mut world = beside(&entry(Some(true)));
-        let mut machine = world.start();
+        let (mut world, mut machine) = overtaken(&entry(Some(true)));
         world.until_label(&mut machine, Label::Cordoned);
         world.wait(&mut machine, 30.0);
         let limit = match how {
@@ -152,18 +187,17 @@ fn a_wait_for_another_drain_ends_with_the_time_limit_an_abort_or_a_pause() {
             "{how}: {}",
             machine.reason()
         );
-        assert!(world.evicted.is_empty());
+        assert_eq!(world.evicted.len(), 1);
     }
 }
 
 #[test]
 fn a_restart_waits_again_or_goes_on_as_the_entry_says() {
-    let mut world = beside(&entry(Some(true)));
-    let mut machine = world.start();
+    let (mut world, mut machine) = overtaken(&entry(Some(true)));
     world.until_label(&mut machine, Label::Cordoned);
     let mut machine = world.start();
     world.wait(&mut machine, 60.0);
-    assert!(world.evicted.is_empty() && world.holds_slot());
+    assert!(world.evicted.len() == 1 && world.holds_slot());
 
     let mut world = beside(&entry(Some(false)));
     world.blocked = true;

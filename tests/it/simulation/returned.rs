@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rollboot::config::{Config, RecoveryPods};
 use rollboot::drain::PodView;
-use rollboot::machine::{Event, Machine};
+use rollboot::machine::{Event, Label, Machine};
 
 use super::world::{World, pod};
 
@@ -129,4 +129,57 @@ fn a_service_that_is_stopped_meanwhile_ends_and_keeps_the_slot() {
     let mut machine = world.feed(machine, Event::StopRequested);
     assert!(world.until(&mut machine, 60.0, |_, world| world.exited));
     assert!(world.holds_slot());
+}
+
+#[test]
+fn a_slot_that_an_operator_has_taken_meanwhile_ends_the_wait() {
+    for restart in [false, true] {
+        let after = vec![unready(daemon("csi", "new"))];
+        let (mut world, mut machine) =
+            rebooted(RecoveryPods::Critical, vec![daemon("csi", "old")], after);
+        keeps(&mut world, &mut machine);
+        world.unlock();
+        if restart {
+            machine = world.start();
+        }
+        let idle = |machine: &Machine, _: &World| machine.label() == Label::Idle;
+        assert!(world.until(&mut machine, 120.0, idle), "{restart}");
+        assert!(world.journal.turn.is_none());
+    }
+}
+
+#[test]
+fn a_node_that_dies_again_before_the_release_keeps_the_slot() {
+    let after = vec![unready(daemon("csi", "new"))];
+    let (mut world, mut machine) =
+        rebooted(RecoveryPods::Critical, vec![daemon("csi", "old")], after);
+    keeps(&mut world, &mut machine);
+    world.node.ready.ready = false;
+    world.node.ready.message = "PLEG is not healthy".into();
+    world.pods = vec![daemon("csi", "new")];
+    keeps(&mut world, &mut machine);
+    world.until_told(&mut machine, "any more: PLEG is not healthy");
+    world.node.ready.ready = true;
+    gives_on(&mut world, &mut machine);
+}
+
+#[test]
+fn the_soak_time_runs_last_and_anew_after_trouble() {
+    let (mut world, mut machine) = rebooted(RecoveryPods::Ignore, Vec::new(), Vec::new());
+    Arc::make_mut(&mut world.config).recovery.soak = std::time::Duration::from_secs(600);
+    machine = world.feed(machine, Event::Reload(Arc::clone(&world.config)));
+    let uncordoned = |_: &Machine, world: &World| !world.node.unschedulable;
+    assert!(world.until(&mut machine, 60.0, uncordoned));
+    let began = world.time;
+    world.until_told(&mut machine, "the soak time runs");
+    assert!(world.time < began + 10.0);
+    // Not whole when it is over: it begins anew.
+    world.node.ready.ready = false;
+    world.wait(&mut machine, 590.0);
+    world.until_told(&mut machine, "is not any more");
+    assert!(world.time >= began + 600.0);
+    world.node.ready.ready = true;
+    let mended = world.time;
+    assert!(world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+    assert!(world.time >= mended + 600.0);
 }
