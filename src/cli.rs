@@ -10,6 +10,7 @@ mod pause;
 mod plan;
 mod run;
 mod status;
+mod survey;
 mod text;
 mod unlock;
 

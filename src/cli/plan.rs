@@ -1,5 +1,6 @@
 //! `rollboot plan`: what a drain of this node would do to each pod, asked the way the daemon asks and without doing it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
+use super::survey::Survey;
 use super::text::{page, wrap};
 use super::{Exit, Failed, orphans, runtime, say, say_json};
 use crate::cluster::KubeletCluster;
@@ -57,6 +59,9 @@ struct Line {
     /// No turn begins while it is here.
     #[serde(skip)]
     gated: bool,
+    /// The server would refuse its eviction for now.
+    #[serde(skip)]
+    blocked: bool,
     order: i64,
     #[serde(skip)]
     when: String,
@@ -111,6 +116,12 @@ async fn look(cluster: &KubeletCluster, config: &Config) -> Result<Report, Failu
     let refused = choices
         .iter()
         .any(|(_, choice)| matches!(choice, Choice::Refuse(_)));
+    let waits = if refused {
+        BTreeMap::new()
+    } else {
+        waits(cluster, &choices).await
+    };
+    let waits = &waits;
     let until = Instant::now() + LIMIT;
     // In order, and within one by name: as they would go.
     let mut lines: Vec<(Option<Order>, Line, bool)> = stream::iter(choices)
@@ -126,8 +137,10 @@ async fn look(cluster: &KubeletCluster, config: &Config) -> Result<Report, Failu
                     .unwrap_or_else(|_| Some(NOT_ASKED.to_owned())),
                 _ => None,
             };
+            let note = waits.get(&pod.pod).cloned();
+            let note = note.or_else(|| slow(config, &pod, &choice));
             let gate = waited_for(config, &pod);
-            line(pod, choice, blocked, gate)
+            line(pod, choice, note, blocked, gate)
         })
         .buffered(AT_ONCE)
         .collect()
@@ -152,6 +165,34 @@ async fn look(cluster: &KubeletCluster, config: &Config) -> Result<Report, Failu
         verdict,
         pods: lines.into_iter().map(|(_, line, _)| line).collect(),
     })
+}
+
+/// What the guard would hold back of those that go until a replacement is ready elsewhere. Where controllers cannot be read nobody
+/// knows, and nothing is held.
+async fn waits(
+    cluster: &KubeletCluster,
+    choices: &[(PodView, Choice)],
+) -> BTreeMap<PodRef, String> {
+    let pods: Vec<_> = choices.iter().map(|(pod, _)| pod.clone()).collect();
+    let goes = |(pod, choice): &(PodView, Choice)| {
+        matches!(choice, Choice::Evict(_)).then(|| pod.pod.clone())
+    };
+    let going: Vec<_> = choices.iter().filter_map(goes).collect();
+    let controller = async |of: &ControllerRef| cluster.read_controller(of).await;
+    let survey = Survey::of(controller, &pods, &going).await;
+    let Some(guard) = survey.filter(|it| matches!(it.singles, Some(Ok(_)))) else {
+        return BTreeMap::new();
+    };
+    let held = going.into_iter().filter(|pod| guard.guard.holds(pod));
+    held.map(|pod| (pod.clone(), guard.guard.reason(&pod)))
+        .collect()
+}
+
+/// Whether it may take longer to end than the drain waits.
+fn slow(config: &Config, pod: &PodView, choice: &Choice) -> Option<String> {
+    let grace = pod.grace.filter(|_| matches!(choice, Choice::Evict(_)))?;
+    (grace >= config.drain.timeout.as_secs())
+        .then(|| format!("it may take {grace} s to end, longer than drain.timeout"))
 }
 
 /// The gate that keeps any turn from beginning while the pod is here, if there is one.
@@ -181,11 +222,12 @@ async fn ask(cluster: &KubeletCluster, pod: &PodRef) -> Option<String> {
 fn line(
     pod: PodView,
     choice: Choice,
+    note: Option<String>,
     blocked: Option<String>,
     gate: Option<String>,
 ) -> (Option<Order>, Line, bool) {
     let gated = gate.is_some();
-    let is_blocked = gated || blocked.is_some();
+    let refused = blocked.is_some();
     let (action, reason, order) = match choice {
         Choice::Evict(order) => ("evict", String::new(), Some(order)),
         Choice::Wait if pod.terminating => ("wait", "it is ending".to_owned(), None),
@@ -197,7 +239,7 @@ fn line(
         Choice::Skip(why) => ("skip", why.to_owned(), None),
         Choice::Refuse(why) => ("refuse", why.to_owned(), None),
     };
-    let reason = gate.or(blocked).unwrap_or(reason);
+    let reason = gate.or(blocked).or(note).unwrap_or(reason);
     let line = Line {
         controller: pod
             .controller
@@ -208,12 +250,13 @@ fn line(
         action,
         reason,
         gated,
+        blocked: refused,
         order: order.unwrap_or_default().number(),
         when: order
             .filter(|order| !order.is_default())
             .map_or_else(String::new, |order| format!(" (order {order})")),
     };
-    (order, line, is_blocked)
+    (order, line, gated || refused)
 }
 
 /// For a person: what happens to each pod, then what that comes to.
@@ -245,8 +288,7 @@ fn render(report: &Report) -> String {
             count("skip")
         ),
         Verdict::Blocked => {
-            let blocked =
-                |pod: &&Line| pod.action == "evict" && !pod.gated && !pod.reason.is_empty();
+            let blocked = |pod: &&Line| pod.action == "evict" && !pod.gated && pod.blocked;
             let blocked = report.pods.iter().filter(blocked);
             let (late, refused): (Vec<_>, Vec<_>) =
                 blocked.partition(|pod| pod.reason == NOT_ASKED);

@@ -56,9 +56,26 @@ struct Status {
     updated_replicas: Option<u32>,
     current_revision: Option<String>,
     update_revision: Option<String>,
+    conditions: Option<Vec<Condition>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Condition {
+    r#type: String,
+    status: String,
+    message: Option<String>,
 }
 
 impl Status {
+    /// Why pods that are wanted cannot be created: ReplicaSet, ReplicationController and Deployment say so
+    /// (`pkg/controller/replicaset/replica_set_utils.go`, `ReplicaSetReplicaFailure`).
+    fn fails(&self) -> Option<Box<str>> {
+        let mut conditions = self.conditions.iter().flatten();
+        let failure = conditions.find(|it| it.r#type == "ReplicaFailure" && it.status == "True")?;
+        let message = failure.message.as_deref().unwrap_or_default();
+        Some(message.chars().take(SHOWN).collect())
+    }
+
     /// Pods of a StatefulSet that are ending. Its Ready count has them in it; what it counts by revision has not
     /// (`stateful_set_control.go`, `computeReplicaStatus`). Of one that is updated on deletion there may be pods of any revision.
     fn ending(&self, spec: &Spec) -> u32 {
@@ -90,6 +107,8 @@ macro_rules! kinds {
 
 kinds!(Deployment ReplicaSet StatefulSet ReplicationController DaemonSet);
 
+/// Of a text of others so many characters are shown.
+const SHOWN: usize = 300;
 /// Of an object that is being deleted: what it keeps stays, and belongs to nobody then (`kubectl delete --cascade=orphan`).
 const ORPHANS: &str = "orphan";
 
@@ -115,6 +134,7 @@ impl TryFrom<Keeper> for ControllerView {
             behind: status.observed_generation.unwrap_or_default()
                 < metadata.generation.unwrap_or_default(),
             deleting: metadata.deletion_timestamp.is_some(),
+            fails: status.fails(),
             orphaning: finalizers.any(|finalizer| finalizer == ORPHANS),
             owner: controller(metadata.owner_references)?,
             written: Written::default(),

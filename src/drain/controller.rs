@@ -119,6 +119,8 @@ pub struct ControllerView {
     pub deleting: bool,
     /// When it is deleted its pods are to stay, and nobody will create them again.
     pub orphaning: bool,
+    /// Why no pod can be created in the place of one that went, by its condition `ReplicaFailure` (a quota, a webhook).
+    pub fails: Option<Box<str>>,
     /// Its own controller: of a ReplicaSet usually a Deployment.
     pub owner: Option<Controller>,
     /// When the status was last written, as this read tells.

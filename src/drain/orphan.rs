@@ -122,6 +122,7 @@ mod tests {
             terminating: 0,
             behind: false,
             deleting: false,
+            fails: None,
             orphaning: false,
             owner: None,
             written: Written::default(),

@@ -46,7 +46,11 @@ impl Machine {
         let named: Vec<_> = held_up
             .iter()
             .take(ANNOUNCED)
-            .map(|it| format!("{}: {}", it.pod, essence(&it.why)))
+            .map(|it| {
+                let twice = format!("cannot evict pod {}: ", it.pod);
+                let why = essence(&it.why);
+                format!("{}: {}", it.pod, why.strip_prefix(&twice).unwrap_or(why))
+            })
             .collect();
         let more = match held_up.len().saturating_sub(ANNOUNCED) {
             0 => String::new(),
@@ -86,16 +90,13 @@ impl Machine {
     ) -> Option<Blocked> {
         self.journal.failed.as_ref()?;
         let ending = |pod: &&PodView| pod.terminating && waits.contains(&pod.pod);
-        let words = |pod: &PodView| match &pod.finalizers[..] {
-            [] => pod.pod.to_string(),
-            some => format!("{} (finalizers: {})", pod.pod, some.join(", ")),
-        };
-        let ending: Vec<_> = pods.iter().filter(ending).map(words).collect();
+        let ending = pods.iter().filter(ending);
+        let ending: Vec<_> = ending.map(|pod| pod.pod.to_string()).collect();
         (!ending.is_empty()).then(|| {
             Blocked::new(
                 Gate::Pods,
                 format!("still ending since the last drain: {}", few(ending)),
-                "no slot is taken until they are gone; finalizers must be removed by whoever set them",
+                "no slot is taken until their containers have ended",
             )
         })
     }

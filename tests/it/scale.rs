@@ -45,6 +45,7 @@ fn whole(of: &ControllerRef, wanted: u32) -> ControllerView {
         terminating: 0,
         behind: false,
         deleting: false,
+        fails: None,
         orphaning: false,
         owner: (of.kind == Kind::ReplicaSet).then(|| owner("Deployment", &deployment)),
         written: "1".into(),

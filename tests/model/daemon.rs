@@ -291,6 +291,7 @@ fn plenty(of: &ControllerRef) -> ControllerView {
         terminating: 0,
         behind: false,
         deleting: false,
+        fails: None,
         orphaning: false,
         owner: None,
         written: Written::default(),

@@ -1,48 +1,51 @@
 //! The guard of the last ready pod: whether this node may read controllers, and what a drain would interrupt all the same.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use super::finding::{Finding, fail, ok, warn};
+use crate::cli::survey::{LIMIT, Survey};
 use crate::cli::text::list;
 use crate::config::{Drain, SingleReplica};
-use crate::drain::{ControllerRef, ControllerView, Guard, PodRef, PodView};
+use crate::drain::{ControllerRef, ControllerView, PodRef, PodView};
 use crate::failure::{Failure, FailureKind};
 
 const GUARD: &str = "guard";
 const APPLY: &str = "kubectl apply -f /usr/share/rollboot/kubernetes/guard.yaml";
-/// For all questions together, one for each controller.
-const LIMIT: Duration = Duration::from_secs(20);
 /// Controllers that are named.
 const NAMED: usize = 5;
 
-/// Reads the controllers of the pods that would be evicted. `None`: there is nothing to read.
+/// Reads the controllers of the pods that would be evicted. Nothing is said where there is nothing to read.
 pub(super) async fn guard(
     controller: impl AsyncFn(&ControllerRef) -> Result<Option<ControllerView>, Failure>,
     drain: &Drain,
     pods: &[PodView],
     going: &[PodRef],
-) -> Option<Finding> {
-    let mut guard = Guard::new(SingleReplica::Block, BTreeMap::new(), false);
-    guard.pods(pods, &going.iter().cloned().collect());
-    let mut next = guard.survey(going).err()?;
-    let mut read: usize = 0;
-    let reading = async {
-        loop {
-            guard.read(Ok(controller(&next).await?));
-            read = read.saturating_add(1);
-            next = match guard.survey(going) {
-                Ok(singles) => return Ok(singles),
-                Err(next) => next,
-            };
-        }
+) -> Vec<Finding> {
+    let Some(survey) = Survey::of(controller, pods, going).await else {
+        return Vec::new();
     };
-    let in_time = tokio::time::timeout(LIMIT, reading).await;
-    Some(match in_time {
+    match survey.singles {
         // The one that was not answered is not due any more.
-        Err(_) => late(read, guard.due().saturating_add(1)),
-        Ok(Err(failure)) => unread(drain.single_replica, &failure),
-        Ok(Ok(singles)) => found(drain.single_replica, &singles),
+        None => vec![late(survey.read, survey.guard.due().saturating_add(1))],
+        Some(Err(failure)) => vec![unread(drain.single_replica, &failure)],
+        Some(Ok(singles)) => {
+            let held = held(&survey.guard.reasons());
+            let found = found(drain.single_replica, &singles);
+            std::iter::once(found).chain(held).collect()
+        }
+    }
+}
+
+/// Controllers all of whose ready pods are here: the last of each waits until another is ready elsewhere, if there is an elsewhere.
+fn held(reasons: &BTreeSet<String>) -> Option<Finding> {
+    let named = list(reasons.iter().map(String::as_str), NAMED);
+    (!reasons.is_empty()).then(|| {
+        warn(
+            GUARD,
+            format!("a drain would wait, until drain.timeout: {named}"),
+            "where no replacement can start (no other node, quota, affinity): annotate the pods with rollboot.io/drain=skip, or set \
+             drain.mode = \"none\" on a node that is alone",
+        )
     })
 }
 
@@ -103,6 +106,8 @@ fn found(policy: SingleReplica, singles: &[String]) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::finding::Verdict;
     use super::*;
     use crate::config::Config;
@@ -128,7 +133,7 @@ mod tests {
     }
 
     /// Each controller is gone, which is told after so many seconds.
-    async fn looked_at(pods: &[PodView], seconds: u64) -> Option<Finding> {
+    async fn looked_at(pods: &[PodView], seconds: u64) -> Vec<Finding> {
         let controller = async |_: &ControllerRef| {
             tokio::time::sleep(Duration::from_secs(seconds)).await;
             Ok(None)
@@ -139,13 +144,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_look_that_takes_too_long_says_how_far_it_came() {
-        let found = looked_at(&pods(100), 3).await.unwrap();
+        let found = looked_at(&pods(100), 3).await.remove(0);
         assert_eq!(found.result, Verdict::Warn);
         let far = "only 6 of 100 controllers were read in 20 s";
         assert!(found.found.contains(far), "{found:?}");
-        let found = looked_at(&pods(5), 3).await.unwrap();
+        let found = looked_at(&pods(5), 3).await.remove(0);
         assert_eq!(found.result, Verdict::Ok, "{found:?}");
-        assert_eq!(looked_at(&[], 3).await, None);
+        assert_eq!(looked_at(&[], 3).await, []);
     }
 
     #[test]

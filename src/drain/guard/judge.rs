@@ -153,7 +153,13 @@ impl Guard {
                 (true, SingleReplica::Block) => Err(No::Never(format!(
                     "{root}: wants a single replica, and it is on this node (drain.single-replica = \"block\")"
                 ))),
-                (false, _) => Err(No::Later(last(root, object.failed.as_deref()))),
+                (false, _) => {
+                    let fails = object
+                        .fails()
+                        .or_else(|| self.known(&own.controller).ok()?.fails());
+                    let why = object.failed.as_deref().or(fails);
+                    Err(No::Later(last(root, why)))
+                }
             };
         }
         // Some go now and others later: the journal must have the numbers first.

@@ -53,6 +53,14 @@ impl Object {
         }
     }
 
+    /// Why no replacement can be created, as its status tells.
+    pub(super) fn fails(&self) -> Option<&str> {
+        match &self.seen {
+            Some(Seen::Is(view)) => view.fails.as_deref(),
+            Some(Seen::Gone) | None => None,
+        }
+    }
+
     pub(super) fn is(
         &mut self,
         of: &ControllerRef,

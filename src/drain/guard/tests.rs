@@ -61,6 +61,7 @@ fn view(uid: &str, wanted: u32, ready: u32) -> ControllerView {
         terminating: 0,
         behind: false,
         deleting: false,
+        fails: None,
         orphaning: false,
         owner: None,
         written: "1".into(),

@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -121,10 +123,16 @@ pub(super) fn cases() -> Vec<Case> {
                 host.write(CONFIG, &SETTINGS.replace("0s", "5s"));
                 host.start();
                 let path = host.path(SENTINEL);
-                let writer = tokio::task::spawn_local(async move {
+                // A thread of its own: one that is kept waiting by other cases for five seconds would let it settle.
+                let goes_on = Arc::new(AtomicBool::new(true));
+                let writes = Arc::clone(&goes_on);
+                let writer = std::thread::spawn(move || {
                     for count in 0.. {
+                        if !writes.load(Relaxed) {
+                            break;
+                        }
                         fs::write(&path, format!("{count}")).unwrap();
-                        tokio::time::sleep(Duration::from_millis(500)).await;
+                        std::thread::sleep(Duration::from_millis(500));
                     }
                 });
                 let message = host
@@ -132,7 +140,8 @@ pub(super) fn cases() -> Vec<Case> {
                     .await;
                 tokio::time::sleep(Duration::from_secs(12)).await;
                 host.untouched();
-                writer.abort();
+                goes_on.store(false, Relaxed);
+                writer.join().unwrap();
                 host.goes_on().await;
                 message
             },

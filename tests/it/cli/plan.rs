@@ -89,6 +89,35 @@ async fn pods_are_listed_as_they_would_go_and_each_that_stays_says_why() {
 }
 
 #[tokio::test]
+async fn what_would_wait_for_a_replacement_or_end_too_late_is_told() {
+    let site = Site::healthy().await;
+    for name in ["a", "b"] {
+        site.pod_of_two(name, "dns");
+    }
+    site.pod("slow", Some(("ReplicaSet", "slow")));
+    change(&site, "slow", |pod| {
+        pod["spec"]["terminationGracePeriodSeconds"] = json!(1800);
+    });
+    let (code, verdict, pods) = plan(&site).await;
+    assert_eq!((code, verdict.as_str()), (Some(0), "ready"));
+    let waits = "ReplicaSet default/dns: its last ready pod is on this node, waiting for a replacement elsewhere";
+    assert_eq!(
+        pods,
+        [
+            "a evict 0 ".to_owned(),
+            format!("b evict 0 {waits}"),
+            "slow evict 0 it may take 1800 s to end, longer than drain.timeout".to_owned(),
+            "web evict 0 ".to_owned(),
+        ]
+    );
+    let (_, text) = site.run(&["check"]).await;
+    assert!(
+        text.contains("a drain would wait, until drain.timeout"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn one_pod_that_refuses_and_nothing_would_be_evicted() {
     let site = Site::healthy().await;
     site.pod("debug", None);

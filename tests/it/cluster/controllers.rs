@@ -102,6 +102,7 @@ async fn each_field_is_read_from_its_place() {
             terminating: 1,
             behind: false,
             deleting: false,
+            fails: None,
             orphaning: false,
             owner: Some(owner),
             written: Written {
@@ -119,6 +120,28 @@ async fn each_field_is_read_from_its_place() {
     let view = read(Kind::ReplicaSet, Reply::Json(200, late)).await;
     let view = view.unwrap().unwrap();
     assert!(view.behind && view.deleting);
+    // What keeps its pods from being created is told while it does, and bounded.
+    for (kind, status, message, fails) in [
+        (
+            "ReplicaFailure",
+            "True",
+            "exceeded quota",
+            Some("exceeded quota"),
+        ),
+        ("ReplicaFailure", "False", "exceeded quota", None),
+        ("Progressing", "True", "exceeded quota", None),
+        (
+            "ReplicaFailure",
+            "True",
+            &"é".repeat(2000),
+            Some(&"é".repeat(300)[..]),
+        ),
+    ] {
+        let mut stopped = whole();
+        stopped["status"]["conditions"] = json!([{"type": "Available", "status": "True"}, {"type": kind, "status": status, "message": message}]);
+        let view = read(Kind::ReplicaSet, Reply::Json(200, stopped)).await;
+        assert_eq!(view.unwrap().unwrap().fails.as_deref(), fails);
+    }
 }
 
 /// The server's clock is its `Date`; that of the test is of no account.

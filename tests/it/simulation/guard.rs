@@ -19,6 +19,7 @@ fn app(wanted: u32, ready: u32, written: &str) -> ControllerView {
         terminating: 0,
         behind: false,
         deleting: false,
+        fails: None,
         orphaning: false,
         owner: None,
         written: written.into(),
@@ -56,6 +57,19 @@ fn all_here() -> (World, Machine) {
     let mut machine = world.start();
     assert!(world.until(&mut machine, HOUR, |_, world| world.evicted.len() == 2));
     (world, machine)
+}
+
+#[test]
+fn what_keeps_a_replacement_from_being_created_is_told() {
+    let (mut world, mut machine) = all_here();
+    world.status(ControllerView {
+        fails: Some("pods \"app-x\" is forbidden: exceeded quota: q".into()),
+        ..app(3, 1, "2")
+    });
+    world.until_told(
+        &mut machine,
+        "waiting for a replacement elsewhere (pods \"app-x\" is forbidden: exceeded quota: q)",
+    );
 }
 
 #[test]

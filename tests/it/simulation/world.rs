@@ -133,6 +133,7 @@ pub(crate) fn plenty_of(uid: &str) -> ControllerView {
         terminating: 0,
         behind: false,
         deleting: false,
+        fails: None,
         orphaning: false,
         owner: None,
         written: "then".into(),

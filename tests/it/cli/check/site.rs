@@ -91,6 +91,25 @@ impl Site {
         store.update("kubectl", Kind::Pod, "default", name, owner);
     }
 
+    /// One of the two pods of a ReplicaSet, both of them here and Ready.
+    pub(in super::super) fn pod_of_two(&self, name: &str, set: &str) {
+        let store = self.api.store();
+        let object = json!({
+            "metadata": {"name": set, "namespace": "default", "generation": 1},
+            "spec": {"replicas": 2},
+            "status": {"observedGeneration": 1, "replicas": 2, "readyReplicas": 2},
+        });
+        // The second time it is there.
+        let made = store.create("kubectl", Kind::ReplicaSet, object);
+        let made = made
+            .ok()
+            .or_else(|| store.get(Kind::ReplicaSet, "default", set));
+        let uid = made.unwrap()["metadata"]["uid"].clone();
+        self.pod(name, Some(("ReplicaSet", set)));
+        let owner = |pod: &mut Value| pod["metadata"]["ownerReferences"][0]["uid"] = uid.clone();
+        store.update("kubectl", Kind::Pod, "default", name, owner);
+    }
+
     pub(super) fn path(&self, path: &str) -> PathBuf {
         self.root.path().join(path)
     }
