@@ -26,6 +26,8 @@ class App:
     kind: str = "Deployment"
     # Of every taint: a cordon does not keep its pods off.
     tolerates: bool = False
+    # A folder of its host without which its containers are not started.
+    host_folder: str | None = None
 
     def create(self) -> App:
         """Creates it and waits until every pod is Ready."""
@@ -86,6 +88,9 @@ class App:
                 "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1},
             }],
         }
+        if self.host_folder is not None:
+            spec["volumes"] = [{"name": "host", "hostPath": {"path": self.host_folder, "type": "Directory"}}]
+            spec["containers"][0]["volumeMounts"] = [{"name": "host", "mountPath": "/host"}]
         if self.tolerates:
             spec["tolerations"] = [{"operator": "Exists"}]
         if self.node is not None:
