@@ -37,6 +37,28 @@ def rebooted_by_hand(lab: Lab) -> None:
     _judge(lab, {node.name: 1, other.name: 1}, node)
 
 
+def somebody_elses(lab: Lab) -> None:
+    """The reboot is an operator's, in the middle of a drain, and the turn is to be undone: it is not, until the kubelet is restarted."""
+    node, other = lab.machines[0], lab.machines[1]
+    lab.app("slow", kind="DaemonSet", replicas=0, stop_delay="25s")
+    app = lab.app(replicas=3, stop_delay="20s")
+    rollboot = lab.install()[0]
+    node.ask_for_reboot()
+    lab.wait_draining(node, app)
+    node.run("systemctl", "--no-block", "reboot")
+    lab.wait_going_down(node)
+    node.run("systemctl", "kill", "--signal=KILL", "systemd-logind.service")
+    lab.plane.kubectl("annotate", "configmap", "-n", "kube-system", "rollboot", "rollboot.io/pause=not today")
+    _keeps(lab, rollboot, other)
+    node.run("systemctl", "restart", "kubelet.service")
+    lab.wait_settled(node)
+    assert not lab.boots(node) and node.asks_for_reboot()
+    lab.plane.kubectl("annotate", "configmap", "-n", "kube-system", "rollboot", "rollboot.io/pause-")
+    lab.wait_rolled(node)
+    lab.expect_turns(node, 2)
+    lab.judge({node.name: 1}, accidents=True)
+
+
 def _called_off(lab: Lab, number: int) -> tuple[Machine, Machine, Rollboot]:
     """The node, which goes down and does not; another that wants to reboot too; and rollboot on the first."""
     node, other = lab.machines[number], lab.machines[1]
@@ -84,4 +106,4 @@ def _judge(lab: Lab, reboots: dict[str, int], node: Machine) -> None:
     lab.judge(reboots, accidents=True)
 
 
-CASES = {"kubelet_restarted": kubelet_restarted, "rebooted_by_hand": rebooted_by_hand}
+CASES = {"kubelet_restarted": kubelet_restarted, "rebooted_by_hand": rebooted_by_hand, "somebody_elses": somebody_elses}
