@@ -9,6 +9,7 @@ from lab.rollboot import QUICK
 from lab.scenario import Lab
 from lab.waiting import holds_for, wait_until
 
+TIMEOUT = 420
 # Each boot loses it, and without it the kubelet starts no container: as with what a storage driver needs on its host.
 _FOLDER = "/run/lab-driver"
 
