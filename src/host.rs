@@ -146,6 +146,11 @@ impl LocalHost {
         kubelet::grace_period(&self.root)
     }
 
+    /// Whether the kubelet that runs may reach the API server through a proxy.
+    pub fn kubelet_has_proxy(&self) -> bool {
+        kubelet::has_proxy(&self.root)
+    }
+
     /// The kubeconfig of the kubelet that runs, as its command line names it, if that can be seen and the file is there.
     pub fn running_kubeconfig(&self) -> Option<PathBuf> {
         kubelet::kubeconfig(&self.root)

@@ -334,7 +334,7 @@ impl Machine {
             Phase::Starting(_) => self.on_starting(out, reply),
             Phase::Resting(_) => self.on_resting(out, &reply),
             Phase::Checking(_) => self.on_checking(out, reply),
-            Phase::Latching => self.consider(out),
+            Phase::Latching => self.latched(out, &reply),
             Phase::Reclaiming(_) => self.on_reclaiming(out, reply),
             Phase::Acquiring(_) => self.on_acquiring(out, reply),
             Phase::Cordoning(_) => self.on_cordoning(out, reply),

@@ -167,6 +167,9 @@ impl Here<'_> {
                     | FailureKind::Restricted => {
                         "is this the kubelet's own kubeconfig, of this very host?"
                     }
+                    _ if self.host.kubelet_has_proxy() => {
+                        "nothing more was asked; the kubelet has HTTPS_PROXY set, and rollboot uses no proxy: is the API server there without it?"
+                    }
                     _ => {
                         "nothing more was asked; is the API server there? the log of the kubelet says the same"
                     }

@@ -55,8 +55,28 @@ pub(super) fn kubeconfig(root: &Root) -> Option<PathBuf> {
     (path.is_absolute() && root.join(path).exists()).then(|| path.to_owned())
 }
 
-/// The command line of the kubelet that runs; empty if none can be seen. The oldest, if there are several.
+/// Whether the running kubelet was told to use a proxy, as far as its environment can be seen. Which one is not looked at: there may be
+/// a password in it.
+pub(super) fn has_proxy(root: &Root) -> bool {
+    let environment = oldest(root).and_then(|(number, _)| {
+        let path = root.join(format!("/proc/{number}/environ"));
+        fs::read(path).ok()
+    });
+    let set = |word: &[u8]| {
+        ["HTTPS_PROXY=", "https_proxy="]
+            .iter()
+            .any(|name| word.len() > name.len() && word.starts_with(name.as_bytes()))
+    };
+    environment.is_some_and(|text| text.split(|byte| *byte == 0).any(set))
+}
+
+/// The command line of the kubelet that runs; empty if none can be seen.
 fn flags(root: &Root) -> Vec<String> {
+    oldest(root).map(|(_, words)| words).unwrap_or_default()
+}
+
+/// The kubelet that runs, its process number and command line. The oldest, if there are several.
+fn oldest(root: &Root) -> Option<(u32, Vec<String>)> {
     let processes = fs::read_dir(root.join("/proc")).into_iter().flatten();
     let kubelets = processes.filter_map(|process| {
         let process = process.ok()?;
@@ -70,10 +90,7 @@ fn flags(root: &Root) -> Vec<String> {
         let runs_here = program == "kubelet" && !is_contained(&process.path());
         runs_here.then_some((number, words))
     });
-    kubelets
-        .min_by_key(|(number, _)| *number)
-        .map(|(_, words)| words)
-        .unwrap_or_default()
+    kubelets.min_by_key(|(number, _)| *number)
 }
 
 /// Whether a process has a number of its own in a container: its paths are not this host's, as with clusters in containers.
@@ -303,6 +320,16 @@ mod tests {
         ] {
             run(9, flags);
             assert_eq!(kubeconfig(&root), expected.map(PathBuf::from), "{flags:?}");
+        }
+        for (environment, proxy) in [
+            ("", false),
+            ("NO_PROXY=x\0HTTPS_PROXY=http://u:p@proxy:3128\0", true),
+            ("https_proxy=http://proxy\0", true),
+            ("HTTPS_PROXY=\0", false),
+            ("MY_HTTPS_PROXY=x\0", false),
+        ] {
+            fs::write(root.join("/proc/9/environ"), environment).unwrap();
+            assert_eq!(has_proxy(&root), proxy, "{environment:?}");
         }
         // A kubelet in a container of this host, which may have started before.
         run(9, &["--kubeconfig", own]);

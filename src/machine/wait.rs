@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::check::Checking;
 use super::gate::{Blocked, Gate};
 use super::reclaim::Reclaim;
-use super::{Action, Machine, Op, Out, Patience, Phase, Report, Stop, Timer};
+use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::{Delay, doubling};
 use crate::config::Mode;
 use crate::failure::Failure;
@@ -245,13 +245,21 @@ impl Machine {
 
     fn latch_abort(&mut self, out: &mut Out) {
         self.abort = false;
-        out.push(Action::AnswerAbort(
-            Ok("no turn is running any more".into()),
-        ));
         self.journal
             .latch("an operator aborted the turn", &self.present);
         self.phase = Phase::Latching;
         self.write_journal(out, Patience::Once);
+    }
+
+    /// Only what is on disk holds after a restart, too.
+    pub(super) fn latched(&mut self, out: &mut Out, reply: &Reply) {
+        out.push(Action::AnswerAbort(match reply {
+            Reply::JournalWritten(Err(failure)) => Err(format!(
+                "no turn is running any more, but {failure}: after a restart this node may reboot all the same"
+            )),
+            _ => Ok("no turn is running any more".into()),
+        }));
+        self.consider(out);
     }
 
     fn why_spent(&self) -> String {

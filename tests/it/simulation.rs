@@ -28,8 +28,9 @@ mod windows;
 mod world;
 
 use jiff::Timestamp;
+use rollboot::failure::{Failure, FailureKind};
 use rollboot::journal::Failed;
-use rollboot::machine::{Event, Label, Op, Timer};
+use rollboot::machine::{Event, Label, Op, Reply, Timer};
 use rollboot::request::Requests;
 use world::{World, lock, request};
 pub(crate) use world::{plenty, pod, write_node};
@@ -285,6 +286,29 @@ fn nothing_is_evicted_after_an_abort() {
         "{:?}",
         world.aborts
     );
+}
+
+#[test]
+fn an_abort_that_cannot_be_recorded_is_no_success() {
+    for fails in [false, true] {
+        let mut world = World::asking();
+        world.gates.hold = Some("/etc/rollboot/hold".into());
+        let mut machine = world.start();
+        world.until_label(&mut machine, Label::Waiting);
+        world.wait(&mut machine, 60.0);
+        world.hold = |op| matches!(op, Op::WriteJournal(_));
+        machine = world.feed(machine, Event::Abort);
+        assert!(world.until(&mut machine, 60.0, |_, world| world.held.is_some()));
+        assert!(world.aborts.is_empty(), "not before it is on disk");
+        let full = || Failure::new(FailureKind::Local, "the disk is full");
+        let result = if fails { Err(full()) } else { Ok(()) };
+        let written = Event::Reply(Reply::JournalWritten(result));
+        let machine = world.feed(machine, written);
+        let answer = world.aborts.pop().unwrap();
+        assert_eq!(answer.is_err(), fails, "{answer:?}");
+        assert!(!fails || answer.unwrap_err().contains("the disk is full"));
+        assert_eq!(machine.label(), Label::Latched);
+    }
 }
 
 #[test]
