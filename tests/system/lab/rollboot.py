@@ -80,13 +80,6 @@ class Rollboot:
             f"rollboot on {self.machine.name} is {wanted}", lambda: self._status_if(phases), timeout,
         )
 
-    def wait_reason(self, words: str, timeout: float = 60.0) -> str:
-        """Waits until the sentence of its status contains these words; returns it."""
-        return wait_until(
-            f"rollboot on {self.machine.name} says {words!r}",
-            lambda: reason if words in (reason := str(self.status().get("reason", ""))) else "", timeout,
-        )
-
     def active(self) -> bool:
         """Whether systemd calls the service active."""
         return self.machine.run("systemctl", "is-active", UNIT, check=False).strip() == "active"
