@@ -283,14 +283,10 @@ impl Machine {
             }
             Timer::Reclaim => self.on_reclaim_timer(out),
             Timer::Look => self.on_look(out),
-            Timer::Ahead => {
-                if !self.waits_ahead(out) {
-                    self.expire(out);
-                }
-            }
             Timer::Drain => {
-                if !self.volumes_late(out) {
-                    self.expire(out);
+                if !self.waits_ahead(out) && !self.volumes_late(out) {
+                    self.expired = true;
+                    self.poke(out);
                 }
             }
             Timer::Evict => self.on_pods(out, crate::drain::DrainEvent::Tick),
@@ -300,11 +296,6 @@ impl Machine {
             Timer::Poll => self.on_poll(out),
             Timer::Soak => self.on_soak(out),
         }
-    }
-
-    fn expire(&mut self, out: &mut Out) {
-        self.expired = true;
-        self.poke(out);
     }
 
     fn on_check(&mut self, out: &mut Out) {

@@ -83,17 +83,19 @@ impl Drain {
         self
     }
 
-    /// How many pods that go ahead of all others are still listed. The others go when none is.
-    pub fn ahead(&self) -> usize {
-        self.ahead_left().count()
+    /// How many pods that go ahead of all others are not ending, as the list shows, whatever was answered. `None`: none of them is here
+    /// any more, and the others go.
+    pub fn ahead(&self) -> Option<usize> {
+        let mut ahead = self.ahead_left().peekable();
+        ahead.peek()?;
+        let stays = |track: &&Track| !matches!(track, Track::Ending);
+        Some(ahead.map(|(_, track)| track).filter(stays).count())
     }
 
     /// Whether all pods that go ahead are ending, and may take the time that they take.
     pub fn ahead_is_ending(&self) -> bool {
-        let ends = |(pod, track): (&PodRef, &Track)| {
-            matches!(track, Track::Told(_) | Track::Ending) && !self.endings.is_late(pod)
-        };
-        self.ahead() > 0 && self.ahead_left().all(ends)
+        let late = self.ahead_left().any(|(pod, _)| self.endings.is_late(pod));
+        self.ahead() == Some(0) && !late
     }
 
     fn ahead_left(&self) -> impl Iterator<Item = (&PodRef, &Track)> {

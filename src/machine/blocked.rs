@@ -101,19 +101,20 @@ impl Machine {
         })
     }
 
-    /// Gives what goes first its time: anew whenever one of it went, which the list shows, and not an answer. All of the drain has
-    /// `drain.timeout` all the same. `before`: how many there were.
-    pub(super) fn time_ahead(&self, out: &mut Out, before: usize) {
+    /// Gives what goes first its time: anew whenever one of it went, which the list shows, and not an answer; and the others theirs
+    /// once it is gone. `before`: how many there were.
+    pub(super) fn time_ahead(&self, out: &mut Out, before: Option<usize>) {
         let Phase::Draining(draining) = &self.phase else {
             return;
         };
+        let timeout = self.config.drain.timeout;
         match (before, draining.drain.ahead()) {
-            (0, 0) => {}
-            (_, 0) => out.push(Action::CancelTimer(Timer::Ahead)),
-            (before, now) if before == 0 || now < before => {
-                out.set(Timer::Ahead, Delay::exactly(PATIENCE));
+            (None, Some(_)) => out.set(Timer::Drain, Delay::exactly(PATIENCE.min(timeout))),
+            (Some(before), Some(now)) if now < before => {
+                out.set(Timer::Drain, Delay::exactly(PATIENCE.min(timeout)));
             }
-            _ => {}
+            (Some(_), None) => out.set(Timer::Drain, Delay::exactly(timeout)),
+            (Some(_), Some(_)) | (None, None) => {}
         }
     }
 
@@ -125,7 +126,8 @@ impl Machine {
         };
         let waits = drain.is_some_and(Drain::ahead_is_ending);
         if waits {
-            out.set(Timer::Ahead, Delay::exactly(PATIENCE));
+            let wait = PATIENCE.min(self.config.drain.timeout);
+            out.set(Timer::Drain, Delay::exactly(wait));
         }
         waits
     }

@@ -195,8 +195,6 @@ pub enum Timer {
     Poll,
     /// The soak time is over.
     Soak,
-    /// What held up the last drain has had its time.
-    Ahead,
 }
 
 /// Events that an operator finds in the journal by MESSAGE_ID.

@@ -131,7 +131,7 @@ impl Machine {
                 }
             }
         }
-        for timer in [Timer::Drain, Timer::Ahead, Timer::Check] {
+        for timer in [Timer::Drain, Timer::Check] {
             out.push(Action::CancelTimer(timer));
         }
         self.end_round(out);

@@ -301,7 +301,7 @@ impl Act {
             Self::ServeSlowly(_) => Kind::SlowRead,
             Self::Lose(_) => Kind::Lose,
             Self::Refuse(_) => Kind::Refuse,
-            Self::Fire(_, Timer::Drain | Timer::Ahead) => Kind::DrainTimeout,
+            Self::Fire(_, Timer::Drain) => Kind::DrainTimeout,
             Self::WatchEnds(_) => Kind::WatchEnds,
             Self::EvictBlocked(_) => Kind::Refuse,
             Self::BudgetOpens(_) => Kind::Opening,

@@ -7,7 +7,7 @@ use rollboot::machine::Timer;
 pub(crate) struct Timers(u16);
 
 /// All timers, in the order of their bits.
-pub(crate) const TIMERS: [Timer; 13] = [
+pub(crate) const TIMERS: [Timer; 12] = [
     Timer::Settle,
     Timer::Retry,
     Timer::Attempt,
@@ -20,7 +20,6 @@ pub(crate) const TIMERS: [Timer; 13] = [
     Timer::Poll,
     Timer::Soak,
     Timer::Look,
-    Timer::Ahead,
 ];
 
 impl Timers {
