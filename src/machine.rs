@@ -18,6 +18,7 @@ mod call;
 mod called_off;
 mod check;
 mod cordon;
+mod elsewhere;
 mod gate;
 mod guard;
 mod io;

@@ -5,10 +5,8 @@
 //! version, before anything is decided: first the lock, then the own Node. A late write then meets a newer version.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use super::{Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
-use crate::backoff::Delay;
+use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
 use crate::drain::Orphans;
 use crate::failure::WriteOutcome;
 use crate::journal::{Outcome, Stage, Turn};
@@ -17,13 +15,10 @@ use crate::node::{Cordon, Marker, NodePatch, NodeView};
 use crate::request::Requests;
 use crate::shutdown::GoingDown;
 
-/// How often it is looked at whether the cluster of a turn is back.
-const ELSEWHERE: Duration = Duration::from_secs(600);
-
 /// What the start has found so far.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Starting {
-    step: Step,
+    pub(super) step: Step,
     /// The own slot, with our stamp, if we hold one.
     slot: Option<Entry>,
     /// The slot was only taken to void an acquisition that might still have landed.
@@ -39,7 +34,7 @@ pub(super) struct Starting {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Step {
+pub(super) enum Step {
     Facts,
     Stamp,
     Lock,
@@ -52,16 +47,6 @@ enum Step {
     NoteLock,
     Node,
     VoidNode,
-}
-
-impl Starting {
-    /// Why it goes no further, if it does not.
-    pub(super) fn stays(&self) -> Option<&str> {
-        match &self.step {
-            Step::Elsewhere(why) => Some(why),
-            _ => None,
-        }
-    }
 }
 
 impl Machine {
@@ -211,49 +196,6 @@ impl Machine {
             self.starting(out, Step::Node, Op::ReadNode);
         } else {
             self.consider(out);
-        }
-    }
-
-    /// Whether this is the lock in which the turn holds its slot, as far as that is known; without a turn any is.
-    fn is_the_lock_of_the_turn(&self, view: Option<&LockView>) -> bool {
-        let noted = self.turn().and(self.journal.lock.as_ref());
-        noted.is_none_or(|noted| view.is_some_and(|view| view.uid == noted.uid || view.resumed()))
-    }
-
-    /// Stays where it is if both the lock and the Node are others than the turn's: this host has been joined to another cluster.
-    /// A Node of another UID alone was deleted and registered itself again, another lock alone was created again.
-    fn is_elsewhere(&mut self, out: &mut Out, node: Option<&NodeView>) -> bool {
-        let (Some(node), Some(turn)) = (node, self.turn()) else {
-            return false;
-        };
-        if turn.is_restored()
-            || node.uid == turn.node_uid
-            || self.is_the_lock_of_the_turn(self.lock.as_ref())
-        {
-            return false;
-        }
-        let why = format!(
-            "turn {} began in another cluster, and its slot stays there: Node {} and the lock are others here. Make the kubeconfig that \
-             one's again, or let it go: rollboot unlock {} --force in the old cluster; stop rollboot, remove \
-             /var/lib/rollboot/journal.json, start it",
-            turn.id, self.host.node, self.host.node
-        );
-        out.report(Report::NotHealthy, why.clone());
-        if let Phase::Starting(start) = &mut self.phase {
-            start.step = Step::Elsewhere(why);
-        }
-        out.set(Timer::Check, Delay::about(ELSEWHERE));
-        true
-    }
-
-    /// Looks anew whether this is the cluster of the turn.
-    pub(super) fn start_check(&mut self, out: &mut Out) {
-        if let Phase::Starting(Starting {
-            step: Step::Elsewhere(_),
-            ..
-        }) = &self.phase
-        {
-            self.restart(out);
         }
     }
 
