@@ -244,16 +244,22 @@ fn a_stale_slot_serves_a_request_that_may_be_older_than_this_boot() {
     assert!(!world.holds_slot());
 }
 
+/// In the middle of a drain that a budget holds up.
+fn draining() -> World {
+    let mut world = World::asking();
+    world.pods = vec![pod("p")];
+    world.blocked = true;
+    let mut machine = world.start();
+    assert!(takes_slot(&mut world, &mut machine));
+    world.until_label(&mut machine, Label::Cordoned);
+    world
+}
+
 /// A backup of the lock from an earlier turn of this node is put back in the middle of another turn.
 #[test]
 fn a_slot_of_an_earlier_turn_leaves_no_cordon_behind() {
     for boots in [false, true] {
-        let mut world = World::asking();
-        world.pods = vec![pod("p")];
-        world.blocked = true;
-        let mut machine = world.start();
-        assert!(takes_slot(&mut world, &mut machine));
-        world.until_label(&mut machine, Label::Cordoned);
+        let mut world = draining();
         let earlier = Entry {
             turn: TurnId(77),
             ..world
@@ -280,12 +286,7 @@ fn a_slot_of_an_earlier_turn_leaves_no_cordon_behind() {
 #[test]
 fn in_another_cluster_nothing_is_written_and_the_slot_in_the_old_one_is_told_of() {
     for boots in [false, true] {
-        let mut world = World::asking();
-        world.pods = vec![pod("p")];
-        world.blocked = true;
-        let mut machine = world.start();
-        assert!(takes_slot(&mut world, &mut machine));
-        world.until_label(&mut machine, Label::Cordoned);
+        let mut world = draining();
         let there = (world.lock.clone(), world.node.clone());
         world.lock = Some(lock("theirs", 3));
         annotate(&mut world, "n1.rollboot.io/default", "{}");
