@@ -151,8 +151,11 @@ fn a_control_plane_that_is_a_node_short_loses_no_other() {
         let mut machine = world.start();
         assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
     }
-    // A worker does not care.
+    // A worker does not care, also where it looks at the Nodes for a reason of its own.
     let mut world = World::asking();
+    std::sync::Arc::make_mut(&mut world.config)
+        .gates
+        .max_not_ready = Some(3);
     world.nodes = short(&["n2"]);
     let mut machine = world.start();
     assert!(world.until(&mut machine, HOUR, |_, world| world.asked() > 0));
