@@ -295,3 +295,15 @@ fn a_pod_that_takes_longer_to_end_than_a_drain_may_is_remembered() {
         "{failed:?}"
     );
 }
+
+#[test]
+fn the_others_have_all_the_time_of_a_drain_once_what_went_first_is_gone() {
+    let (mut world, mut machine) = stopped();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.holds_slot()));
+    world.wait(&mut machine, 100.0);
+    world.kept = ["web-1-0".into()].into();
+    let began = world.time;
+    assert!(world.until(&mut machine, 2.0 * HOUR, |_, world| !world.holds_slot()));
+    let took = world.time - began;
+    assert!(took > 1790.0, "{took} s");
+}
