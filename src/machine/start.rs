@@ -338,7 +338,6 @@ impl Machine {
             {
                 // Somebody has taken the slot, so what others wait for is not at stake any more, only our cordon.
                 turn.control_plane.clear();
-                turn.daemon_sets = Some(BTreeSet::new());
             }
             self.recover(out);
             return;
