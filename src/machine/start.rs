@@ -186,7 +186,11 @@ impl Machine {
         if self.is_elsewhere(out, node.as_ref()) {
             return;
         }
-        let proven = node.is_some_and(|node| node.boot_id == self.host.boot_id);
+        // The Node of the turn is proof enough: after a boot the kubelet may not have reported yet.
+        let of_the_turn =
+            |node: &NodeView| self.turn().is_some_and(|turn| turn.node_uid == node.uid);
+        let proven =
+            node.is_some_and(|node| node.boot_id == self.host.boot_id || of_the_turn(&node));
         if let Phase::Starting(start) = &mut self.phase {
             start.proven = proven;
         }

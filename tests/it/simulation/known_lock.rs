@@ -313,3 +313,24 @@ fn in_another_cluster_nothing_is_written_and_the_slot_in_the_old_one_is_told_of(
         );
     }
 }
+
+/// The lock was restored under another UID with this node's slot in it, and the kubelet has not reported since the boot.
+#[test]
+fn a_slot_in_a_restored_lock_is_voided_on_the_word_of_the_node_s_uid() {
+    let mut world = draining();
+    world.lock.as_mut().unwrap().uid = "restored".into();
+    world.boot_id = "b1".into();
+    world.present.clear();
+    let before = world.ops.len();
+    let mut machine = world.start();
+    let written = |_: &Machine, world: &World| {
+        let mut ops = world.ops[before..].iter();
+        ops.any(|op| matches!(op, Op::PatchLock(_)))
+    };
+    assert!(
+        world.until(&mut machine, 60.0, written),
+        "{}",
+        machine.reason()
+    );
+    assert!(world.holds_slot(), "voided, not given up");
+}
