@@ -101,8 +101,8 @@ pub struct Machine {
     reclaim_set: bool,
     /// Attempts in a row that failed of the API, for the wait before the next.
     tries: u8,
-    /// Acquisitions in a row that another node was quicker with: they decide about nothing but the length of a wait.
-    refused: u16,
+    /// Releases in a row that another node was quicker after: they decide about nothing but the length of a wait.
+    outrun: u8,
     /// The lock as last read, for the report.
     lock: Option<LockView>,
     /// What was last reported as waited for, so that it is said once.
@@ -192,7 +192,7 @@ impl Machine {
             round_is_old: false,
             reclaim_set: false,
             tries: 0,
-            refused: 0,
+            outrun: 0,
             lock: None,
             said: Vec::new(),
             orphans: Orphans::default(),

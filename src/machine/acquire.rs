@@ -150,7 +150,6 @@ impl Machine {
         match view {
             Some(view) if self.own_turn_in(&view) == mine => self.acquired(out, view),
             Some(_) | None => {
-                self.refused = self.refused.saturating_add(1);
                 let blocked = Blocked::new(
                     Gate::Lock,
                     "another node was quicker",
@@ -181,7 +180,7 @@ impl Machine {
                 .map_or_else(String::new, |turn| turn.id.to_string())
         );
         self.said.clear();
-        self.refused = 0;
+        self.outrun = 0;
         self.absent.clear();
         out.report(Report::Acquired, text);
         let paused = view.pause().map(|reason| format!("paused: {reason}"));

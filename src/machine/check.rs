@@ -11,6 +11,7 @@ use super::judge::{
     limits_in_words, node_gates, nodes_gate, recreated_gate, start_gate,
 };
 use super::returned::{containers, daemon_sets};
+use super::wait::OUTRUN_MOST;
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
 use crate::backoff::{Delay, doubling};
 use crate::config::{DrainMode, SingleReplica};
@@ -301,6 +302,10 @@ impl Machine {
             self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN)));
             return;
         };
+        let was_free = self
+            .lock
+            .as_ref()
+            .is_some_and(|seen| matches!(seen.verdict(&aim.group), Verdict::Free));
         self.lock = Some(view.clone());
         let first_sight = self.journal.lock.is_none();
         self.note(&view);
@@ -310,7 +315,12 @@ impl Machine {
             return;
         }
         match self.lock_gate(&view, &aim.group) {
-            Some(blocked) => self.rest_on_lock(out, blocked, &view, aim.group),
+            Some(blocked) => {
+                if was_free && blocked.gate == Gate::Lock {
+                    self.outrun = self.outrun.saturating_add(1).min(OUTRUN_MOST);
+                }
+                self.rest_on_lock(out, blocked, &view, aim.group);
+            }
             None if aim.group == CONTROL_PLANE || self.config.gates.max_not_ready.is_some() => {
                 self.check(out, Checking::Nodes(Box::new(view), aim), Op::ListNodes);
             }

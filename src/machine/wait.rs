@@ -17,9 +17,12 @@ use crate::lock::LockView;
 /// them off.
 const AFTER_RELEASE: Duration = Duration::from_millis(250);
 
-/// Nobody knows how many nodes wait. A waiter learns it from its own refused writes: each doubles its time, up to this, so even
-/// thousands soon meet in a handful of conflicts, and a few do not leave the slot idle.
+/// Nobody knows how many nodes wait. A waiter learns it whenever it has begun to look and another was quicker: each time doubles
+/// its wait, up to this, so even thousands soon meet in a handful of conflicts, and a few do not leave the slot idle.
 const AFTER_RELEASE_OF_MANY: Duration = Duration::from_secs(2);
+
+/// More would change nothing: the wait has its full length.
+pub(super) const OUTRUN_MOST: u8 = 3;
 
 /// The clock may be set while a window is waited for.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(3600);
@@ -160,8 +163,7 @@ impl Machine {
     }
 
     fn after_release(&self) -> Delay {
-        let refused = u8::try_from(self.refused).unwrap_or(u8::MAX);
-        Delay::within(doubling(AFTER_RELEASE, AFTER_RELEASE_OF_MANY, refused))
+        Delay::within(doubling(AFTER_RELEASE, AFTER_RELEASE_OF_MANY, self.outrun))
     }
 
     /// Looks at everything again, now or when the call on its way is answered.
