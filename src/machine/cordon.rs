@@ -35,7 +35,7 @@ pub(super) enum Look {
     Cordoned,
     /// Write this, then look again.
     Write(NodePatch),
-    /// Gone, or another Node of the same name.
+    /// Gone, another Node of the same name, or one with the marker of another turn, as a backup brings it back.
     Lost,
     Undo(Outcome),
 }
@@ -138,12 +138,20 @@ impl Machine {
         }
     }
 
+    /// A backup brought back a Node in an earlier turn: a start finds out whose cordon it is.
+    pub(super) fn is_of_another_turn(&self, node: Option<&NodeView>) -> bool {
+        let marker = node.and_then(NodeView::parsed_marker);
+        marker
+            .zip(self.turn())
+            .is_some_and(|(marker, turn)| marker.turn != turn.id)
+    }
+
     /// Judges the own Node in a turn.
     pub(super) fn look_at_node(&self, node: Option<&NodeView>, evictions_begun: bool) -> Look {
         let (Some(node), Some(turn)) = (node, self.turn()) else {
             return Look::Lost;
         };
-        if node.uid != turn.node_uid {
+        if node.uid != turn.node_uid || self.is_of_another_turn(Some(node)) {
             return Look::Lost;
         }
         if node.deleting {
@@ -152,10 +160,6 @@ impl Machine {
         if let Some(reason) = &node.hold {
             return Look::Undo(Outcome::Again(format!("held by an operator: {reason}")));
         }
-        let cordon = node
-            .parsed_marker()
-            .filter(|marker| marker.turn == turn.id)
-            .map(|marker| marker.cordon);
         if !node.unschedulable {
             return Look::Write(self.cordon_patch(node, turn, Cordon::Ours, Some(true)));
         }
@@ -169,7 +173,8 @@ impl Machine {
                 "somebody else has cordoned this node".into(),
             ));
         }
-        if cordon == Some(Cordon::Foreign) {
+        let marked = node.parsed_marker();
+        if marked.is_some_and(|marker| marker.cordon == Cordon::Foreign) {
             return Look::Cordoned;
         }
         Look::Write(self.cordon_patch(node, turn, Cordon::Foreign, None))

@@ -237,6 +237,10 @@ impl Machine {
                     self.keep(out, why);
                     return;
                 }
+                if self.is_of_another_turn(node.as_ref()) {
+                    self.restart(out);
+                    return;
+                }
                 match self.clean_node(node) {
                     Some(patch) => self.undo_step(out, Step::FactsForNode(patch), Op::Facts),
                     None => self.look_at_pods(out),

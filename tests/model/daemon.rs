@@ -253,6 +253,7 @@ impl World {
             }
             Op::PatchNode(patch) if patch.unschedulable == Some(false) => self.judge_uncordon(at),
             Op::PatchNode(patch) if patch.unschedulable == Some(true) => self.judge_cordon(at),
+            Op::WriteJournal(journal) => self.judge_journal(at, journal),
             _ => {}
         }
     }

@@ -154,15 +154,22 @@ fn full_models_of_a_crowd() {
     }
 }
 
-/// The same numbers by another explorer.
-#[test]
-fn stateright_agrees() {
+/// Those that are explored once more, in another way: the small ones in which hours pass, and with the long ones all of them.
+fn repeated() -> Vec<Scenario> {
     let mut models = suite::quick_alone();
     if wanted("thorough") {
         models.extend(suite::quick_together());
         models.extend(suite::thorough());
+    } else {
+        models.retain(|scenario| scenario.name.contains("closes"));
     }
-    for scenario in models {
+    models
+}
+
+/// The same numbers by another explorer.
+#[test]
+fn stateright_agrees() {
+    for scenario in repeated() {
         let scenario = Arc::new(scenario);
         let states = checked::check(&scenario);
         let found = explore::explore(&scenario, LIMIT);
@@ -173,15 +180,7 @@ fn stateright_agrees() {
 /// States that count as the same are the same: whichever of them is looked at, the same follows.
 #[test]
 fn the_order_does_not_matter() {
-    let mut models = suite::quick_alone();
-    if wanted("thorough") {
-        models.extend(suite::quick_together());
-        models.extend(suite::thorough());
-    } else {
-        // Those in which hours pass.
-        models.retain(|scenario| scenario.name.contains("closes"));
-    }
-    for scenario in models {
+    for scenario in repeated() {
         let scenario = Arc::new(scenario);
         let found = explore::explore(&scenario, LIMIT);
         let again = explore::backwards(&scenario, LIMIT);

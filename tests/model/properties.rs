@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use rollboot::journal::Stage;
+use rollboot::journal::{Journal, Stage};
 use rollboot::lock::{Entry, LockPatch, RESUMED};
 use rollboot::node::{Cordon, HANDS_OFF, Marker, NodePatch};
 
@@ -47,6 +47,8 @@ pub(crate) enum Violation {
     NotJournaled,
     /// The same request rebooted the node twice.
     Twice,
+    /// A request counts as served, and no reboot came after it, nor was asked for.
+    ServedUnrebooted,
     /// A cordon was lifted that somebody else had set.
     ForeignCordonLifted,
     /// What somebody else told an autoscaler was changed.
@@ -179,6 +181,30 @@ impl World {
         let ghost = self.ghost(at);
         ghost.down = true;
         ghost.served.extend(identity);
+    }
+
+    /// The machine writes its journal. What is in `/run` is younger than the boot, so it is served by nothing but an ask; an
+    /// operator or a failure may latch it.
+    pub(crate) fn judge_journal(&mut self, at: usize, journal: &Journal) {
+        let host = &self.hosts[at];
+        let Some(request) = &host.sentinel else {
+            return;
+        };
+        let asks =
+            (journal.turn.as_ref()).is_some_and(|turn| matches!(turn.stage, Stage::Rebooting));
+        let served = |journal: &Journal| {
+            let latch = journal
+                .latch
+                .iter()
+                .filter(|latch| latch.why.starts_with("served"));
+            let asked = journal.history.iter().map(|asked| &asked.requests);
+            asked
+                .chain(latch.map(|latch| &latch.requests))
+                .any(|it| it.contains(request))
+        };
+        if !self.scenario.persistent && !asks && served(journal) && !served(&host.journal) {
+            self.break_promise(Violation::ServedUnrebooted);
+        }
     }
 
     /// The machine evicts a pod.

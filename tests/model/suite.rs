@@ -72,6 +72,8 @@ pub(crate) fn quick_alone() -> Vec<Scenario> {
         calm("one node, a stale slot that nobody can read", 1, 1).garbage(),
         calm("one node, a backup that is taken into use", 1, 1)
             .operators(1, &[Kind::Restore, Kind::Look]),
+        calm("one node, a backup and a sentinel that is newer", 1, 1)
+            .operators(2, &[Kind::Restore, Kind::Look, Kind::Sentinel]),
         evict("one node, a drain", 0, 0),
         drain("one node, a drain that is cut short", 2, 1)
             .faults(2, &[Kind::Crash, Kind::DrainTimeout]),

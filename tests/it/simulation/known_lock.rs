@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rollboot::config::Config;
 use rollboot::lock::{Entry, Noted, RESUMED, TURNS, TurnId};
 use rollboot::machine::{Event, Label, Machine, Op};
+use rollboot::node::Marker;
 use rollboot::request::{Request, Requests};
 
 use super::HOUR;
@@ -190,18 +191,39 @@ fn a_latched_node_looks_once_a_day_as_well() {
 /// The kubeconfig leads to another cluster, or the kubelet does not report: nothing is written there.
 #[test]
 fn a_look_writes_nothing_where_the_node_is_not_this_machine() {
-    let mut world = World::new();
+    for slot in [false, true] {
+        let mut world = World::new();
+        let mut machine = world.start();
+        world.wait(&mut machine, HOUR);
+        world.node.boot_id = "of another machine".into();
+        world.node.unschedulable = true;
+        world.node.marker = Some("{}".into());
+        if slot {
+            annotate(&mut world, "n1.rollboot.io/default", "{}");
+        }
+        world.ops.clear();
+        world.wait(&mut machine, 3.0 * DAY);
+        let writes = |op: &Op| matches!(op, Op::PatchLock(_) | Op::PatchNode(_));
+        assert!(!world.ops.iter().any(writes), "{:?}", world.ops);
+        assert_eq!(world.holds_slot(), slot);
+    }
+}
+
+/// A backup brings back an old slot of this node while it waits for another's: nobody else would give that one up.
+#[test]
+fn an_old_slot_of_ones_own_that_comes_back_in_a_wait_is_given_up() {
+    let mut world = World::asking();
+    annotate(&mut world, "other.rollboot.io/default", "{}");
     let mut machine = world.start();
-    world.wait(&mut machine, HOUR);
-    world.node.boot_id = "of another machine".into();
-    world.node.unschedulable = true;
-    world.node.marker = Some("{}".into());
-    annotate(&mut world, "n1.rollboot.io/default", "{}");
-    world.ops.clear();
-    world.wait(&mut machine, 3.0 * DAY);
-    let writes = |op: &Op| matches!(op, Op::PatchLock(_) | Op::PatchNode(_));
-    assert!(!world.ops.iter().any(writes), "{:?}", world.ops);
-    assert!(world.holds_slot());
+    let waits = |machine: &Machine, _: &World| machine.reason().contains("the turn of other");
+    assert!(world.until(&mut machine, HOUR, waits));
+    stale(&mut world);
+    let lock = world.lock.as_mut().unwrap();
+    lock.annotations.remove("other.rollboot.io/default");
+    lock.version = "99".into();
+    let restored = Event::LockSeen(Some(lock.clone()));
+    machine = world.feed(machine, restored);
+    assert!(world.until(&mut machine, 60.0, |_, world| world.asked() == 1));
 }
 
 fn stale(world: &mut World) {
@@ -279,6 +301,38 @@ fn a_slot_of_an_earlier_turn_leaves_no_cordon_behind() {
             machine.reason()
         );
         assert!(!world.node.unschedulable, "{:?}", world.reports);
+    }
+}
+
+/// A backup of the cluster from an earlier turn of this node is put back in the middle of another turn, before or after it has
+/// cordoned its Node.
+#[test]
+fn a_node_of_an_earlier_turn_is_uncordoned_before_its_slot_goes() {
+    for cordoned in [false, true] {
+        let mut world = World::asking();
+        world.pods = vec![pod("p")];
+        world.blocked = true;
+        let mut machine = world.start();
+        let begun = |_: &Machine, world: &World| {
+            world.holds_slot() && (world.node.unschedulable || !cordoned)
+        };
+        assert!(world.until(&mut machine, HOUR, begun));
+        let earlier = (draining().lock.unwrap(), draining().node);
+        let mut entry = earlier.0.own_entry("n1").flatten().unwrap();
+        let mut marker: Marker = serde_json::from_str(&earlier.1.marker.unwrap()).unwrap();
+        (entry.turn, marker.turn) = (TurnId(77), TurnId(77));
+        annotate(&mut world, "n1.rollboot.io/default", &entry.encode());
+        world.node.unschedulable = true;
+        world.node.cordon_owned = true;
+        world.node.marker = Some(marker.encode());
+        let over = |_: &Machine, world: &World| !world.holds_slot();
+        assert!(
+            world.until(&mut machine, HOUR, over),
+            "{}",
+            machine.reason()
+        );
+        assert!(!world.node.unschedulable, "{:?}", world.reports);
+        assert_eq!(world.node.marker, None);
     }
 }
 

@@ -141,6 +141,23 @@ fn what_pods_that_stay_have_in_use_is_not_waited_for() {
     assert!(world.until(&mut machine, 20.0, |_, world| world.asked() == 1));
 }
 
+/// The kubelet unmounts what a pod that has ended had, so its volumes are waited for like those of the pods that go.
+#[test]
+fn a_pod_that_has_ended_keeps_no_volume() {
+    let mut world = world(|_| ());
+    world.pods.push(PodView {
+        finished: true,
+        ..with_volume("job")
+    });
+    world.node.in_use = names(&[DISK]);
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |machine, _| waits(machine)));
+    world.wait(&mut machine, 60.0);
+    assert!(waits(&machine), "{}", machine.reason());
+    world.node.attached.clear();
+    assert!(world.until(&mut machine, 20.0, |_, world| world.asked() == 1));
+}
+
 #[test]
 fn nobody_waits_who_does_not_want_to_or_does_not_drain() {
     let changes: [fn(&mut Config); 2] = [
