@@ -19,7 +19,7 @@ from pathlib import Path
 from .pki import Authority, kubeconfig
 from .process import Process, spawn
 
-_PORTS = ("etcd", "etcd-peer", "api", "controllers", "scheduler")
+_PORTS = ("etcd", "etcd-peer", "api", "second-api", "controllers", "scheduler")
 
 _AUDIT_POLICY = """apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -99,6 +99,11 @@ class Plane:
         self.start_part("api")
         self.wait_ready()
 
+    def start_second_api(self) -> None:
+        """Starts another API server on the same etcd, and tells its URL in plane.json."""
+        self.start_part("second-api")
+        self.wait_ready("second-api")
+
     def start_part(self, name: str) -> None:
         """Starts one part; does nothing if it runs."""
         if name in self.processes and self.processes[name].alive():
@@ -118,25 +123,25 @@ class Plane:
 
     def stop(self) -> None:
         """Ends every part. etcd is killed: its data is not needed any more."""
-        for name in ("scheduler", "controllers", "api", "etcd"):
+        for name in ("scheduler", "controllers", "second-api", "api", "etcd"):
             self.stop_part(name, kill=True)
         (self.folder / "plane.json").unlink(missing_ok=True)
 
-    def wait_ready(self, patience: float = 60.0) -> None:
-        """Waits for /readyz of the API server."""
+    def wait_ready(self, name: str = "api", patience: float = 60.0) -> None:
+        """Waits for /readyz of an API server."""
         deadline = time.monotonic() + patience
-        while not self.ready():
-            if not self.processes["api"].alive() or time.monotonic() > deadline:
-                log = (self.folder / "log" / "api.log").read_text(errors="replace")
+        while not self.ready(name):
+            if not self.processes[name].alive() or time.monotonic() > deadline:
+                log = (self.folder / "log" / f"{name}.log").read_text(errors="replace")
                 raise RuntimeError(f"the API server does not get ready:\n{log[-2000:]}")
             time.sleep(0.05)
 
-    def ready(self) -> bool:
-        """Whether the API server says that it is ready."""
+    def ready(self, name: str = "api") -> bool:
+        """Whether an API server says that it is ready."""
         pki = self.authority.folder
         context = ssl.create_default_context(cafile=str(self.authority.certificate))
         context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
-        connection = http.client.HTTPSConnection(self.address, self.ports["api"], context=context, timeout=5)
+        connection = http.client.HTTPSConnection(self.address, self.ports[name], context=context, timeout=5)
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == 200
@@ -156,6 +161,11 @@ class Plane:
     def server(self) -> str:
         """The URL of the API server."""
         return f"https://{self.address}:{self.ports['api']}"
+
+    @property
+    def second_server(self) -> str | None:
+        """The URL of the other API server, if it was started."""
+        return f"https://{self.address}:{self.ports['second-api']}" if "second-api" in self.processes else None
 
     @property
     def admin_kubeconfig(self) -> Path:
@@ -205,6 +215,7 @@ class Plane:
     def _save(self) -> None:
         text = json.dumps({
             "binaries": str(self.binaries), "address": self.address, "ports": self.ports, "server": self.server,
+            "second_server": self.second_server,
             "with_controllers": self.with_controllers,
             "processes": {name: asdict(process) for name, process in self.processes.items()},
         }, indent=1)
@@ -222,12 +233,13 @@ class Plane:
                 f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}",
                 f"--initial-cluster=default={peer}", "--log-level=warn",
             ]
-        if name == "api":
+        if name in ("api", "second-api"):
+            log = self.audit_log if name == "api" else self.folder / "log" / "second-audit.log"
             command = [
                 str(self.binaries / "kube-apiserver"), f"--etcd-servers={self.etcd}",
                 # The history of the lock is judged from etcd: nothing may be compacted.
                 "--etcd-compaction-interval=0",
-                f"--secure-port={ports['api']}", f"--bind-address={self.address}",
+                f"--secure-port={ports[name]}", f"--bind-address={self.address}",
                 f"--advertise-address={self.address}", "--endpoint-reconciler-type=none",
                 f"--tls-cert-file={pki}/apiserver.crt", f"--tls-private-key-file={pki}/apiserver.key",
                 f"--client-ca-file={pki}/ca.crt",
@@ -238,7 +250,7 @@ class Plane:
                 "--service-account-issuer=https://kubernetes.default.svc",
                 f"--service-account-key-file={pki}/sa.pub", f"--service-account-signing-key-file={pki}/sa.key",
                 "--service-cluster-ip-range=10.96.0.0/16", f"--audit-policy-file={self.folder}/audit-policy.yaml",
-                f"--audit-log-path={self.audit_log}",
+                f"--audit-log-path={log}",
             ]
             if not self.with_controllers:
                 # Nobody would create the service accounts that it asks for.

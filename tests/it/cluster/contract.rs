@@ -2,7 +2,7 @@
 //!
 //! Each case is two tests, `embedded::…` and `real::…`. The embedded server is always there, and a new one for each case. For
 //! the real one `ROLLBOOT_CONTRACT_KUBECONFIGS` names a folder with `admin.kubeconfig`, `nodes/contract-a.kubeconfig` and
-//! `nodes/contract-b.kubeconfig`; `tests/control-plane/up` and `node-kubeconfig` make one. Without it those tests are skipped,
+//! `nodes/contract-b.kubeconfig`; `tests/control-plane/up --second` and `node-kubeconfig` make one. Without it those tests are skipped,
 //! and say so. They share one server and take turns; each begins with what it needs and nothing else.
 //!
 //! Where the two differ the real one is right.

@@ -117,14 +117,17 @@ class Lab:
 
         It uses the kubelet's credential, so the user agent tells the two apart.
         """
+        return [
+            event for event in self.requests_of(f"system:node:{machine.name}")
+            if event.get("userAgent", "").startswith("rollboot")
+        ]
+
+    def requests_of(self, user: str) -> list[dict[str, Any]]:
+        """What a user asked the API server since the scenario began, from its audit log."""
         with self.plane.audit_log.open() as log:
             log.seek(self._audit_offset)
             events = [json.loads(line) for line in log if line.endswith("\n")]
-        return [
-            event for event in events
-            if event["user"]["username"] == f"system:node:{machine.name}"
-            and event.get("userAgent", "").startswith("rollboot")
-        ]
+        return [event for event in events if event["user"]["username"] == user]
 
     # -- waiting ------------------------------------------------------------
 
