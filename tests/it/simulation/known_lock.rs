@@ -304,11 +304,11 @@ fn a_slot_of_an_earlier_turn_leaves_no_cordon_behind() {
     }
 }
 
-/// A backup of the cluster from an earlier turn of this node is put back in the middle of another turn, before or after it has
-/// cordoned its Node.
+/// A backup of the cluster from an earlier turn of this node is put back in the middle of another turn: before it has cordoned
+/// its Node, after that, and so that it sees the slot first.
 #[test]
 fn a_node_of_an_earlier_turn_is_uncordoned_before_its_slot_goes() {
-    for cordoned in [false, true] {
+    for (cordoned, at_the_lock) in [(false, false), (true, false), (true, true)] {
         let mut world = World::asking();
         world.pods = vec![pod("p")];
         world.blocked = true;
@@ -317,6 +317,11 @@ fn a_node_of_an_earlier_turn_is_uncordoned_before_its_slot_goes() {
             world.holds_slot() && (world.node.unschedulable || !cordoned)
         };
         assert!(world.until(&mut machine, HOUR, begun));
+        if at_the_lock {
+            world.hold = |op| matches!(op, Op::ReadLock);
+            assert!(world.until(&mut machine, HOUR, |_, world| world.held.is_some()));
+            world.hold = |_| false;
+        }
         let earlier = (draining().lock.unwrap(), draining().node);
         let mut entry = earlier.0.own_entry("n1").flatten().unwrap();
         let mut marker: Marker = serde_json::from_str(&earlier.1.marker.unwrap()).unwrap();
@@ -325,6 +330,9 @@ fn a_node_of_an_earlier_turn_is_uncordoned_before_its_slot_goes() {
         world.node.unschedulable = true;
         world.node.cordon_owned = true;
         world.node.marker = Some(marker.encode());
+        if let Some(read) = world.held.take() {
+            world.reply(read);
+        }
         let over = |_: &Machine, world: &World| !world.holds_slot();
         assert!(
             world.until(&mut machine, HOUR, over),
