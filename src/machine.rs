@@ -373,9 +373,9 @@ impl Machine {
             Phase::Verifying(_) => self.verify_look(out),
             Phase::Cordoning(_) => self.cordon_look(out),
             Phase::Undoing(_) => self.undo_look(out),
+            Phase::Starting(_) => self.elsewhere_look(out),
             // They look at what changed when the call that they wait for has its outcome.
-            Phase::Starting(_)
-            | Phase::Checking(_)
+            Phase::Checking(_)
             | Phase::Latching
             | Phase::Reclaiming(_)
             | Phase::Acquiring(_)

@@ -55,6 +55,11 @@ pub(super) fn certificate_advice(error: &(dyn Error + 'static)) -> &'static str 
         Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
             "; the server's certificate is for another address than the kubeconfig's"
         }
+        // webpki's own words, which rustls passes on as they are.
+        Wrong::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "; the server's certificate is a CA itself, as `openssl req -x509` makes them, which is not supported: have a CA sign one \
+             for the server"
+        }
         // One of several, with lists of numbers in it.
         wrong if format!("{wrong:?}").starts_with("UnsupportedSignatureAlgorithm") => {
             "; this certificate, or its CA's, is signed with an algorithm that is not supported, such as ECDSA with SHA-512 or the \

@@ -302,10 +302,10 @@ impl Machine {
             self.rest(out, blocked, Some(Delay::about(LOOK_AGAIN)));
             return;
         };
-        let was_free = self
-            .lock
-            .as_ref()
-            .is_some_and(|seen| matches!(seen.verdict(&aim.group), Verdict::Free));
+        let was_free = self.lock.as_ref().is_some_and(|seen| {
+            matches!(seen.verdict(&aim.group), Verdict::Free)
+                && self.drains_gate(seen, &aim.group).is_none()
+        });
         self.lock = Some(view.clone());
         let first_sight = self.journal.lock.is_none();
         self.note(&view);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::start::{Starting, Step};
-use super::{Machine, Out, Phase, Report, Timer};
+use super::{Action, Machine, Out, Phase, Report, Stop, Timer};
 use crate::backoff::Delay;
 use crate::lock::LockView;
 use crate::node::NodeView;
@@ -51,7 +51,24 @@ impl Machine {
             start.step = Step::Elsewhere(why);
         }
         out.set(Timer::Check, Delay::about(ELSEWHERE));
+        self.elsewhere_look(out);
         true
+    }
+
+    /// Nothing can be undone here: whoever asks for an end gets one, and the turn stays on record.
+    pub(super) fn elsewhere_look(&mut self, out: &mut Out) {
+        let Phase::Starting(start) = &self.phase else {
+            return;
+        };
+        let Some(why) = start.stays().map(str::to_owned) else {
+            return;
+        };
+        if std::mem::take(&mut self.abort) {
+            out.push(Action::AnswerAbort(Err(why)));
+        }
+        if self.stop == Stop::Undo {
+            self.end(out);
+        }
     }
 
     /// Looks anew whether this is the cluster of the turn.

@@ -92,7 +92,7 @@ impl Machine {
                     Err(missing) => missing,
                 }
             }
-            (Step::Pods, Reply::Pods(result)) => match self.pods_proof(result) {
+            (Step::Pods, Reply::Pods(Ok(pods))) => match self.pods_proof(&pods) {
                 Ok(()) if self.config.recovery.units.is_empty() => {
                     self.undo(out, Outcome::Done);
                     return;
@@ -104,19 +104,19 @@ impl Machine {
                 }
                 Err(missing) => missing,
             },
-            (Step::Units, Reply::Units(Ok(inactive))) => {
-                if inactive.is_empty() {
+            (Step::Units, Reply::Units(result)) => match units_proof(result) {
+                Ok(()) => {
                     self.undo(out, Outcome::Done);
                     return;
                 }
-                format!("not active: {}", inactive.join(", "))
-            }
+                Err(missing) => missing,
+            },
             // Whoever does not answer proves nothing.
             (
                 _,
                 Reply::BootTime(Err(failure))
                 | Reply::Node(Err(failure))
-                | Reply::Units(Err(failure)),
+                | Reply::Pods(Err(failure)),
             ) => failure.message,
             (step, reply) => {
                 out.report(
@@ -148,8 +148,7 @@ impl Machine {
 
     /// Own static pods must be Ready, with other containers than before: on a control-plane node they are the API server and etcd.
     /// Those that were here at the acquisition must be here again; the kubelet may take a while to tell the server of them.
-    fn pods_proof(&self, pods: Result<Vec<PodView>, Failure>) -> Result<(), String> {
-        let pods = pods.map_err(|failure| failure.message)?;
+    pub(super) fn pods_proof(&self, pods: &[PodView]) -> Result<(), String> {
         let fixed = || pods.iter().filter(|pod| pod.mirror && !pod.finished);
         let expected = self.turn().map_or(&[][..], |turn| &turn.control_plane);
         let missing: Vec<_> = expected
@@ -197,5 +196,14 @@ impl Machine {
         recovering.missing = missing;
         let wait = if looks < QUICK { 2 } else { 15 };
         out.set(Timer::Check, Delay::about(Duration::from_secs(wait)));
+    }
+}
+
+/// What the operator's configuration wants to be at work must be.
+pub(super) fn units_proof(inactive: Result<Vec<String>, Failure>) -> Result<(), String> {
+    match inactive {
+        Ok(inactive) if inactive.is_empty() => Ok(()),
+        Ok(inactive) => Err(format!("not active: {}", inactive.join(", "))),
+        Err(failure) => Err(failure.message),
     }
 }

@@ -70,9 +70,15 @@ impl Machine {
         let Phase::Undoing(undoing) = &mut self.phase else {
             return false;
         };
-        if std::mem::replace(&mut undoing.soaked, true) {
+        if undoing.soaked {
             return false;
         }
+        // The next start begins it anew.
+        if self.stop == Stop::Undo {
+            self.end(out);
+            return true;
+        }
+        undoing.soaked = true;
         undoing.step = Step::Soak;
         out.set(Timer::Soak, Delay::exactly(self.config.recovery.soak));
         true

@@ -104,14 +104,13 @@ impl Returning {
 }
 
 impl Machine {
-    /// After the uncordon: the pods of DaemonSets, where the turn has rebooted; then the controllers.
+    /// After the uncordon, where the turn has rebooted: the pods of DaemonSets, and once more what proved health, for that may be
+    /// long ago; then the controllers.
     pub(super) fn look_at_pods(&mut self, out: &mut Out) {
         let Phase::Undoing(undoing) = &mut self.phase else {
             return;
         };
-        let waits =
-            undoing.outcome == Outcome::Done && self.config.recovery.pods != RecoveryPods::Ignore;
-        if waits {
+        if undoing.outcome == Outcome::Done {
             self.undo_step(out, Step::Pods, Op::ListPods);
         } else {
             self.look_at_controllers(out);
@@ -130,6 +129,12 @@ impl Machine {
 
     /// Which pods are here.
     pub(super) fn pods_returned(&mut self, out: &mut Out, pods: &[PodView]) {
+        if let Err(missing) = self.pods_proof(pods) {
+            self.keep(out, missing);
+            return;
+        }
+        let ignored = self.config.recovery.pods == RecoveryPods::Ignore;
+        let units = self.config.recovery.units.clone();
         let turn = self.journal.turn.as_ref();
         let Phase::Undoing(undoing) = &mut self.phase else {
             return;
@@ -138,8 +143,12 @@ impl Machine {
         let before = turn.map(|turn| &turn.containers);
         let returning = &mut undoing.returning;
         returning.look(&self.config, expected, before, pods);
-        if returning.missing.is_empty() {
-            self.look_at_controllers(out);
+        if ignored || returning.missing.is_empty() {
+            if units.is_empty() {
+                self.look_at_controllers(out);
+            } else {
+                self.undo_step(out, Step::Units, Op::Units(units));
+            }
             return;
         }
         let (looks, wait) = (returning.looks, returning.wait());
@@ -156,6 +165,8 @@ impl Machine {
             out.report(Report::NotHealthy, text);
         }
         undoing.step = Step::PodsWait;
+        // What it has been whole for so far does not count.
+        undoing.soaked = self.config.recovery.soak.is_zero();
         out.set(
             Timer::Check,
             Delay::about(Duration::from_secs(u64::from(wait))),

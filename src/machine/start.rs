@@ -144,12 +144,13 @@ impl Machine {
         };
         let own_keys = view.own_keys(&self.host.node);
         let unsure = start.look || !self.is_the_lock_of_the_turn(Some(&view));
-        if unsure && !start.proven && !own_keys.is_empty() {
+        let turn = self.journal.turn.as_ref();
+        let writes = !own_keys.is_empty() || turn.is_some_and(|it| it.lock_version == view.version);
+        if unsure && !start.proven && writes {
             self.lock = Some(view);
             self.starting(out, Step::Prove, Op::ReadNode);
             return;
         }
-        let turn = self.journal.turn.as_ref();
         let (entry, patch) = if let Some(found) = view.own_entry(&self.host.node) {
             let group = turn.map_or(self.config.lock.group.as_str(), |turn| &turn.group);
             let kept = own_keys
@@ -385,6 +386,7 @@ impl Machine {
             (Some(_), _, _) | (None, Some(_), _) | (None, None, None) => return false,
         };
         let (id, boot_id, node_uid) = found;
+        let had = self.journal.turn.take();
         self.journal.turn = Some(Turn {
             id,
             boot_id,
@@ -392,7 +394,7 @@ impl Machine {
             since: out.now,
             group: self.config.lock.group.clone(),
             lock_version: String::new(),
-            requests: self.older_than_this_boot(),
+            requests: self.older_than_this_boot(had.as_ref()),
             // What was here before is not known; what is here now is looked at all the same.
             control_plane: Vec::new(),
             containers: BTreeSet::new(),
@@ -404,11 +406,16 @@ impl Machine {
         });
         true
     }
-    /// Requests that the boot may have served which a turn without a journal has had. What is in /run did not exist before it.
-    fn older_than_this_boot(&self) -> Requests {
-        let of_this_boot = |path: &str| path.starts_with("/run/") || path.starts_with("/var/run/");
+
+    /// Requests that the boot may have served which a turn without a journal has had. What is in /run did not exist before it, and
+    /// what a turn of this boot (`had`) goes for has had none yet.
+    fn older_than_this_boot(&self, had: Option<&Turn>) -> Requests {
+        let in_run = |path: &str| path.starts_with("/run/") || path.starts_with("/var/run/");
+        let waits = had.filter(|turn| turn.boot_id == self.host.boot_id);
         let mut older = self.wanted();
-        older.retain(|request| !of_this_boot(&request.path));
+        older.retain(|request| {
+            !in_run(&request.path) && waits.is_none_or(|turn| !turn.requests.contains(request))
+        });
         older
     }
 }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::gate::Blocked;
+use super::recover::units_proof;
 use super::returned::Returning;
 use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::Delay;
@@ -71,6 +72,8 @@ pub(super) enum Step {
     Pods,
     /// Until that is looked at again.
     PodsWait,
+    /// Whether the units of the configuration are active.
+    Units,
     /// Whether it has seen what was evicted.
     Controller,
     /// Until it is looked at again.
@@ -258,6 +261,10 @@ impl Machine {
             (Step::Pods, Reply::Pods(result)) => {
                 self.pods_returned(out, &result.unwrap_or_default());
             }
+            (Step::Units, Reply::Units(result)) => match units_proof(result) {
+                Ok(()) => self.look_at_controllers(out),
+                Err(missing) => self.keep(out, missing),
+            },
             (Step::Controller, Reply::Controller(result)) => {
                 if let Phase::Undoing(undoing) = &mut self.phase {
                     undoing.unseen.read(result);

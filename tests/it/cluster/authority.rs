@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rollboot::cluster::KubeletCluster;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto::ring};
 
@@ -63,6 +63,11 @@ impl Authority {
         TlsAcceptor::from(Arc::new(config))
     }
 
+    /// A server that shows the authority's own certificate.
+    pub(super) fn acceptor_without_leaf(&self) -> TlsAcceptor {
+        acceptor_of(self.0.der().clone(), self.0.key().serialize_der())
+    }
+
     /// The cluster at `url` with this user, as node `node-a`.
     pub(super) fn cluster(&self, folder: &Path, url: &str, user: &str) -> KubeletCluster {
         fs::write(folder.join("ca.pem"), self.0.pem()).unwrap();
@@ -98,6 +103,17 @@ impl Authority {
             der: certificate.der().to_vec(),
         }
     }
+}
+
+/// A server with this certificate and key that asks its clients for nothing.
+pub(super) fn acceptor_of(certificate: CertificateDer<'static>, key: Vec<u8>) -> TlsAcceptor {
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], PrivatePkcs8KeyDer::from(key).into())
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 /// Points a link at another file in one step, as the kubelet does.

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use rollboot::failure::FailureKind;
 use rollboot::ports::Cluster;
 use serde_json::json;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
-use super::authority::{Authority, point};
+use super::authority::{Authority, acceptor_of, point};
 use super::server::{Reply, Server};
 use super::wire::lock_object;
 use super::{HASTY, PATIENT, kubeconfig, open, write_kubeconfig};
@@ -214,6 +216,7 @@ async fn a_server_that_is_not_believed_says_what_may_be_wrong() {
             ours.acceptor_valid_in(1975, 4096, "127.0.0.2"),
             "another address than the kubeconfig's",
         ),
+        (ours.acceptor_without_leaf(), "is a CA itself"),
     ] {
         let server = Server::tls(acceptor, lock_replies(1)).await;
         let cluster = ours.cluster(folder.path(), &server.url, "{}");
@@ -224,6 +227,33 @@ async fn a_server_that_is_not_believed_says_what_may_be_wrong() {
             "{failure}"
         );
     }
+}
+
+/// A certificate that Go accepts and that is not supported: signed with ECDSA and SHA-512, made by openssl.
+#[tokio::test]
+async fn an_algorithm_that_is_not_supported_is_named() {
+    const PEM: &str = include_str!("sha512.pem");
+    let folder = tempfile::tempdir().unwrap();
+    let mut certificates = CertificateDer::pem_slice_iter(PEM.as_bytes());
+    let leaf = certificates.next().unwrap().unwrap();
+    let key = PrivatePkcs8KeyDer::from_pem_slice(PEM.as_bytes()).unwrap();
+    let acceptor = acceptor_of(leaf, key.secret_pkcs8_der().to_vec());
+    let server = Server::tls(acceptor, lock_replies(1)).await;
+    let (_, authority) = PEM.rsplit_once("-----END PRIVATE KEY-----").unwrap();
+    fs::write(folder.path().join("ca.pem"), authority).unwrap();
+    let place = format!(
+        "{{server: \"{}\", certificate-authority: ca.pem}}",
+        server.url
+    );
+    let path = folder.path().join("kubeconfig");
+    fs::write(&path, kubeconfig(&place, "{}")).unwrap();
+    let failure = open(&path, PATIENT).read_lock().await.unwrap_err();
+    let words = "an algorithm that is not supported, such as ECDSA with SHA-512";
+    assert!(failure.message.contains(words), "{failure}");
+    assert!(
+        failure.message.contains("issue it with RSA from 2048 bits"),
+        "{failure}"
+    );
 }
 
 /// Messages are shown to everybody.

@@ -266,6 +266,30 @@ fn a_stale_slot_serves_a_request_that_may_be_older_than_this_boot() {
     assert!(!world.holds_slot());
 }
 
+/// The same while a turn of this boot drains for that request: no reboot has served it.
+#[test]
+fn a_slot_from_a_backup_does_not_serve_what_a_turn_of_this_boot_goes_for() {
+    let mut world = World::new();
+    world.present.insert(Request {
+        path: "/var/lib/needs-reboot".into(),
+        identity: "1".into(),
+    });
+    world.pods = vec![pod("p")];
+    world.blocked = true;
+    let mut machine = world.start();
+    assert!(takes_slot(&mut world, &mut machine));
+    world.until_label(&mut machine, Label::Cordoned);
+    stale(&mut world);
+    let back = |_: &Machine, world: &World| !world.holds_slot();
+    assert!(
+        world.until(&mut machine, HOUR, back),
+        "{}",
+        machine.reason()
+    );
+    world.blocked = false;
+    assert!(world.until(&mut machine, DAY, |_, world| world.asked() == 1));
+}
+
 /// In the middle of a drain that a budget holds up.
 fn draining() -> World {
     let mut world = World::asking();
@@ -362,6 +386,20 @@ fn in_another_cluster_nothing_is_written_and_the_slot_in_the_old_one_is_told_of(
         world.until_told(&mut machine, "began in another cluster");
         assert_eq!(machine.status().blocked_by.len(), 1);
         assert!(world.journal.turn.is_some());
+        // Whoever asks for an end gets one, and the record stays.
+        let asked = world.feed(machine.clone(), Event::Abort);
+        let answer = world.aborts.pop().unwrap().unwrap_err();
+        let words = if boots {
+            "has happened"
+        } else {
+            "began in another cluster"
+        };
+        assert!(answer.contains(words), "{answer}");
+        let mut stopped = world.feed(asked, Event::StopRequested);
+        assert!(world.until(&mut stopped, 60.0, |_, world| world.exited));
+        assert!(world.journal.turn.is_some());
+        machine = world.start();
+        world.until_told(&mut machine, "began in another cluster");
         // The old cluster again.
         let boot_id = world.boot_id.clone();
         (world.lock, world.node) = there;

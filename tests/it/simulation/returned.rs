@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rollboot::config::{Config, RecoveryPods};
 use rollboot::drain::PodView;
-use rollboot::machine::{Event, Label, Machine};
+use rollboot::machine::{Event, Label, Machine, Op};
 
 use super::world::{World, pod};
 
@@ -182,4 +182,73 @@ fn the_soak_time_runs_last_and_anew_after_trouble() {
     let mended = world.time;
     assert!(world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
     assert!(world.time >= mended + 600.0);
+}
+
+/// What proved health hours ago is asked again before the slot goes: a static pod, a unit.
+#[test]
+fn what_proved_health_must_still_hold_at_the_end_of_the_soak_time() {
+    let etcd = |container: &str| PodView {
+        mirror: true,
+        containers: [container.into()].into(),
+        ..pod("etcd-n1")
+    };
+    for unit in [false, true] {
+        let (mut world, _) = rebooted(RecoveryPods::Ignore, vec![etcd("old")], vec![etcd("new")]);
+        let config = Arc::make_mut(&mut world.config);
+        config.recovery.soak = std::time::Duration::from_secs(600);
+        config.recovery.units = vec!["etcd.service".into()];
+        let mut machine = world.start();
+        world.until_told(&mut machine, "the soak time runs");
+        if unit {
+            world.inactive = vec!["etcd.service".into()];
+        } else {
+            world.pods = vec![unready(etcd("newer"))];
+        }
+        keeps(&mut world, &mut machine);
+        let words = if unit {
+            "not active: etcd.service"
+        } else {
+            "etcd-n1"
+        };
+        world.until_told(&mut machine, words);
+        world.inactive.clear();
+        world.pods = vec![etcd("newer")];
+        let mended = world.time;
+        assert!(world.until(&mut machine, HOUR, |_, world| !world.holds_slot()));
+        assert!(world.time >= mended + 600.0);
+    }
+}
+
+/// The next start begins the soak time anew.
+#[test]
+fn a_stop_right_before_the_soak_time_does_not_wait_for_it() {
+    let after = vec![unready(daemon("csi", "new"))];
+    let (mut world, mut machine) =
+        rebooted(RecoveryPods::Critical, vec![daemon("csi", "old")], after);
+    Arc::make_mut(&mut world.config).recovery.soak = std::time::Duration::from_secs(600);
+    machine = world.feed(machine, Event::Reload(Arc::clone(&world.config)));
+    let listed = |op: &Op| matches!(op, Op::ListPods);
+    world.wait(&mut machine, 30.0);
+    world.hold = listed;
+    assert!(world.until(&mut machine, HOUR, |_, world| world.held.is_some()));
+    world.hold = |_| false;
+    machine = world.feed(machine, Event::StopRequested);
+    world.pods = vec![daemon("csi", "new")];
+    let list = world.held.take().unwrap();
+    world.reply(list);
+    let ended = |_: &Machine, world: &World| world.exited;
+    assert!(
+        world.until(&mut machine, 60.0, ended),
+        "{}",
+        machine.reason()
+    );
+    assert!(world.holds_slot());
+    let mut machine = world.start();
+    gives_on_after(&mut world, &mut machine, 600.0);
+}
+
+fn gives_on_after(world: &mut World, machine: &mut Machine, seconds: f64) {
+    let began = world.time;
+    assert!(world.until(machine, HOUR, |_, world| !world.holds_slot()));
+    assert!(world.time >= began + seconds);
 }

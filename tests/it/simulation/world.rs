@@ -86,6 +86,8 @@ pub(crate) struct World {
     pub(crate) ops: Vec<Op>,
     pub(crate) evicted: Vec<String>,
     pub(crate) aborts: Vec<Result<String, String>>,
+    /// Units of the configuration that are not active.
+    pub(crate) inactive: Vec<String>,
     pub(crate) reports: Vec<String>,
     pub(crate) announced: Vec<NodeEvent>,
     pub(crate) exited: bool,
@@ -210,6 +212,7 @@ impl World {
             ops: Vec::new(),
             evicted: Vec::new(),
             aborts: Vec::new(),
+            inactive: Vec::new(),
             reports: Vec::new(),
             announced: Vec::new(),
             exited: false,

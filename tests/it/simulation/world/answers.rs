@@ -26,7 +26,7 @@ impl World {
                 Err(Failure::new(FailureKind::Timeout, "no answer"))
             }),
             Op::Sentinels => Reply::Sentinels(self.present.clone()),
-            Op::Units(_) => Reply::Units(Ok(Vec::new())),
+            Op::Units(_) => Reply::Units(Ok(self.inactive.clone())),
             Op::WriteJournal(journal) => {
                 self.journal = *journal;
                 Reply::JournalWritten(Ok(()))
