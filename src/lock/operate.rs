@@ -66,7 +66,7 @@ impl LockView {
             .collect()
     }
 
-    fn is_revoked(&self, key: &str) -> bool {
+    pub(crate) fn is_revoked(&self, key: &str) -> bool {
         self.annotations.get(key).is_some_and(|it| it == REVOKED)
     }
 

@@ -151,33 +151,36 @@ impl Machine {
             self.starting(out, Step::Prove, Op::ReadNode);
             return;
         }
-        let (entry, patch) = if let Some(found) = view.own_entry(&self.host.node) {
-            let group = turn.map_or(self.config.lock.group.as_str(), |turn| &turn.group);
-            let kept = own_keys
-                .iter()
-                .find(|key| {
-                    view.annotations
-                        .get(*key)
-                        .is_some_and(|v| Entry::parse(v) == found)
-                })
-                .cloned()
-                .unwrap_or_else(|| key(&self.host.node, group));
-            let others: Vec<_> = own_keys.into_iter().filter(|key| *key != kept).collect();
-            let entry = self.restamped(found);
-            let patch = view.patch(Some((kept, entry.encode())), &others);
-            (entry, patch)
-        } else if let Some(turn) = turn.filter(|turn| turn.lock_version == view.version) {
-            let entry = self.entry(turn);
-            let patch = view.take(key(&self.host.node, &turn.group), &entry);
-            if let Phase::Starting(start) = &mut self.phase {
-                start.closing = true;
-            }
-            (entry, patch)
-        } else {
-            self.lock = Some(view);
-            self.starting(out, Step::Node, Op::ReadNode);
-            return;
-        };
+        // An operator has taken the slot, and waits until this node has seen it: our stamp would take it back.
+        let revoked = turn.is_some() && own_keys.iter().any(|key| view.is_revoked(key));
+        let (entry, patch) =
+            if let Some(found) = view.own_entry(&self.host.node).filter(|_| !revoked) {
+                let group = turn.map_or(self.config.lock.group.as_str(), |turn| &turn.group);
+                let kept = own_keys
+                    .iter()
+                    .find(|key| {
+                        view.annotations
+                            .get(*key)
+                            .is_some_and(|v| Entry::parse(v) == found)
+                    })
+                    .cloned()
+                    .unwrap_or_else(|| key(&self.host.node, group));
+                let others: Vec<_> = own_keys.into_iter().filter(|key| *key != kept).collect();
+                let entry = self.restamped(found);
+                let patch = view.patch(Some((kept, entry.encode())), &others);
+                (entry, patch)
+            } else if let Some(turn) = turn.filter(|turn| turn.lock_version == view.version) {
+                let entry = self.entry(turn);
+                let patch = view.take(key(&self.host.node, &turn.group), &entry);
+                if let Phase::Starting(start) = &mut self.phase {
+                    start.closing = true;
+                }
+                (entry, patch)
+            } else {
+                self.lock = Some(view);
+                self.starting(out, Step::Node, Op::ReadNode);
+                return;
+            };
         self.lock = Some(view);
         self.starting(out, Step::VoidLock(entry), Op::PatchLock(patch));
     }

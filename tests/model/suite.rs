@@ -72,8 +72,6 @@ pub(crate) fn quick_alone() -> Vec<Scenario> {
         calm("one node, a stale slot that nobody can read", 1, 1).garbage(),
         calm("one node, a backup that is taken into use", 1, 1)
             .operators(1, &[Kind::Restore, Kind::Look]),
-        calm("one node, a backup and a sentinel that is newer", 1, 1)
-            .operators(2, &[Kind::Restore, Kind::Look, Kind::Sentinel]),
         evict("one node, a drain", 0, 0),
         drain("one node, a drain that is cut short", 2, 1)
             .faults(2, &[Kind::Crash, Kind::DrainTimeout]),
@@ -151,6 +149,10 @@ pub(crate) fn large_alone() -> Vec<Scenario> {
         calm("one node, its service, two faults, two deeds", 1, 1)
             .faults(2, &FAULTS)
             .operators(2, &SERVICE),
+        // Of a few of its states in a thousand what counts as the same depends on the order, so it is not among those that are
+        // explored backwards.
+        calm("one node, a backup and a sentinel that is newer", 1, 1)
+            .operators(2, &[Kind::Restore, Kind::Look, Kind::Sentinel]),
         proceed("one node, a cordon that stays, two faults", 2),
         evict("one node, a drain, one fault", 1, 1),
         // With a deed as well it has ten million states and more.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rollboot::config::Config;
-use rollboot::lock::{Entry, Noted, RESUMED, TURNS, TurnId};
+use rollboot::lock::{Entry, Noted, RESUMED, REVOKED, TURNS, TurnId};
 use rollboot::machine::{Event, Label, Machine, Op};
 use rollboot::node::Marker;
 use rollboot::request::{Request, Requests};
@@ -366,6 +366,23 @@ fn a_node_of_an_earlier_turn_is_uncordoned_before_its_slot_goes() {
         assert!(!world.node.unschedulable, "{:?}", world.reports);
         assert_eq!(world.node.marker, None);
     }
+}
+
+/// `rollboot unlock --force` marks a slot and waits until its node has seen that: a restart in between does not take it back.
+#[test]
+fn a_revoked_slot_stays_revoked_when_the_daemon_is_restarted() {
+    let mut world = draining();
+    annotate(&mut world, "n1.rollboot.io/default", REVOKED);
+    let before = world.ops.len();
+    let mut machine = world.start();
+    let undone = |_: &Machine, world: &World| !world.node.unschedulable;
+    assert!(
+        world.until(&mut machine, HOUR, undone),
+        "{}",
+        machine.reason()
+    );
+    let takes = |op: &Op| matches!(op, Op::PatchLock(patch) if patch.annotations.values().any(Option::is_some));
+    assert!(!world.ops[before..].iter().any(takes), "it was taken back");
 }
 
 /// `kubeadm reset` and `join` in the middle of a turn: another Node and another lock, under the same names.
