@@ -280,6 +280,7 @@ fn a_slot_from_a_backup_does_not_serve_what_a_turn_of_this_boot_goes_for() {
     assert!(takes_slot(&mut world, &mut machine));
     world.until_label(&mut machine, Label::Cordoned);
     stale(&mut world);
+    let mut machine = world.start();
     let back = |_: &Machine, world: &World| !world.holds_slot();
     assert!(
         world.until(&mut machine, HOUR, back),
