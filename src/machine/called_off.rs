@@ -71,7 +71,8 @@ impl Machine {
             let text = format!("the slot is kept and nobody else reboots: {why}");
             out.report(Report::NotHealthy, text);
         }
-        undoing.step = Step::Keep(why);
+        undoing.step = Step::Keep;
+        undoing.kept_for = Some(why);
         let wait = if looks < QUICK { 2 } else { 15 };
         out.set(Timer::Check, Delay::about(Duration::from_secs(wait)));
     }

@@ -17,6 +17,7 @@ impl Machine {
         let Phase::Undoing(undoing) = &mut self.phase else {
             return;
         };
+        undoing.kept_for = None;
         if let Some(of) = undoing.unseen.next_read() {
             undoing.step = Step::Controller;
             self.call(out, Op::ReadController(of), Patience::Once);

@@ -30,6 +30,8 @@ pub(super) struct Undoing {
     pub(super) looks: u16,
     /// How often the Node was looked at in vain.
     pub(super) kept: u16,
+    /// Why nothing is given up, until a look finds nothing wrong.
+    pub(super) kept_for: Option<String>,
     /// The soak time is over, or none is asked for.
     pub(super) soaked: bool,
     pub(super) returning: Returning,
@@ -38,7 +40,7 @@ pub(super) struct Undoing {
 impl Undoing {
     /// What the slot is kept for, if it is.
     pub(super) fn waits(&self, node: &str) -> Option<String> {
-        if let Step::Keep(why) = &self.step {
+        if let Some(why) = &self.kept_for {
             return Some(format!("the slot is kept: {why}"));
         }
         if self.step == Step::Soak {
@@ -63,8 +65,8 @@ pub(super) enum Step {
     /// The journal says so before the first write.
     Announce,
     ReadNode,
-    /// Nothing is given up for now, for this reason.
-    Keep(String),
+    /// Nothing is given up for now.
+    Keep,
     /// The four facts, right before the cordon is lifted: after the read, which may have been repeated for long.
     FactsForNode(NodePatch),
     WriteNode,
@@ -163,6 +165,7 @@ impl Machine {
             sure,
             looks: 0,
             kept: 0,
+            kept_for: None,
             returning: Returning::default(),
         });
     }
@@ -324,7 +327,7 @@ impl Machine {
                 self.look_at_controllers(out);
             }
             Step::PodsWait => self.look_again_at_pods(out),
-            Step::Keep(_) => self.undo_step(out, Step::ReadNode, Op::ReadNode),
+            Step::Keep => self.undo_step(out, Step::ReadNode, Op::ReadNode),
             _ => {}
         }
     }
@@ -335,7 +338,7 @@ impl Machine {
             return;
         };
         match undoing.step {
-            Step::Wait | Step::PodsWait | Step::Keep(_) => out.set(Timer::Check, Delay::NOW),
+            Step::Wait | Step::PodsWait | Step::Keep => out.set(Timer::Check, Delay::NOW),
             // The next start begins it anew.
             Step::Soak if self.stop == Stop::Undo => self.end(out),
             _ => {}

@@ -211,6 +211,13 @@ fn what_proved_health_must_still_hold_at_the_end_of_the_soak_time() {
             "etcd-n1"
         };
         world.until_told(&mut machine, words);
+        // Also while it looks again.
+        world.hold = |op| matches!(op, Op::ReadNode);
+        assert!(world.until(&mut machine, HOUR, |_, world| world.held.is_some()));
+        assert!(machine.reason().contains(words), "{}", machine.reason());
+        world.hold = |_| false;
+        let read = world.held.take().unwrap();
+        world.reply(read);
         world.inactive.clear();
         world.pods = vec![etcd("newer")];
         let mended = world.time;
