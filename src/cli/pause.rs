@@ -47,7 +47,7 @@ pub(super) async fn pause(access: &Access, words: &[String]) -> Result<Exit, Fai
     Ok(Exit::Ok)
 }
 
-/// Lets turns begin again, on the lock as it stands: it is accepted even if it is not the one that nodes took part in, once it is
+/// Lets turns begin again, on the lock as it stands: it is accepted even if it was made anew or restored from a backup, once it is
 /// sure that no turn is under way that it does not know of.
 pub(super) async fn resume(access: &Access, force: bool) -> Result<Exit, Failed> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);

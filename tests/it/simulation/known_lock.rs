@@ -302,6 +302,13 @@ fn draining() -> World {
     world
 }
 
+/// The slot goes, and no cordon is left.
+fn gives_both_back(world: &mut World, machine: &mut Machine) {
+    let over = |_: &Machine, world: &World| !world.holds_slot();
+    assert!(world.until(machine, HOUR, over), "{}", machine.reason());
+    assert!(!world.node.unschedulable, "{:?}", world.reports);
+}
+
 /// A backup of the lock from an earlier turn of this node is put back in the middle of another turn.
 #[test]
 fn a_slot_of_an_earlier_turn_leaves_no_cordon_behind() {
@@ -319,13 +326,7 @@ fn a_slot_of_an_earlier_turn_leaves_no_cordon_behind() {
         };
         annotate(&mut world, "n1.rollboot.io/default", &earlier.encode());
         let mut machine = if boots { world.boot() } else { world.start() };
-        let over = |_: &Machine, world: &World| !world.holds_slot();
-        assert!(
-            world.until(&mut machine, HOUR, over),
-            "{}",
-            machine.reason()
-        );
-        assert!(!world.node.unschedulable, "{:?}", world.reports);
+        gives_both_back(&mut world, &mut machine);
     }
 }
 
@@ -358,13 +359,7 @@ fn a_node_of_an_earlier_turn_is_uncordoned_before_its_slot_goes() {
         if let Some(read) = world.held.take() {
             world.reply(read);
         }
-        let over = |_: &Machine, world: &World| !world.holds_slot();
-        assert!(
-            world.until(&mut machine, HOUR, over),
-            "{}",
-            machine.reason()
-        );
-        assert!(!world.node.unschedulable, "{:?}", world.reports);
+        gives_both_back(&mut world, &mut machine);
         assert_eq!(world.node.marker, None);
     }
 }
