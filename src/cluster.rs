@@ -4,7 +4,6 @@
 //! came of it. Nothing is retried, nothing is decided, nothing is remembered but the connection.
 
 mod answer;
-mod budgets;
 mod certificate;
 mod client;
 mod controllers;
@@ -43,9 +42,7 @@ use self::answer::Answer;
 use self::client::{Connector, Maker};
 use self::exchange::{Lost, Question};
 use crate::config::Config;
-use crate::drain::{
-    BudgetRef, BudgetView, ControllerRef, ControllerView, EvictAnswer, PodRef, PodView,
-};
+use crate::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, FailureKind, WriteOutcome};
 use crate::journal::Place;
 use crate::lock::{LockPatch, LockView};
@@ -229,6 +226,12 @@ impl KubeletCluster {
             ("timeout", &self.deadlines.served_write()),
         ])
     }
+
+    /// What [`Cluster::evict`] would be answered now, without evicting. Budgets are consulted, but several such questions do not
+    /// add up.
+    pub async fn try_eviction(&self, pod: &PodRef) -> EvictAnswer {
+        self.post_eviction(pod, true).await
+    }
 }
 
 impl Cluster for KubeletCluster {
@@ -268,14 +271,6 @@ impl Cluster for KubeletCluster {
         self.follow_pods(seen).await
     }
 
-    async fn watch_budget(
-        &self,
-        budget: &BudgetRef,
-        seen: impl FnMut(Option<BudgetView>),
-    ) -> Result<(), Failure> {
-        self.follow_budget(budget, seen).await
-    }
-
     async fn list_nodes(&self) -> Result<NodesView, Failure> {
         self.get_nodes().await
     }
@@ -289,10 +284,6 @@ impl Cluster for KubeletCluster {
 
     async fn announce(&self, event: &NodeEvent) -> Result<(), Failure> {
         self.post_event(event).await
-    }
-
-    async fn try_eviction(&self, pod: &PodRef) -> EvictAnswer {
-        self.post_eviction(pod, true).await
     }
 
     async fn evict(&self, pod: &PodRef) -> EvictAnswer {

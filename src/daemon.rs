@@ -117,8 +117,6 @@ impl<C: Cluster + 'static, H: Host + 'static> Daemon<C, H> {
             Action::UnwatchLock => self.tasks.unwatch_lock(),
             Action::WatchPods => self.tasks.watch_pods(),
             Action::UnwatchPods => self.tasks.unwatch_pods(),
-            Action::WatchBudget(budget) => self.tasks.watch_budget(budget),
-            Action::UnwatchBudgets => self.tasks.unwatch_budgets(),
             Action::Evict(pod) => self.tasks.evict(pod),
             Action::AskStopReason => self.tasks.ask_stop_reason(),
             Action::AnswerAbort(answer) => self.abort_answers.push(answer),

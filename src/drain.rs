@@ -11,7 +11,6 @@ mod engine;
 mod few;
 mod guard;
 mod looks;
-mod opening;
 mod orphan;
 mod pace;
 mod plan;
@@ -25,7 +24,7 @@ mod written;
 
 pub use arrival::{Arrival, Arrivals};
 pub use blocker::{Blocker, HeldUp};
-pub use budget::{BudgetRef, BudgetView, essence, named};
+pub use budget::{BudgetRef, essence, named};
 pub use controller::{ControllerRef, ControllerView, Kind};
 pub use engine::{Drain, DrainEvent, Progress};
 pub use few::few;

@@ -13,7 +13,6 @@
 mod acquire;
 mod asked;
 mod blocked;
-mod budgets;
 mod call;
 mod called_off;
 mod check;
@@ -245,10 +244,6 @@ impl Machine {
             }
             Event::PodsSeen(pods) => self.on_pods(out, crate::drain::DrainEvent::Pods(pods)),
             Event::PodsWatchEnded(_) => self.on_pods(out, crate::drain::DrainEvent::WatchEnded),
-            Event::BudgetSeen(budget, view) => self.on_budget_seen(out, budget, view),
-            Event::BudgetWatchEnded(budget, failure) => {
-                self.on_budget_watch_ended(out, &budget, failure.as_ref());
-            }
             Event::Evicted(pod, answer) => {
                 self.on_pods(out, crate::drain::DrainEvent::Answer(pod, answer));
             }

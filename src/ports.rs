@@ -5,9 +5,7 @@
 
 use std::future::Future;
 
-use crate::drain::{
-    BudgetRef, BudgetView, ControllerRef, ControllerView, EvictAnswer, PodRef, PodView,
-};
+use crate::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, WriteOutcome};
 use crate::journal::Journal;
 use crate::lock::{LockPatch, LockView};
@@ -43,13 +41,6 @@ pub trait Cluster {
         &self,
         seen: impl FnMut(Vec<PodView>),
     ) -> impl Future<Output = Result<(), Failure>>;
-    /// Watches a PodDisruptionBudget and calls `seen` with what there is at first and after each change; `None`: it was deleted.
-    /// Returns when the watch ends. Needs `guard.yaml`: `Forbidden` otherwise.
-    fn watch_budget(
-        &self,
-        budget: &BudgetRef,
-        seen: impl FnMut(Option<BudgetView>),
-    ) -> impl Future<Output = Result<(), Failure>>;
     /// Looks at all Nodes, as far as their health goes. Needs `health.yaml`, for a kubelet may not list Nodes by itself: `Forbidden` or
     /// `Restricted` otherwise.
     fn list_nodes(&self) -> impl Future<Output = Result<NodesView, Failure>>;
@@ -60,8 +51,6 @@ pub trait Cluster {
     ) -> impl Future<Output = Result<Option<ControllerView>, Failure>>;
     /// Makes an Event about the own Node. One that is there already is left as it is.
     fn announce(&self, event: &NodeEvent) -> impl Future<Output = Result<(), Failure>>;
-    /// What [`Self::evict`] would be answered now, without evicting. Budgets are consulted, but several such questions do not add up.
-    fn try_eviction(&self, pod: &PodRef) -> impl Future<Output = EvictAnswer>;
     /// Evicts one pod, with its UID as precondition and strict field validation.
     fn evict(&self, pod: &PodRef) -> impl Future<Output = EvictAnswer>;
 }

@@ -1,14 +1,13 @@
 //! What an answer of the API server says, read as the requests read it, for whoever has its bytes: fuzzing, above all.
 
 use super::answer::Answer;
-use super::budgets::Budget;
 use super::certificate;
 use super::items::Items;
 use super::lock_map::ConfigMap;
 use super::own_node::Node;
 use super::pod::PodList;
 use super::pods::take_pod;
-use crate::drain::{BudgetView, EvictAnswer, PodView};
+use crate::drain::{EvictAnswer, PodView};
 use crate::failure::{Failure, WriteOutcome};
 use crate::lock::LockView;
 use crate::node::NodeView;
@@ -49,14 +48,6 @@ pub fn pods(body: &[u8]) -> Result<Vec<PodView>, Failure> {
     Items::default().take(&mut rest, body, |item| take_pod(&mut pods, item))?;
     let list = answer(200, &rest).object::<PodList>()?;
     list.version("cannot read it").map(|_| pods)
-}
-
-/// A budget, as an event of a watch has it.
-///
-/// # Errors
-/// It is none.
-pub fn budget(body: &[u8]) -> Result<BudgetView, Failure> {
-    answer(200, body).object::<Budget>().map(Into::into)
 }
 
 /// What became of a write of the lock.

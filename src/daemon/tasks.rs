@@ -1,6 +1,5 @@
 //! What is on its way: calls, evictions and watches, each of which comes back as an event.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -11,7 +10,7 @@ use futures_util::stream::{FuturesUnordered, Stream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
-use crate::drain::{BudgetRef, PodRef};
+use crate::drain::PodRef;
 use crate::lock::TurnId;
 use crate::machine::{Event, Op, Reply};
 use crate::node::NodeEvent;
@@ -28,7 +27,6 @@ pub(super) struct Tasks<C, H> {
     asides: FuturesUnordered<Pin<Box<dyn Future<Output = ()>>>>,
     lock: Option<Watch>,
     pods: Option<Watch>,
-    budgets: BTreeMap<BudgetRef, Watch>,
 }
 
 /// A watch: what it has seen comes first, then its end.
@@ -43,7 +41,6 @@ impl<C, H> fmt::Debug for Tasks<C, H> {
             .field("running", &self.running.len())
             .field("lock", &self.lock.is_some())
             .field("pods", &self.pods.is_some())
-            .field("budgets", &self.budgets.len())
             .finish()
     }
 }
@@ -57,7 +54,6 @@ impl<C: Cluster + 'static, H: Host + 'static> Tasks<C, H> {
             asides: FuturesUnordered::new(),
             lock: None,
             pods: None,
-            budgets: BTreeMap::new(),
         }
     }
 
@@ -80,18 +76,6 @@ impl<C: Cluster + 'static, H: Host + 'static> Tasks<C, H> {
                 }
                 return Poll::Ready(event);
             }
-        }
-        let ready = self.budgets.iter_mut().find_map(|(budget, watch)| {
-            let Poll::Ready(next) = watch.poll(context) else {
-                return None;
-            };
-            Some((budget.clone(), next))
-        });
-        if let Some((budget, (event, ended))) = ready {
-            if ended {
-                self.budgets.remove(&budget);
-            }
-            return Poll::Ready(event);
         }
         Poll::Pending
     }
@@ -155,21 +139,6 @@ impl<C: Cluster + 'static, H: Host + 'static> Tasks<C, H> {
 
     pub(super) fn unwatch_pods(&mut self) {
         self.pods = None;
-    }
-
-    pub(super) fn watch_budget(&mut self, budget: BudgetRef) {
-        let cluster = Rc::clone(&self.cluster);
-        let about = budget.clone();
-        let watch = Watch::new(move |sender| async move {
-            let seen = |view| drop(sender.send(Event::BudgetSeen(about.clone(), view)));
-            let end = cluster.watch_budget(&about, seen).await.err();
-            Event::BudgetWatchEnded(about, end)
-        });
-        self.budgets.insert(budget, watch);
-    }
-
-    pub(super) fn unwatch_budgets(&mut self) {
-        self.budgets.clear();
     }
 }
 

@@ -1,4 +1,4 @@
-//! PodDisruptionBudgets, as far as a drain looks at them: which one refused, by the server's words, and what a watch shows of it.
+//! Which PodDisruptionBudget refused an eviction, by the words of the server.
 
 use std::fmt;
 
@@ -26,23 +26,6 @@ impl BudgetRef {
 impl fmt::Display for BudgetRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PodDisruptionBudget {}/{}", self.namespace, self.name)
-    }
-}
-
-/// What a watch has seen of a budget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct BudgetView {
-    /// `status.disruptionsAllowed`; absent or negative is 0.
-    pub allowed: u32,
-    /// The status is of an earlier generation than the spec: the server refuses every eviction until it is not
-    /// (`pkg/registry/core/pod/storage/eviction.go`).
-    pub behind: bool,
-}
-
-impl BudgetView {
-    /// How many evictions it allows now. A pod that is not Ready may go even where this is 0; that is found out by asking.
-    pub fn room(self) -> u32 {
-        if self.behind { 0 } else { self.allowed }
     }
 }
 
@@ -84,11 +67,5 @@ mod tests {
         let found = BudgetRef::refusing(&pod, full).map(|budget| budget.to_string());
         assert_eq!(found.as_deref(), Some("PodDisruptionBudget shop/web"));
         assert_eq!(BudgetRef::refusing(&pod, "several"), None);
-    }
-
-    #[test]
-    fn a_status_that_is_behind_allows_nothing() {
-        let room = |allowed, behind| BudgetView { allowed, behind }.room();
-        assert_eq!((room(2, false), room(2, true), room(0, false)), (2, 0, 0));
     }
 }

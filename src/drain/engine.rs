@@ -12,12 +12,11 @@ use super::blocker::Blockers;
 use super::ending::Endings;
 use super::guard::{Guard, Wave};
 use super::looks::Shown;
-use super::opening::Openings;
 use super::pace::Pace;
 use super::track::Track;
 use super::{
-    Arrival, Arrivals, BudgetRef, ControllerRef, ControllerView, EvictAnswer, Order, Orphans, Plan,
-    PodRef, PodView, Volumes, plan,
+    Arrival, Arrivals, ControllerRef, ControllerView, EvictAnswer, Order, Orphans, Plan, PodRef,
+    PodView, Volumes, plan,
 };
 use crate::config::Drain as Policy;
 use crate::failure::Failure;
@@ -30,7 +29,6 @@ pub struct Drain {
     pub(super) guard: Guard,
     volumes: Volumes,
     pub(super) endings: Endings,
-    openings: Openings,
     orphans: Orphans,
     arrivals: Arrivals,
     pace: Pace,
@@ -68,8 +66,6 @@ pub enum DrainEvent {
     Answer(PodRef, EvictAnswer),
     /// One [`super::TICK`] has passed.
     Tick,
-    /// A budget is seen to allow so many evictions.
-    Budget(BudgetRef, u32),
     /// A controller was read: the one that [`Guard::next_read`] named last. `None`: there is none of this name.
     Controller(Result<Option<ControllerView>, Failure>),
     /// The journal has this on disk.
@@ -102,7 +98,6 @@ impl Drain {
             guard: Guard::new(policy.single_replica, waves, same_turn),
             volumes: Volumes::default(),
             endings: Endings::default(),
-            openings: Openings::default(),
             orphans: Orphans::default(),
             arrivals: Arrivals::default(),
             pace: Pace::default(),
@@ -137,10 +132,6 @@ impl Drain {
             DrainEvent::Answer(pod, answer) => self.answered(&pod, answer),
             DrainEvent::Tick => {
                 self.tick();
-                None
-            }
-            DrainEvent::Budget(budget, room) => {
-                self.opened(&budget, room);
                 None
             }
             DrainEvent::Controller(result) => {

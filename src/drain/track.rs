@@ -26,7 +26,7 @@ pub(super) struct Blocked {
     /// Evictions of it that were refused.
     tries: u8,
     /// It is tried again after so many.
-    pub(super) ticks: u8,
+    ticks: u8,
     /// So many have passed since in which it could have gone, but for others before it.
     late: u8,
     /// It may go since a while, and its controller was to be read again then.
@@ -64,8 +64,6 @@ pub(super) struct Sent {
     pub(super) tries: u8,
     /// The budget that refused the last of them.
     pub(super) budget: Option<BudgetRef>,
-    /// It was not due yet: the budget was seen to open.
-    pub(super) early: bool,
 }
 
 /// What an eviction was refused by.
@@ -95,15 +93,9 @@ impl Blocked {
         self.ticks == 0
     }
 
-    /// Its budget has room for it.
-    pub(super) fn is_open(&self, has_room: impl Fn(&BudgetRef) -> bool) -> bool {
-        self.by.budget().is_some_and(has_room)
-    }
-
-    /// What was known when it was last looked at is an old view, unless it has just been: after a tick where its budget was open, after
-    /// a period where it was due.
+    /// It has been due for a period: what was known when it was last looked at is an old view.
     pub(super) fn was_looked_at_long_ago(&self) -> bool {
-        !self.is_due() || self.late > 0 && self.late.is_multiple_of(PERIOD)
+        self.late > 0 && self.late.is_multiple_of(PERIOD)
     }
 
     /// `may_go`: nothing else was in its way.
@@ -125,14 +117,6 @@ impl Track {
         }
     }
 
-    /// The budget that forbids its eviction now, as far as its name is known.
-    pub(super) fn refused_by(&self) -> Option<&BudgetRef> {
-        match self {
-            Self::Blocked(blocked) => blocked.by.budget(),
-            Self::Todo | Self::Sent(_) | Self::Told(_) | Self::Ending => None,
-        }
-    }
-
     /// Ticks for which it has waited for others; what was never tried comes before all of them.
     pub(super) fn late(&self) -> u8 {
         match self {
@@ -150,17 +134,14 @@ impl Track {
         }
     }
 
-    /// What is sent if its eviction is due, or early if its budget has room.
-    pub(super) fn due(&self, has_room: impl Fn(&BudgetRef) -> bool) -> Option<Sent> {
+    /// What is sent if its eviction is due.
+    pub(super) fn due(&self) -> Option<Sent> {
         match self {
             Self::Todo => Some(Sent::default()),
-            Self::Blocked(blocked) => {
-                (blocked.is_due() || blocked.is_open(has_room)).then(|| Sent {
-                    tries: blocked.tries,
-                    budget: blocked.by.budget().cloned(),
-                    early: !blocked.is_due(),
-                })
-            }
+            Self::Blocked(blocked) => blocked.is_due().then(|| Sent {
+                tries: blocked.tries,
+                budget: blocked.by.budget().cloned(),
+            }),
             Self::Sent(_) | Self::Told(_) | Self::Ending => None,
         }
     }

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use crate::backoff::Delay;
 use crate::config::Config;
-use crate::drain::{
-    BudgetRef, BudgetView, ControllerRef, ControllerView, EvictAnswer, PodRef, PodView,
-};
+use crate::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, WriteOutcome};
 use crate::journal::Journal;
 use crate::lock::{LockPatch, LockView, TurnId};
@@ -113,10 +111,6 @@ pub enum Action {
     WatchPods,
     /// End that watch; nothing of it is fed back any more.
     UnwatchPods,
-    /// Watch a PodDisruptionBudget and feed back what is seen, and the end. Others go on.
-    WatchBudget(BudgetRef),
-    /// End all watches of budgets; nothing of them is fed back any more.
-    UnwatchBudgets,
     /// Evict a pod, feed back the answer.
     Evict(PodRef),
     /// Ask PID 1 why the unit is being stopped, feed back [`Event::StopReason`].
@@ -150,10 +144,6 @@ pub enum Event {
     PodsSeen(Vec<PodView>),
     /// The watch of the pods ended.
     PodsWatchEnded(Option<Failure>),
-    /// The watch of a budget has seen it. `None`: there is none any more.
-    BudgetSeen(BudgetRef, Option<BudgetView>),
-    /// The watch of a budget ended.
-    BudgetWatchEnded(BudgetRef, Option<Failure>),
     /// The server answered an eviction.
     Evicted(PodRef, EvictAnswer),
     /// logind signalled a change about a shutdown, or the bus connection broke: ask again.

@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use super::budgets::Watches;
 use super::gate::Blocked;
 use super::turn::{Draining, Leave};
 use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
@@ -55,7 +54,6 @@ impl Draining {
         Self {
             drain,
             watching: true,
-            budgets: Watches::default(),
             ticking: false,
             polling: false,
             look_due: false,

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::budgets::Watches;
 use super::cordon::Look;
 use super::judge::blocking_pods_gates;
 use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
@@ -20,8 +19,6 @@ pub(super) struct Draining {
     pub(super) drain: Drain,
     /// A watch was asked for and has not ended.
     pub(super) watching: bool,
-    /// The watches of budgets.
-    pub(super) budgets: Watches,
     /// The retry timer runs.
     pub(super) ticking: bool,
     /// The timer of the guard runs.
@@ -138,8 +135,7 @@ impl Machine {
         if draining.leave.is_some() && matches!(event, DrainEvent::Pods(_)) {
             return;
         }
-        let ticked = event == DrainEvent::Tick;
-        draining.ticking &= !ticked;
+        draining.ticking &= event != DrainEvent::Tick;
         draining.polling &= event != DrainEvent::LookAgain;
         let ended = event == DrainEvent::WatchEnded;
         draining.watching &= !ended;
@@ -173,7 +169,6 @@ impl Machine {
             };
             out.set(Timer::Evict, delay);
         }
-        self.watch_budgets(out, ticked);
         self.guard_step(out);
     }
 
@@ -199,7 +194,6 @@ impl Machine {
             out.push(Action::CancelTimer(timer));
         }
         out.push(Action::UnwatchPods);
-        out.push(Action::UnwatchBudgets);
         match leave {
             Leave::Verify => {
                 let text = match drain.came_back() {

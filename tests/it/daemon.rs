@@ -141,23 +141,6 @@ async fn a_drain_that_never_ends_is_given_up_and_tried_again_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_budget_that_opens_is_used_in_the_same_moment() {
-    let world = World::new();
-    world.add_pod("kept");
-    world.block_evictions();
-    world.touch_sentinel();
-    let mut daemon = start(&world);
-    until(&mut daemon, |_| !world.budget_watches().is_empty()).await;
-    assert_eq!(world.budget_watches(), ["PodDisruptionBudget default/web"]);
-    let opened = tokio::time::Instant::now();
-    world.open_budget();
-    until(&mut daemon, |_| !world.evicted().is_empty()).await;
-    assert_eq!(opened.elapsed(), Duration::ZERO, "not at the next tick");
-    until(&mut daemon, |_| world.asked() == 1).await;
-    assert_eq!(world.budget_watches().len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_reboot_that_does_not_happen_is_latched() {
     let world = World::new();
     world.touch_sentinel();

@@ -18,7 +18,6 @@ pub(crate) enum Kind {
     SlowRead,
     Heartbeat,
     LatePod,
-    Opening,
     Unlock,
     Pause,
     Cordon,
@@ -44,7 +43,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Everything.
-    pub(crate) const ALL: [Self; 35] = [
+    pub(crate) const ALL: [Self; 34] = [
         Self::Lose,
         Self::Refuse,
         Self::Crash,
@@ -58,7 +57,6 @@ impl Kind {
         Self::SlowRead,
         Self::Heartbeat,
         Self::LatePod,
-        Self::Opening,
         Self::Unlock,
         Self::Pause,
         Self::Cordon,
@@ -104,7 +102,6 @@ pub(crate) enum Act {
     PodsSee(usize),
     EvictAnswer(usize),
     EvictBlocked(usize),
-    BudgetOpens(usize),
     PodGone(usize),
     /// The controller of the pods.
     AppLooks,
@@ -210,7 +207,6 @@ impl Act {
             | Self::PodsSee(at)
             | Self::EvictAnswer(at)
             | Self::EvictBlocked(at)
-            | Self::BudgetOpens(at)
             | Self::PodGone(at)
             | Self::LatePod(at)
             | Self::BarePod(at)
@@ -304,7 +300,6 @@ impl Act {
             Self::Fire(_, Timer::Drain) => Kind::DrainTimeout,
             Self::WatchEnds(_) => Kind::WatchEnds,
             Self::EvictBlocked(_) => Kind::Refuse,
-            Self::BudgetOpens(_) => Kind::Opening,
             Self::BootSick(_) | Self::LeftSick(_) | Self::Sicken(_) => Kind::Sick,
             Self::CallOff(_) => Kind::CallOff,
             Self::Crash(_) | Self::Kill(_) => Kind::Crash,

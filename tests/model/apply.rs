@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rollboot::drain::{BudgetRef, BudgetView, EvictAnswer};
+use rollboot::drain::EvictAnswer;
 use rollboot::lock::{PAUSE, RESUMED, TURNS};
 use rollboot::machine::{Event, Timer};
 
@@ -14,20 +14,6 @@ use crate::world::{BARE, Backup, LATE, Owner, Pod, Shutdown, World, limits};
 
 /// Seconds since the epoch, as `resume` writes them: more than any lock has had turns.
 const NOW: u64 = 1_000_000;
-
-/// It allows one eviction.
-const OPEN: BudgetView = BudgetView {
-    allowed: 1,
-    behind: false,
-};
-
-/// The budget of all pods.
-fn budget() -> BudgetRef {
-    BudgetRef {
-        namespace: "ns".into(),
-        name: "b".into(),
-    }
-}
 
 impl World {
     /// The state after a step.
@@ -73,8 +59,6 @@ impl World {
                 let why = "The disruption budget b needs 1 healthy pods and has 1 currently";
                 self.evicted(at, EvictAnswer::Budget(why.into()));
             }
-            // Its end is left out: all that depends on it is when the next begins.
-            Act::BudgetOpens(at) => self.feed(at, Event::BudgetSeen(budget(), Some(OPEN))),
             Act::AppLooks => self.app_looks(),
             Act::AppReplaces => {
                 self.app.elsewhere += self.app.pending;

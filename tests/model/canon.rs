@@ -261,7 +261,6 @@ impl Daemon {
         self.timers.bits().hash(canon);
         (&self.lock_watch, self.pods_watch, &self.pods_seen).hash(canon);
         (
-            self.budget_watch,
             &self.evicting,
             self.stopping,
             self.restarting,

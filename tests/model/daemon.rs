@@ -65,7 +65,6 @@ impl World {
             lock_watch: None,
             pods_watch: false,
             pods_seen: None,
-            budget_watch: false,
             evicting: Vec::new(),
             stopping: false,
             restarting: false,
@@ -138,8 +137,6 @@ impl World {
                 daemon.pods_watch = false;
                 daemon.pods_seen = None;
             }
-            Action::WatchBudget(_) => daemon.budget_watch = true,
-            Action::UnwatchBudgets => daemon.budget_watch = false,
             Action::Evict(pod) => daemon.evicting.push(pod),
             Action::AskStopReason => {
                 let reason = match (host.silent, host.shutdown) {

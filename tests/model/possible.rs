@@ -97,9 +97,6 @@ impl World {
             add(Act::EvictAnswer(at));
             add(Act::EvictBlocked(at));
         }
-        if daemon.budget_watch {
-            add(Act::BudgetOpens(at));
-        }
         add(Act::Crash(at));
         if !daemon.stopping {
             add(Act::Stop(at));

@@ -77,8 +77,6 @@ pub(crate) fn quick_alone() -> Vec<Scenario> {
             .faults(2, &[Kind::Crash, Kind::DrainTimeout]),
         drain("one node, a drain that a budget stops", 1, 2)
             .faults(2, &[Kind::Refuse, Kind::DrainTimeout]),
-        drain("one node, a drain whose budget opens", 1, 2)
-            .faults(2, &[Kind::Refuse, Kind::Opening]),
         guard("one node, all pods of a controller", 1, 2),
         calm("one node, a window that closes, one fault", 1, 1)
             .windowed()
@@ -160,10 +158,8 @@ pub(crate) fn large_alone() -> Vec<Scenario> {
         evict("one node, a drain, a window that closes", 1, 0)
             .windowed()
             .operators(1, &[Kind::Window]),
-        drain("one node, a drain whose budget opens, and more", 1, 1).faults(
-            4,
-            &[Kind::Refuse, Kind::Opening, Kind::Crash, Kind::DrainTimeout],
-        ),
+        drain("one node, a drain whose budget opens, and more", 1, 1)
+            .faults(4, &[Kind::Refuse, Kind::Crash, Kind::DrainTimeout]),
     ]
 }
 

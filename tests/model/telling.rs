@@ -68,7 +68,6 @@ impl fmt::Display for Act {
             Self::PodsSee(at) => (at, "the watch shows the pods"),
             Self::EvictAnswer(at) => (at, "an eviction is accepted"),
             Self::EvictBlocked(at) => (at, "a budget blocks an eviction"),
-            Self::BudgetOpens(at) => (at, "the watch shows that the budget has opened"),
             Self::BarePod(at) => (at, "a pod without controller lands on it"),
             Self::LatePod(at) => (at, "the scheduler has bound one more pod to it"),
             Self::BarePodGone(at) => (at, "somebody deletes the pod without controller"),

@@ -165,8 +165,6 @@ pub(crate) struct Daemon {
     pub(crate) pods_watch: bool,
     /// The pods that its watch has shown last.
     pub(crate) pods_seen: Option<Vec<Pod>>,
-    /// The budget that its pods have is watched.
-    pub(crate) budget_watch: bool,
     pub(crate) evicting: Vec<PodRef>,
     /// systemd has sent SIGTERM and starts it no more.
     pub(crate) stopping: bool,

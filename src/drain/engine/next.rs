@@ -11,7 +11,9 @@ use crate::drain::{BudgetRef, Order, PodRef};
 /// What is chosen by one view.
 struct Round {
     left: Left,
-    /// Budgets of which one is in flight, or chosen.
+    /// Budgets that refused a pod before whose eviction is in flight again, or chosen. Two of one budget at once get into each
+    /// other's way in the server, which then waits for half a second and tries again (`EvictionsRetry` in
+    /// `pkg/registry/core/pod/storage/eviction.go`).
     asked: BTreeSet<BudgetRef>,
     /// So many may be sent.
     room: usize,
@@ -25,8 +27,7 @@ impl Drain {
         orders.min().copied()
     }
 
-    /// Budgets that have refused a pod before whose eviction is in flight now.
-    pub(super) fn asked_budgets(&self) -> BTreeSet<BudgetRef> {
+    fn asked_budgets(&self) -> BTreeSet<BudgetRef> {
         let budget = |track: &Track| match track {
             Track::Sent(sent) => sent.budget.clone(),
             Track::Todo | Track::Told(_) | Track::Ending | Track::Blocked(_) => None,
@@ -81,13 +82,13 @@ impl Drain {
         // Whoever was not asked for yet, then whoever has waited longest: nobody waits for others to be refused again and again.
         line.sort_by_key(|(_, track)| Reverse(track.late()));
         for (pod, track) in line {
-            let (openings, asked) = (&self.openings, &round.asked);
-            // Two of one budget at once get into each other's way in the server, which then waits for half a second and tries
-            // again (`EvictionsRetry` in `pkg/registry/core/pod/storage/eviction.go`).
-            let opened = |budget: &BudgetRef| openings.has_room(budget) && !asked.contains(budget);
-            let Some(sent) = track.due(opened) else {
+            let Some(sent) = track.due() else {
                 continue;
             };
+            let budget = sent.budget.as_ref();
+            if budget.is_some_and(|budget| round.asked.contains(budget)) {
+                continue;
+            }
             if round.send.len() == round.room {
                 break;
             }
@@ -98,7 +99,6 @@ impl Drain {
                 Verdict::Never(why) => return Err(why),
             }
             if let Some(budget) = &sent.budget {
-                self.openings.take(budget);
                 round.asked.insert(budget.clone());
             }
             round.send.push((pod.clone(), sent));
@@ -114,8 +114,7 @@ impl Drain {
             let Track::Blocked(blocked) = track else {
                 continue;
             };
-            let open = blocked.is_open(|budget| self.openings.has_room(budget));
-            let may_go = (blocked.is_due() || open) && self.order.get(pod).copied() == self.now;
+            let may_go = blocked.is_due() && self.order.get(pod).copied() == self.now;
             let looked = std::mem::replace(&mut blocked.looked, may_go);
             if !may_go || looked {
                 continue;

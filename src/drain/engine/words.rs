@@ -1,12 +1,10 @@
 //! What a drain can tell of itself: what is blocked by what, what is still here and why.
 
-use std::collections::BTreeSet;
-
 use super::Drain;
+use crate::drain::PodRef;
 use crate::drain::few::few;
 use crate::drain::plan::{CAME_BACK, PLACED};
 use crate::drain::track::Track;
-use crate::drain::{BudgetRef, PodRef};
 
 impl Drain {
     /// Whether at least one eviction was sent.
@@ -30,12 +28,6 @@ impl Drain {
             Track::Blocked(blocked) => Some((pod, blocked.why.as_str())),
             Track::Todo | Track::Sent(_) | Track::Told(_) | Track::Ending => None,
         })
-    }
-
-    /// The budgets that forbid an eviction now, as far as their names are known: what opens should be seen.
-    pub fn blocking_budgets(&self) -> BTreeSet<&BudgetRef> {
-        let budgets = self.pods.values().filter_map(Track::refused_by);
-        budgets.filter(|_| !self.stopped).collect()
     }
 
     /// Looks at the clock: pods that should have ended since, each with what keeps it.

@@ -8,7 +8,6 @@ use rollboot::failure::WriteOutcome;
 fuzz_target!(|input: (u16, &[u8])| {
     let (status, body) = input;
     let _ = reading::node(body).map(|node| node.parsed_marker());
-    let _ = reading::budget(body).map(|budget| budget.room());
     let _ = reading::evicted(status, body);
     match reading::written(status, body) {
         WriteOutcome::Applied(_) => assert!((200..300).contains(&status)),

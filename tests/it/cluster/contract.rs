@@ -36,7 +36,6 @@ macro_rules! cases {
 }
 
 mod answers;
-mod budgets;
 mod controllers;
 mod events;
 mod kubectl;

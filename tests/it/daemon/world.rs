@@ -4,9 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use rollboot::drain::{
-    BudgetRef, BudgetView, ControllerRef, ControllerView, EvictAnswer, PodRef, PodView,
-};
+use rollboot::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use rollboot::failure::{Failure, FailureKind, WriteOutcome};
 use rollboot::journal::Journal;
 use rollboot::lock::{LockPatch, LockView};
@@ -31,8 +29,6 @@ pub(crate) struct World {
     asked: Cell<u32>,
     lose: Cell<u32>,
     blocked: Cell<bool>,
-    budget_watches: RefCell<Vec<String>>,
-    budget_opens: Notify,
 }
 
 /// What the server says of a budget that allows nothing.
@@ -68,8 +64,6 @@ impl World {
             asked: Cell::new(0),
             lose: Cell::new(0),
             blocked: Cell::new(false),
-            budget_watches: RefCell::default(),
-            budget_opens: Notify::new(),
         })
     }
 
@@ -97,16 +91,6 @@ impl World {
 
     pub(crate) fn block_evictions(&self) {
         self.blocked.set(true);
-    }
-
-    /// The budget allows one eviction, and whoever watches it sees that.
-    pub(crate) fn open_budget(&self) {
-        self.blocked.set(false);
-        self.budget_opens.notify_waiters();
-    }
-
-    pub(crate) fn budget_watches(&self) -> Vec<String> {
-        self.budget_watches.borrow().clone()
     }
 
     pub(crate) fn lose_replies_to_lock_writes(&self, count: u32) {
@@ -207,20 +191,6 @@ impl Cluster for World {
         }
     }
 
-    async fn watch_budget(
-        &self,
-        budget: &BudgetRef,
-        mut seen: impl FnMut(Option<BudgetView>),
-    ) -> Result<(), Failure> {
-        self.budget_watches.borrow_mut().push(budget.to_string());
-        self.budget_opens.notified().await;
-        seen(Some(BudgetView {
-            allowed: 1,
-            behind: false,
-        }));
-        std::future::pending().await
-    }
-
     async fn list_nodes(&self) -> Result<NodesView, Failure> {
         Ok(NodesView::default())
     }
@@ -236,14 +206,6 @@ impl Cluster for World {
     async fn announce(&self, event: &NodeEvent) -> Result<(), Failure> {
         self.announced.borrow_mut().push(event.message.clone());
         std::future::pending().await
-    }
-
-    async fn try_eviction(&self, _: &PodRef) -> EvictAnswer {
-        if self.blocked.get() {
-            EvictAnswer::Budget(REFUSED.into())
-        } else {
-            EvictAnswer::Accepted
-        }
     }
 
     async fn evict(&self, pod: &PodRef) -> EvictAnswer {

@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rollboot::config::Config;
-use rollboot::drain::{
-    BudgetRef, Controller, ControllerRef, ControllerView, EvictAnswer, PodRef, PodView,
-};
+use rollboot::drain::{Controller, ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use rollboot::failure::Failure;
 use rollboot::journal::{Journal, Stage};
 use rollboot::lock::{LockView, TURNS};
@@ -55,9 +53,6 @@ pub(crate) struct World {
     pub(crate) blocked: bool,
     /// The server's words for that.
     pub(crate) refusal: &'static str,
-    /// Watches of budgets that run, and all that were begun.
-    pub(crate) watched: BTreeSet<BudgetRef>,
-    pub(crate) watches: usize,
     /// Names of pods whose eviction a budget of their own does not allow.
     pub(crate) kept: BTreeSet<String>,
     /// What the next evictions are answered; nothing comes of them then.
@@ -193,8 +188,6 @@ impl World {
             missing: BTreeSet::new(),
             blocked: false,
             refusal: "a budget",
-            watched: BTreeSet::new(),
-            watches: 0,
             kept: BTreeSet::new(),
             evictions: VecDeque::new(),
             replacement: None,
@@ -238,7 +231,6 @@ impl World {
         self.timers.clear();
         self.queue.clear();
         self.watch = None;
-        self.watched.clear();
         self.exited = false;
         let host = HostId {
             node: "n1".into(),
@@ -325,11 +317,6 @@ impl World {
             Action::UnwatchPods => self
                 .queue
                 .retain(|event| !matches!(event, Event::PodsSeen(_))),
-            Action::WatchBudget(budget) => {
-                self.watches += 1;
-                assert!(self.watched.insert(budget), "one watch of each at a time");
-            }
-            Action::UnwatchBudgets => self.watched.clear(),
             Action::Evict(pod) if !self.evictions.is_empty() => {
                 let answer = self.evictions.pop_front().unwrap();
                 self.queue.push_back(Event::Evicted(pod, answer));

@@ -2,18 +2,10 @@
 
 use super::late::{answer, status};
 use super::*;
-use crate::drain::{BudgetRef, EvictAnswer};
+use crate::drain::EvictAnswer;
 
 fn refused() -> EvictAnswer {
     EvictAnswer::Budget("The disruption budget b needs 2 healthy pods".into())
-}
-
-fn shown(allowed: u32) -> DrainEvent {
-    let budget = BudgetRef {
-        namespace: "ns".into(),
-        name: "b".into(),
-    };
-    DrainEvent::Budget(budget, allowed)
 }
 
 /// Two pods of two controllers, both refused by one budget.
@@ -37,45 +29,11 @@ fn waits_for_a_look(mut case: Case, sent: &[&str], then: &str) {
 }
 
 #[test]
-fn one_that_a_budget_lets_go_says_nothing_about_the_controller_of_the_next() {
+fn one_look_is_enough_for_those_that_follow_each_other() {
     let (mut case, both) = held_up();
     case.period();
     case.settle(status(2, 2));
     assert_eq!(case.sent, ["1"]);
-    case.on(answer(&both[0], EvictAnswer::Accepted));
-    waits_for_a_look(case, &["1"], "2");
-}
-
-#[test]
-fn nor_does_a_budget_that_is_not_doubted_any_more() {
-    let (mut case, both) = held_up();
-    case.on(shown(1));
-    case.settle(status(2, 2));
-    assert_eq!(case.sent, ["1"]);
-    case.on(answer(&both[0], refused()));
-    case.on(shown(1));
-    // The doubt has an end before the other is due.
-    case.period();
-    waits_for_a_look(case, &["1"], "1");
-}
-
-#[test]
-fn nor_does_time_that_makes_room() {
-    let (mut case, both) = held_up();
-    case.on(shown(1));
-    case.settle(status(2, 2));
-    case.on(answer(&both[0], EvictAnswer::Accepted));
-    case.on(DrainEvent::Tick);
-    waits_for_a_look(case, &["1"], "2");
-}
-
-#[test]
-fn one_look_is_enough_while_a_budget_stays_open() {
-    let (mut case, both) = held_up();
-    case.on(shown(3));
-    case.settle(status(2, 2));
-    assert_eq!(case.sent, ["1"]);
-    case.on(shown(2));
     case.on(answer(&both[0], EvictAnswer::Accepted));
     assert_eq!(case.sent, ["1", "2"]);
 }
@@ -83,10 +41,10 @@ fn one_look_is_enough_while_a_budget_stays_open() {
 #[test]
 fn unless_the_one_before_takes_its_time() {
     let (mut case, both) = held_up();
-    case.on(shown(3));
+    case.period();
     case.settle(status(2, 2));
     assert_eq!(case.sent, ["1"]);
-    case.on(DrainEvent::Tick);
+    case.period();
     case.on(answer(&both[0], EvictAnswer::Accepted));
     waits_for_a_look(case, &["1"], "2");
 }
@@ -102,6 +60,7 @@ fn one_at_a_time() -> (Case, [PodView; 2]) {
     case.pods(&both, status(2, 2));
     case.on(answer(&both[0], refused()));
     case.settle(status(2, 2));
+    case.on(DrainEvent::Tick);
     case.on(answer(&both[1], refused()));
     assert_eq!(case.sent, ["1", "2"]);
     case.sent.clear();
@@ -122,12 +81,11 @@ fn one_that_others_keep_waiting_is_looked_at_again() {
 
 #[test]
 fn a_read_that_began_earlier_says_nothing() {
-    let (mut case, _) = held_up();
-    case.on(shown(1));
+    let (mut case, both) = held_up();
+    case.drain.guard_mut().refresh(&both[0].pod);
     assert_eq!(case.drain.guard_mut().next_read().unwrap().uid, "a");
-    // No room, and room again while it is being read.
-    case.on(shown(0));
-    case.on(shown(1));
+    // It is due while that is being read.
+    case.period();
     case.on(DrainEvent::Controller(Ok(Some(view("a", 2, 2)))));
     assert!(case.sent.is_empty(), "the other one may have failed since");
     case.settle(status(2, 2));
@@ -141,19 +99,17 @@ fn a_read_that_takes_longer_than_a_tick_counts_for_those_it_was_for() {
     case.pods(&three, status(4, 4));
     three.iter().for_each(|pod| case.on(answer(pod, refused())));
     case.sent.clear();
-    case.period();
-    for uid in ["1", "2", "3", "1", "2", "3"] {
-        if case.drain.guard_mut().next_read().is_none() {
+    for _ in 0..2 {
+        while case.drain.guard_mut().next_read().is_none() {
             case.on(DrainEvent::Tick);
-            assert!(case.drain.guard_mut().next_read().is_some());
         }
-        // The next of its pods is due before it is answered.
         case.on(DrainEvent::Tick);
         assert!(case.sent.is_empty());
         case.on(DrainEvent::Controller(Ok(Some(view("a", 4, 4)))));
-        assert_eq!(std::mem::take(&mut case.sent), [uid]);
-        let sent = three.iter().find(|pod| pod.pod.uid == uid).unwrap();
-        case.on(answer(sent, refused()));
+        for pod in &three {
+            assert_eq!(std::mem::take(&mut case.sent), [pod.pod.uid.as_str()]);
+            case.on(answer(pod, refused()));
+        }
     }
 }
 
@@ -184,10 +140,10 @@ fn one_that_becomes_ready_while_it_may_go_is_looked_at_first() {
     let (mut case, both) = one_at_a_time();
     // Nobody has looked at its controller for long.
     case.on(DrainEvent::Pods(vec![both[0].clone(), unready]));
-    case.period();
+    (1..PERIOD).for_each(|_| case.on(DrainEvent::Tick));
     case.settle(status(2, 2));
     assert_eq!(case.sent, ["1"]);
-    case.on(DrainEvent::Tick);
+    (0..2).for_each(|_| case.on(DrainEvent::Tick));
     case.on(DrainEvent::Pods(both.to_vec()));
     case.on(answer(&both[0], refused()));
     waits_for_a_look(case, &["1"], "2");
@@ -209,16 +165,4 @@ fn what_is_due_is_read_before_anything_is_read_again() {
         read.push(of.uid);
     }
     assert_eq!(read[..5], ["a", "b", "c", "d", "a"]);
-}
-
-#[test]
-fn a_budget_that_has_closed_and_opened_meanwhile_is_another_opening() {
-    let (mut case, both) = one_at_a_time();
-    case.on(shown(3));
-    case.settle(status(2, 2));
-    assert_eq!(case.sent, ["1"]);
-    case.on(shown(0));
-    case.on(shown(3));
-    case.on(answer(&both[0], EvictAnswer::Accepted));
-    waits_for_a_look(case, &["1"], "2");
 }

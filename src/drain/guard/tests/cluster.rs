@@ -2,7 +2,7 @@
 //! the order, as long as no pod elsewhere fails, one is Ready at every moment.
 
 use super::*;
-use crate::drain::{BudgetRef, EvictAnswer};
+use crate::drain::EvictAnswer;
 
 /// Chance, the same in each run.
 struct Dice(u64);
@@ -17,14 +17,6 @@ impl Dice {
 
     fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
-    }
-}
-
-/// The budget that refuses now and then.
-fn budget() -> BudgetRef {
-    BudgetRef {
-        namespace: "ns".into(),
-        name: "b".into(),
     }
 }
 
@@ -311,10 +303,6 @@ impl Sim {
                 self.list();
             }
             3 if self.drain.needs_tick() && self.dice.one_in(2) => self.feed(DrainEvent::Tick),
-            3 if self.dice.one_in(3) => {
-                let allowed = self.dice.below(3) as u32;
-                self.feed(DrainEvent::Budget(budget(), allowed));
-            }
             4 if !self.evicting.is_empty() => {
                 let (pod, ready) = self.evicting.remove(0);
                 if self.dice.one_in(6) {
