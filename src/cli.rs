@@ -5,7 +5,6 @@
 mod abort;
 mod check;
 mod operator;
-mod orphans;
 mod pause;
 mod plan;
 mod run;

@@ -77,9 +77,6 @@ pub struct Turn {
     /// DaemonSets whose pods were Ready here at acquisition, and must be again. `None`: it is not known which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daemon_sets: Option<BTreeSet<ControllerRef>>,
-    /// DaemonSets of pods on this node that did not exist when its drain was planned.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub orphans: BTreeSet<ControllerRef>,
     /// This host was going down in it, or may have been: a shutdown that is called off can leave the kubelet not Ready.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shutdown: bool,

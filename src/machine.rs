@@ -55,7 +55,6 @@ use jiff::Timestamp;
 
 use crate::backoff::Delay;
 use crate::config::Config;
-use crate::drain::Orphans;
 use crate::journal::{Journal, Turn};
 use crate::lock::{LockView, TurnId};
 use crate::request::Requests;
@@ -106,8 +105,6 @@ pub struct Machine {
     lock: Option<LockView>,
     /// What was last reported as waited for, so that it is said once.
     said: Vec<Blocked>,
-    /// DaemonSets that did not exist when the plan was made.
-    orphans: Orphans,
     /// Controllers may not be read, and which.
     unguarded: Option<String>,
     /// Holders whose Node was not there.
@@ -194,7 +191,6 @@ impl Machine {
             outrun: 0,
             lock: None,
             said: Vec::new(),
-            orphans: Orphans::default(),
             unguarded: None,
             absent: BTreeMap::new(),
         }
@@ -240,7 +236,7 @@ impl Machine {
             Event::LockSeen(view) => self.on_lock_seen(out, view),
             Event::LockWatchEnded(failure) => self.on_lock_watch_ended(out, failure.as_ref()),
             Event::PodsSeen(pods) if matches!(self.phase, Phase::Resting(_)) => {
-                self.pods_seen_while_waiting(out, pods);
+                self.pods_seen_while_waiting(out, &pods);
             }
             Event::PodsSeen(pods) => self.on_pods(out, crate::drain::DrainEvent::Pods(pods)),
             Event::PodsWatchEnded(_) => self.on_pods(out, crate::drain::DrainEvent::WatchEnded),

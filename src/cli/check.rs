@@ -19,11 +19,11 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use self::finding::{Finding, Verdict, fail, failed_here, warn};
+use self::finding::{Finding, Verdict, fail, failed_here};
 use self::permissions::Permissions;
 use self::pods::Answers;
 use super::status::LastWord;
-use super::{Exit, Failed, orphans, runtime, say, say_json};
+use super::{Exit, Failed, runtime, say, say_json};
 use crate::cluster::KubeletCluster;
 use crate::config::load::{files, load};
 use crate::config::{Config, DrainMode};
@@ -276,15 +276,11 @@ impl Here<'_> {
         if drain.mode == DrainMode::None {
             return Answers::default();
         }
-        let mut pods = pods.clone();
         let controller = async |of: &ControllerRef| cluster.read_controller(of).await;
-        if let Err(failure) = orphans::mark(controller, &mut pods).await {
-            findings.push(warn("own pods", failure, ""));
-        }
-        let plan = plan(&pods, drain, &Arrivals::default());
+        let plan = plan(pods, drain, &Arrivals::default());
         findings.push(pods::plan(&plan));
-        findings.extend(pods::slow(drain, &pods, &plan.evict));
-        findings.extend(guard::guard(controller, drain, &pods, &plan.evict).await);
+        findings.extend(pods::slow(drain, pods, &plan.evict));
+        findings.extend(guard::guard(controller, drain, pods, &plan.evict).await);
         let answers = Answers::ask(cluster, &plan.evict).await;
         findings.extend(answers.findings());
         answers

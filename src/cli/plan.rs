@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::survey::Survey;
 use super::text::{page, wrap};
-use super::{Exit, Failed, orphans, runtime, say, say_json};
+use super::{Exit, Failed, runtime, say, say_json};
 use crate::cluster::KubeletCluster;
 use crate::config::load::load;
 use crate::config::{Config, DrainMode};
@@ -98,11 +98,7 @@ fn failed(failure: Failure) -> Failed {
 }
 
 async fn look(cluster: &KubeletCluster, config: &Config) -> Result<Report, Failure> {
-    let mut pods = cluster.list_pods().await?;
-    if config.drain.mode == DrainMode::Evict {
-        let controller = async |of: &ControllerRef| cluster.read_controller(of).await;
-        orphans::mark(controller, &mut pods).await?;
-    }
+    let pods = cluster.list_pods().await?;
     let choices: Vec<_> = pods
         .into_iter()
         .map(|pod| {

@@ -201,7 +201,6 @@ impl From<Pod> for PodView {
             },
             controller,
             unclear,
-            orphaned: false,
             mirror,
             finished,
             created: seconds(metadata.creation_timestamp.as_deref()),

@@ -78,8 +78,9 @@ impl ControllerRef {
 
     /// The DaemonSet that an owner reference names, if it is one of Kubernetes' own.
     pub fn daemon_set(namespace: &str, owner: &Controller) -> Option<Self> {
-        let own = (owner.api_version.as_str(), owner.kind.as_str()) == ("apps/v1", "DaemonSet");
-        own.then(|| Self::named(namespace, Kind::DaemonSet, owner))
+        owner
+            .is_daemon_set()
+            .then(|| Self::named(namespace, Kind::DaemonSet, owner))
     }
 
     fn named(namespace: &str, kind: Kind, owner: &Controller) -> Self {

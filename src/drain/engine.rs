@@ -15,8 +15,8 @@ use super::looks::Shown;
 use super::pace::Pace;
 use super::track::Track;
 use super::{
-    Arrival, Arrivals, ControllerRef, ControllerView, EvictAnswer, Order, Orphans, Plan, PodRef,
-    PodView, Volumes, plan,
+    Arrival, Arrivals, ControllerRef, ControllerView, EvictAnswer, Order, Plan, PodRef, PodView,
+    Volumes, plan,
 };
 use crate::config::Drain as Policy;
 use crate::failure::Failure;
@@ -29,7 +29,6 @@ pub struct Drain {
     pub(super) guard: Guard,
     volumes: Volumes,
     pub(super) endings: Endings,
-    orphans: Orphans,
     arrivals: Arrivals,
     pace: Pace,
     pub(super) blockers: Blockers,
@@ -98,7 +97,6 @@ impl Drain {
             guard: Guard::new(policy.single_replica, waves, same_turn),
             volumes: Volumes::default(),
             endings: Endings::default(),
-            orphans: Orphans::default(),
             arrivals: Arrivals::default(),
             pace: Pace::default(),
             blockers: Blockers::default(),
@@ -113,11 +111,6 @@ impl Drain {
             failed: false,
             news: News::default(),
         }
-    }
-
-    /// Takes note of the DaemonSets that were looked for and are not there.
-    pub fn with_orphans(self, orphans: Orphans) -> Self {
-        Self { orphans, ..self }
     }
 
     /// Takes note of an event; returns the evictions to send now, and where the drain stands.
@@ -182,12 +175,7 @@ impl Drain {
     }
 
     fn plan(&self, pods: &[PodView]) -> Plan {
-        if self.orphans.is_empty() {
-            return plan(pods, &self.policy, &self.arrivals);
-        }
-        let mut pods = pods.to_vec();
-        self.orphans.mark(&mut pods);
-        plan(&pods, &self.policy, &self.arrivals)
+        plan(pods, &self.policy, &self.arrivals)
     }
 
     /// The guard for the last Ready pods.

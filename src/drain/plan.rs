@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::few::few;
-use super::orphan::daemon_set;
 use super::{Arrival, Arrivals, Order, PodRef, PodView, Wish};
 use crate::config::{Drain as Policy, EmptyDir, Unmanaged, UnsafeToEvict};
 
@@ -81,7 +80,8 @@ pub fn choose(pod: &PodView, policy: &Policy, arrival: Arrival) -> Choice {
     if pod.finished {
         return Choice::Skip(FINISHED);
     }
-    let stays = if !pod.orphaned && daemon_set(pod).is_some() {
+    let kept_by = pod.controller.as_ref();
+    let stays = if kept_by.is_some_and(super::Controller::is_daemon_set) {
         Some("kept on every node by its DaemonSet")
     } else if pod.mirror {
         Some("a static pod of the kubelet")
@@ -119,14 +119,8 @@ pub fn choose(pod: &PodView, policy: &Policy, arrival: Arrival) -> Choice {
             "has an emptyDir volume, whose data would be lost (drain.empty-dir = \"refuse\")",
         );
     }
-    if pod.controller.is_none() || pod.orphaned {
+    if pod.controller.is_none() {
         return match policy.unmanaged {
-            Unmanaged::Refuse if pod.orphaned => Choice::Refuse(
-                "its DaemonSet does not exist, so nobody would create it again (delete it, or set drain.unmanaged to \"evict\" or \"skip\")",
-            ),
-            Unmanaged::Skip if pod.orphaned => {
-                Choice::Skip("its DaemonSet does not exist (drain.unmanaged = \"skip\")")
-            }
             Unmanaged::Refuse => Choice::Refuse(
                 "has no controller that would create it again (delete it, or set drain.unmanaged to \"evict\" or \"skip\")",
             ),
@@ -267,23 +261,6 @@ mod tests {
             )),
             "refuse"
         );
-    }
-
-    #[test]
-    fn a_pod_whose_daemon_set_is_gone_is_unmanaged() {
-        let orphan = pod(|p| {
-            p.controller = Some(owner("DaemonSet"));
-            p.orphaned = true;
-        });
-        let mut policy = Config::default().drain;
-        for (unmanaged, wanted) in [
-            (Unmanaged::Refuse, "refuse"),
-            (Unmanaged::Evict, "evict"),
-            (Unmanaged::Skip, "skip"),
-        ] {
-            policy.unmanaged = unmanaged;
-            assert_eq!(named(choose(&orphan, &policy, Arrival::Before)), wanted);
-        }
     }
 
     #[test]

@@ -39,6 +39,13 @@ pub struct Controller {
     pub uid: String,
 }
 
+impl Controller {
+    /// Whether it is a DaemonSet of Kubernetes' own.
+    pub fn is_daemon_set(&self) -> bool {
+        (self.api_version.as_str(), self.kind.as_str()) == ("apps/v1", "DaemonSet")
+    }
+}
+
 /// The labels of a pod. Lists of pods are copied with every change of one of them, and labels hardly ever change: copies share
 /// them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -68,8 +75,6 @@ pub struct PodView {
     pub controller: Option<Controller>,
     /// Somebody keeps it, and its owner references do not say who.
     pub unclear: bool,
-    /// Its DaemonSet does not exist: noted by [`Orphans`](super::Orphans), for a pod does not say so.
-    pub orphaned: bool,
     /// It has the annotation `kubernetes.io/config.mirror`: a static pod of the kubelet.
     pub mirror: bool,
     /// Its phase is Succeeded or Failed, and none of its containers runs.

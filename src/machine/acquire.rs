@@ -66,7 +66,6 @@ impl Machine {
                     control_plane,
                     containers,
                     daemon_sets: Some(daemon_sets),
-                    orphans: self.orphans.gone().clone(),
                     shutdown: false,
                     stage: Stage::Active,
                 };

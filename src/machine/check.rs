@@ -15,7 +15,7 @@ use super::wait::OUTRUN_MOST;
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
 use crate::backoff::{Delay, doubling};
 use crate::config::{DrainMode, SingleReplica};
-use crate::drain::{Arrivals, ControllerRef, Guard, Orphans, PodRef, PodView, few, plan};
+use crate::drain::{Arrivals, ControllerRef, Guard, PodRef, PodView, few, plan};
 use crate::failure::{Failure, FailureKind};
 use crate::lock::{CONTROL_PLANE, Limits, LockView, Verdict};
 use crate::node::NodeView;
@@ -32,7 +32,6 @@ pub(super) enum Checking {
     Facts,
     Node,
     Pods(Box<NodeView>),
-    DaemonSets(Box<Found>),
     Controllers(Box<Survey>),
     Lock(Aim),
     /// With a view of the lock that has a free slot: of many nodes that wait only those look that could go now.
@@ -52,14 +51,6 @@ pub(super) struct Aim {
     pub(super) containers: BTreeSet<Box<str>>,
     /// DaemonSets whose pods must be Ready again.
     pub(super) daemon_sets: BTreeSet<ControllerRef>,
-}
-
-/// The Node and its pods, while their DaemonSets are looked for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Found {
-    node: NodeView,
-    pods: Vec<PodView>,
-    orphans: Orphans,
 }
 
 /// Whether a single replica is among the pods, where the configuration blocks on one.
@@ -117,13 +108,7 @@ impl Machine {
                 GoingDown::Yes | GoingDown::Unanswered => self.go_down(out, &facts),
             },
             (Checking::Node, Reply::Node(Ok(node))) => self.check_node(out, node),
-            (Checking::Pods(node), Reply::Pods(Ok(pods))) => self.check_pods(out, *node, pods),
-            (Checking::DaemonSets(mut found), Reply::Controller(result)) => {
-                match found.orphans.read(result) {
-                    Ok(()) => self.check_daemon_sets(out, found),
-                    Err(failure) => self.rest_on_failure(out, Blocked::failed(&failure)),
-                }
-            }
+            (Checking::Pods(node), Reply::Pods(Ok(pods))) => self.check_plan(out, &node, &pods),
             (
                 Checking::Lock(aim),
                 Reply::Lock {
@@ -208,31 +193,6 @@ impl Machine {
         } else {
             self.rest_on_all(out, closed, Some(Delay::about(LOOK_AGAIN)));
         }
-    }
-
-    fn check_pods(&mut self, out: &mut Out, node: NodeView, pods: Vec<PodView>) {
-        let orphans = match self.config.drain.mode {
-            DrainMode::Evict => Orphans::among(&pods),
-            DrainMode::None => Orphans::default(),
-        };
-        let found = Found {
-            node,
-            pods,
-            orphans,
-        };
-        self.check_daemon_sets(out, Box::new(found));
-    }
-
-    /// Looks for each DaemonSet, then goes on with the plan.
-    fn check_daemon_sets(&mut self, out: &mut Out, mut found: Box<Found>) {
-        if let Some(daemon_set) = found.orphans.next_read() {
-            let op = Op::ReadController(daemon_set);
-            self.check(out, Checking::DaemonSets(found), op);
-            return;
-        }
-        found.orphans.mark(&mut found.pods);
-        self.orphans = found.orphans;
-        self.check_plan(out, &found.node, &found.pods);
     }
 
     fn check_plan(&mut self, out: &mut Out, node: &NodeView, pods: &[PodView]) {

@@ -23,9 +23,7 @@ impl Machine {
             .as_ref()
             .map(|waves| (waves.of.clone(), Some(waves.turn) == turn))
             .unwrap_or_default();
-        Drain::resumed(&self.config.drain, waves, same_turn)
-            .with_orphans(self.orphans.clone())
-            .with_ahead(self.goes_ahead())
+        Drain::resumed(&self.config.drain, waves, same_turn).with_ahead(self.goes_ahead())
     }
 
     /// What a drain needs next that is not an eviction.

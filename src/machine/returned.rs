@@ -51,7 +51,7 @@ fn daemon_set(pod: &PodView) -> Option<ControllerRef> {
 }
 
 fn matters(config: &Config, pod: &PodView) -> bool {
-    let lives = !pod.terminating && !pod.finished && !pod.orphaned;
+    let lives = !pod.terminating && !pod.finished;
     lives
         && match config.recovery.pods {
             RecoveryPods::Critical => pod.critical,

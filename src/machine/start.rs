@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 
 use super::{Machine, Op, Out, Patience, Phase, Reply, Report};
-use crate::drain::Orphans;
 use crate::failure::WriteOutcome;
 use crate::journal::{Outcome, Stage, Turn};
 use crate::lock::{Entry, LockView, key};
@@ -350,7 +349,6 @@ impl Machine {
             self.recover(out);
             return;
         }
-        self.orphans = Orphans::known(turn.orphans.clone());
         let undo = |why: &str| Outcome::Again(why.to_owned());
         match turn.stage {
             Stage::Rebooting => self.asked_before(out),
@@ -402,7 +400,6 @@ impl Machine {
             control_plane: Vec::new(),
             containers: BTreeSet::new(),
             daemon_sets: None,
-            orphans: BTreeSet::new(),
             // Nor is that.
             shutdown: true,
             stage: Stage::Active,

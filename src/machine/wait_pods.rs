@@ -42,10 +42,8 @@ impl Machine {
     }
 
     /// The watch shows the pods as they are now.
-    pub(super) fn pods_seen_while_waiting(&mut self, out: &mut Out, mut pods: Vec<PodView>) {
-        // As the plan has them, or the two would not agree about one whose DaemonSet does not exist.
-        self.orphans.mark(&mut pods);
-        let closed = self.pods_gates(&pods);
+    pub(super) fn pods_seen_while_waiting(&mut self, out: &mut Out, pods: &[PodView]) {
+        let closed = self.pods_gates(pods);
         let Phase::Resting(rest) = &mut self.phase else {
             return;
         };

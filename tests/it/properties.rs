@@ -108,7 +108,7 @@ fn turn() -> impl Strategy<Value = Turn> {
                 since,
                 requests,
                 control_plane,
-                orphans,
+                waves,
                 shutdown,
                 stage,
             )| Turn {
@@ -121,8 +121,7 @@ fn turn() -> impl Strategy<Value = Turn> {
                 requests,
                 control_plane,
                 containers: ["containerd://1".into()].into(),
-                daemon_sets: shutdown.then(|| orphans.iter().map(|wave| wave.of.clone()).collect()),
-                orphans: orphans.into_iter().map(|wave| wave.of).collect(),
+                daemon_sets: shutdown.then(|| waves.iter().map(|wave| wave.of.clone()).collect()),
                 shutdown,
                 stage,
             },

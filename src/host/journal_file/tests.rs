@@ -132,7 +132,6 @@ async fn the_record_is_written_with_a_turn_and_goes_with_it() {
         control_plane: Vec::new(),
         containers: Default::default(),
         daemon_sets: None,
-        orphans: Default::default(),
         shutdown: false,
         stage: Stage::Active,
     });

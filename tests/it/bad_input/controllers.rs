@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::case::Case;
 use super::host::{CONFIG, Host, SETTINGS};
 
-const ALL: [&str; 4] = ["deployments", "replicasets", "statefulsets", "daemonsets"];
+const ALL: [&str; 3] = ["deployments", "replicasets", "statefulsets"];
 
 impl Host {
     /// What applying `guard.yaml` does, as far as it is about these.
@@ -104,7 +104,7 @@ pub(super) fn cases() -> Vec<Case> {
             "by itself: budgets keep the others",
             async || {
                 let mut host = Host::new().await;
-                host.apply_guard(&["deployments", "replicasets", "daemonsets"]);
+                host.apply_guard(&["deployments", "replicasets"]);
                 host.keeper(Kind::StatefulSet, "db", 2, 1);
                 host.keeper(Kind::ReplicaSet, "web", 2, 1);
                 host.ready("web", 1);
@@ -128,7 +128,7 @@ pub(super) fn cases() -> Vec<Case> {
             async || {
                 let mut host = Host::new().await;
                 host.write(CONFIG, &format!("{SETTINGS}single-replica = \"block\"\n"));
-                host.apply_guard(&["deployments", "replicasets", "daemonsets"]);
+                host.apply_guard(&["deployments", "replicasets"]);
                 host.keeper(Kind::StatefulSet, "db", 2, 1);
                 host.ask();
                 host.start();

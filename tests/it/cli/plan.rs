@@ -18,12 +18,6 @@ fn annotate(site: &Site, name: &str, key: &str, value: &str) {
     });
 }
 
-fn daemon_set(site: &Site, name: &str) {
-    let set = json!({"metadata": {"name": name, "namespace": "default"}});
-    let store = site.api.store();
-    store.create("kubectl", Kind::DaemonSet, set).unwrap();
-}
-
 /// The exit code and the report, with each pod as `name action order reason`.
 async fn plan(site: &Site) -> (Option<i32>, String, Vec<String>) {
     let before = site.api.store().history().len();
@@ -57,7 +51,6 @@ async fn pods_are_listed_as_they_would_go_and_each_that_stays_says_why() {
         site.pod(name, Some(("ReplicaSet", name)));
     }
     site.pod("agent", Some(("DaemonSet", "agent")));
-    daemon_set(&site, "agent");
     annotate(&site, "early", "rollboot.io/drain-order", "-1");
     annotate(&site, "late", "rollboot.io/drain-order", "7");
     annotate(&site, "stays", "rollboot.io/drain", "skip");
@@ -142,35 +135,6 @@ async fn one_pod_that_refuses_and_nothing_would_be_evicted() {
 }
 
 #[tokio::test]
-async fn the_pod_of_a_daemon_set_that_does_not_exist_is_unmanaged() {
-    let site = Site::healthy().await;
-    site.pod("agent", Some(("DaemonSet", "agent")));
-    let refused = "agent refuse 0 its DaemonSet does not exist";
-    let (code, verdict, pods) = plan(&site).await;
-    assert_eq!((code, verdict.as_str()), (Some(1), "refused"));
-    assert!(pods.iter().any(|pod| pod.starts_with(refused)), "{pods:?}");
-    let (code, findings) = site.check().await;
-    let named = |it: &[String; 4]| it[1] == "fail" && it[2].contains("default/agent");
-    assert!(
-        code == Some(1) && findings.iter().any(named),
-        "{findings:#?}"
-    );
-
-    site.write(
-        "etc/rollboot/config.toml",
-        "[drain]\nunmanaged = \"evict\"\n",
-    );
-    let (code, _, pods) = plan(&site).await;
-    assert!(code == Some(0) && pods[0] == "agent evict 0 ", "{pods:?}");
-
-    // Who may not look says what it always said.
-    site.unguard();
-    let (code, _, pods) = plan(&site).await;
-    let stays = "agent skip 0 kept on every node by its DaemonSet".to_owned();
-    assert!(code == Some(0) && pods.contains(&stays), "{pods:?}");
-}
-
-#[tokio::test]
 async fn a_budget_that_allows_nothing_now_is_named() {
     let site = Site::healthy().await;
     site.budget("web-budget", "web");
@@ -207,7 +171,6 @@ async fn without_a_cluster_there_is_no_plan() {
 async fn a_pod_that_a_gate_waits_for_is_named_whatever_a_drain_would_do_with_it() {
     let site = Site::healthy().await;
     site.pod("agent", Some(("DaemonSet", "agent")));
-    daemon_set(&site, "agent");
     let gates = "[[gate.pods]]\nselector = \"app in (agent, web)\"\nnamespace = \"default\"\n";
     site.write("etc/rollboot/config.toml", gates);
     let (code, verdict, pods) = plan(&site).await;

@@ -56,7 +56,7 @@ impl Site {
         let store = self.api.store();
         let role = json!({
             "metadata": {"name": "rollboot-guard"},
-            "rules": [{"apiGroups": ["apps"], "resources": ["deployments", "replicasets", "statefulsets", "daemonsets"], "verbs": ["get"]}],
+            "rules": [{"apiGroups": ["apps"], "resources": ["deployments", "replicasets", "statefulsets"], "verbs": ["get"]}],
         });
         let binding = json!({
             "metadata": {"name": "rollboot-guard"},

@@ -86,10 +86,11 @@ fn on_purpose(shape: Shape, forced: bool) -> Option<(Does, &'static str)> {
             "it has ended: to evict it would be to delete it, which no reboot needs",
         ));
     }
-    if shape.mirror && shape.owner == Owner::Gone && !forced {
+    // Of a static pod kubectl says the same once it is forced.
+    if shape.owner == Owner::Gone && !(shape.mirror && forced) {
         return Some((
             Does::Leaves,
-            "a static pod has no DaemonSet: no kubelet makes such a pod",
+            "whether its DaemonSet exists is not looked for: it stays, and goes down with the node",
         ));
     }
     let stays = shape.mirror || shape.owner == Owner::DaemonSet;
