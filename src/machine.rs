@@ -24,7 +24,6 @@ mod io;
 mod judge;
 mod known;
 mod look;
-mod queue;
 mod reclaim;
 mod recover;
 mod release;
@@ -121,7 +120,6 @@ enum Phase {
     Reclaiming(reclaim::Reclaiming),
     Acquiring(acquire::Acquiring),
     Cordoning(cordon::Cordoning),
-    Queueing(queue::Queueing),
     Draining(turn::Draining),
     Verifying(verify::Verifying),
     Asked(asked::Asked),
@@ -292,7 +290,6 @@ impl Machine {
 
     fn on_check(&mut self, out: &mut Out) {
         match self.phase {
-            Phase::Queueing(_) => self.queue_check(out),
             Phase::Draining(_) => self.drain_check(out),
             Phase::Verifying(_) => self.verify_again(out),
             Phase::Recovering(_) => self.prove(out),
@@ -321,7 +318,6 @@ impl Machine {
             Phase::Reclaiming(_) => self.on_reclaiming(out, reply),
             Phase::Acquiring(_) => self.on_acquiring(out, reply),
             Phase::Cordoning(_) => self.on_cordoning(out, reply),
-            Phase::Queueing(_) => self.on_queueing(out, reply),
             Phase::Draining(_) => self.on_draining(out, reply),
             Phase::Verifying(_) => self.on_verifying(out, reply),
             Phase::Asked(_) => self.on_asked(out, reply),
@@ -359,7 +355,6 @@ impl Machine {
     fn poke(&mut self, out: &mut Out) {
         match self.phase {
             Phase::Idle | Phase::Resting(_) => self.reconsider(out),
-            Phase::Queueing(_) => self.queue_look(out),
             Phase::Draining(_) => self.drain_look(out),
             Phase::Verifying(_) => self.verify_look(out),
             Phase::Cordoning(_) => self.cordon_look(out),

@@ -94,6 +94,20 @@ impl LockView {
             .cloned()
     }
 
+    /// The write that says that this node has drained; none if its entry already says so, or cannot be read.
+    pub fn says_drained(&self, node: &str) -> Option<LockPatch> {
+        let of = |key: &String| {
+            let entry = Entry::parse(self.annotations.get(key)?)?;
+            (entry.draining != Some(false)).then(|| (key.clone(), entry))
+        };
+        let (key, entry) = self.own_keys(node).iter().find_map(of)?;
+        let drained = Entry {
+            draining: Some(false),
+            ..entry
+        };
+        Some(self.patch(Some((key, drained.encode())), &[]))
+    }
+
     /// Other nodes that hold slots and may be draining: all but those that say that they are not. What cannot be read may be.
     pub fn others_draining(&self, node: &str) -> Vec<String> {
         let may_drain = |(key, value): (&String, &String)| {

@@ -25,7 +25,6 @@ impl Machine {
     pub(super) fn held_up(&self) -> Vec<HeldUp> {
         let drain = match &self.phase {
             Phase::Cordoning(cordoning) => cordoning.drain.as_ref(),
-            Phase::Queueing(queueing) => Some(&queueing.drain),
             Phase::Draining(draining) => Some(&draining.drain),
             _ => None,
         };

@@ -213,8 +213,9 @@ impl Machine {
             self.close_drain(out, drain, Leave::Verify);
         } else if self.config.drain.mode == DrainMode::None {
             self.drained(out, drain);
-        } else if self.must_queue() {
-            self.queue(out, drain);
+        } else if self.may_not_drain() {
+            let why = "this node has said that its drain is over, and another may drain by now";
+            self.undo_drain(out, Some(&drain), Outcome::Again(why.into()));
         } else {
             self.drain(out, drain);
         }

@@ -171,8 +171,7 @@ impl Machine {
                 Label::Waiting
             }
             Phase::Cordoning(_) => Label::Acquired,
-            Phase::Queueing(queueing) if queueing.gives => Label::Drained,
-            Phase::Queueing(_) | Phase::Draining(_) => Label::Cordoned,
+            Phase::Draining(_) => Label::Cordoned,
             Phase::Verifying(_) => Label::Drained,
             Phase::Down(_) if self.turn().is_none() => Label::Waiting,
             Phase::Asked(_) | Phase::Down(_) => Label::Rebooting,
@@ -216,7 +215,6 @@ impl Machine {
         let one = match &self.phase {
             Phase::Verifying(verifying) => verifying.blocked().cloned(),
             Phase::Down(down) => down.blocked(),
-            Phase::Queueing(queueing) => queueing.blocked(),
             Phase::Starting(start) if let Some(why) = start.stays() => {
                 Some(Blocked::new(Gate::Node, why, "nothing is written here"))
             }
@@ -313,7 +311,6 @@ impl Machine {
             Phase::Reclaiming(_) => "reclaiming a stale slot".to_owned(),
             Phase::Acquiring(_) => "taking the lock".to_owned(),
             Phase::Cordoning(_) => "cordoning".to_owned(),
-            Phase::Queueing(queueing) => queueing.describe(),
             Phase::Draining(draining) => draining.describe(),
             Phase::Verifying(verifying) => match verifying.blocked() {
                 Some(blocked) => format!("drained; {}: {}", blocked.what, blocked.detail),

@@ -22,7 +22,6 @@ impl Machine {
             | Phase::Reclaiming(_)
             | Phase::Acquiring(_)
             | Phase::Cordoning(_)
-            | Phase::Queueing(_)
             | Phase::Draining(_)
             | Phase::Verifying(_)
             | Phase::Ended => false,

@@ -1,4 +1,9 @@
 //! Making the node safe to lose: the drain, with looks at Node and lock while pods end.
+//!
+//! Drains go one after the other where several turns may run: two nodes that drain at once would each count the other's pods. Whose
+//! turn it is to drain says the lock: a slot that is taken while nobody drains has `draining` from the start, and no slot is taken
+//! while another entry may have it. It is cleared once the controllers have seen what was evicted, so that the next node counts none of
+//! it.
 
 use std::time::Duration;
 
@@ -8,7 +13,7 @@ use super::{Action, Machine, Op, Out, Patience, Phase, Reply, Report, Timer};
 use crate::backoff::Delay;
 use crate::drain::{Drain, DrainEvent, Progress, TICK, TICK_SPREAD, few};
 use crate::journal::Outcome;
-use crate::lock::LockView;
+use crate::lock::{Entry, LockView};
 
 /// How often Node and lock are looked at while pods end.
 const LOOK: Duration = Duration::from_secs(10);
@@ -30,6 +35,27 @@ pub(super) struct Draining {
 }
 
 impl Draining {
+    fn new(drain: Drain) -> Self {
+        Self {
+            drain,
+            watching: true,
+            ticking: false,
+            polling: false,
+            look_due: false,
+            leave: None,
+        }
+    }
+
+    /// The drain is over, but a controller has not seen yet what was evicted: the next node would count it.
+    fn is_unseen(&mut self) -> bool {
+        if self.leave != Some(Leave::Verify) {
+            return false;
+        }
+        let guard = self.drain.guard_mut();
+        guard.close();
+        !guard.unseen().is_empty()
+    }
+
     /// How many pods are left, and which of them have to wait, and why.
     pub(super) fn describe(&self) -> String {
         let drain = &self.drain;
@@ -61,7 +87,6 @@ impl Machine {
         let late = || {
             let why = match &self.phase {
                 Phase::Draining(draining) => draining.drain.describe(),
-                Phase::Queueing(queueing) => queueing.describe(),
                 Phase::Verifying(verifying) => verifying.describe(),
                 _ => "the node could not be cordoned".to_owned(),
             };
@@ -70,10 +95,42 @@ impl Machine {
         self.why_undo().or_else(|| self.expired.then(late))
     }
 
+    fn own_entry(&self) -> Option<Entry> {
+        let view = self.lock.as_ref()?;
+        view.own_entry(&self.host.node).flatten()
+    }
+
+    /// Others take it that this node does not drain.
+    pub(super) fn may_not_drain(&self) -> bool {
+        self.own_entry()
+            .is_none_or(|entry| entry.draining == Some(false))
+    }
+
+    /// This node is the one that drains, and others may wait for it.
+    pub(super) fn holds_floor(&self) -> bool {
+        self.own_entry()
+            .is_some_and(|entry| entry.draining == Some(true))
+    }
+
+    /// Others may wait for this drain, and controllers may not have seen yet what was evicted.
+    pub(super) fn owes_a_look(&self, drain: &Drain) -> bool {
+        self.holds_floor() && !drain.guard().unseen().is_empty()
+    }
+
+    /// Waits only for controllers to see what was evicted, then leaves.
+    pub(super) fn close_drain(&mut self, out: &mut Out, drain: Drain, leave: Leave) {
+        // Its pods need not be watched any more.
+        self.phase = Phase::Draining(Draining::new(drain));
+        self.leave_drain(leave);
+        out.set(Timer::Check, Delay::exactly(LOOK));
+        self.drain_look(out);
+        self.guard_step(out);
+    }
+
     /// Nothing is left to evict. Ready pods that stay go down with the node: until it is back no other node may count them.
     pub(super) fn drained(&mut self, out: &mut Out, drain: Drain) {
         if self.holds_floor() && !drain.guard().has_ready_pods() {
-            self.step_aside(out, drain);
+            self.let_others_drain(out, drain);
         } else {
             self.verify(out, drain);
         }
@@ -83,7 +140,6 @@ impl Machine {
         match &self.phase {
             Phase::Cordoning(cordoning) => cordoning.drain.as_ref().is_some_and(Drain::begun),
             Phase::Draining(draining) => draining.drain.begun(),
-            Phase::Queueing(queueing) => queueing.drain.begun(),
             Phase::Verifying(_) => true,
             _ => false,
         }

@@ -98,7 +98,6 @@ impl Machine {
     pub(super) fn undo(&mut self, out: &mut Out, outcome: Outcome) {
         let drain = match &mut self.phase {
             Phase::Cordoning(cordoning) => cordoning.drain.clone(),
-            Phase::Queueing(queueing) => Some(queueing.drain.clone()),
             Phase::Draining(draining) => Some(draining.drain.clone()),
             Phase::Verifying(verifying) => Some(verifying.drain.clone()),
             _ => None,

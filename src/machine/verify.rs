@@ -9,6 +9,7 @@ use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop
 use crate::backoff::Delay;
 use crate::config::DrainMode;
 use crate::drain::{Drain, VOLUMES_LOOK};
+use crate::failure::WriteOutcome;
 use crate::journal::{Asked, Outcome, Stage};
 use crate::node::NodeView;
 
@@ -30,6 +31,10 @@ pub(super) struct Verifying {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Step {
+    /// The lock is told that the next node may drain.
+    Drained,
+    /// Somebody else has written it meanwhile.
+    DrainedRead,
     /// Nothing new for a while: the scheduler may still bind a pod for seconds after a cordon.
     Quiet,
     Sentinels,
@@ -56,12 +61,37 @@ impl Verifying {
 
 impl Machine {
     pub(super) fn verify(&mut self, out: &mut Out, drain: Drain) {
-        out.set(Timer::Check, Delay::exactly(self.config.drain.quiet));
         self.phase = Phase::Verifying(Verifying {
             step: Step::Quiet,
             drain,
             blocked: None,
         });
+        self.begin_quiet(out);
+    }
+
+    /// Where several turns may run: the next node may drain once the lock says that this one has. Then the last checks begin.
+    pub(super) fn let_others_drain(&mut self, out: &mut Out, drain: Drain) {
+        self.phase = Phase::Verifying(Verifying {
+            step: Step::Drained,
+            drain,
+            blocked: None,
+        });
+        self.say_drained(out);
+    }
+
+    fn say_drained(&mut self, out: &mut Out) {
+        let view = self.lock.as_ref();
+        match view.and_then(|view| view.says_drained(&self.host.node)) {
+            Some(patch) => self.verifying(out, Step::Drained, Op::PatchLock(patch)),
+            None => self.begin_quiet(out),
+        }
+    }
+
+    fn begin_quiet(&mut self, out: &mut Out) {
+        if let Phase::Verifying(verifying) = &mut self.phase {
+            verifying.step = Step::Quiet;
+        }
+        out.set(Timer::Check, Delay::exactly(self.config.drain.quiet));
     }
 
     /// A flag changed. While nothing is on its way, it counts at once.
@@ -153,14 +183,31 @@ impl Machine {
             self.take_sentinels(out, requests.clone());
         }
         // From here on a call has ended and nothing is written yet: whatever was noted meanwhile comes first.
-        if matches!(step, Step::Sentinels | Step::Node | Step::Look(_))
-            && let Some(outcome) = self.why_undo_now()
+        if matches!(
+            step,
+            Step::Drained | Step::DrainedRead | Step::Sentinels | Step::Node | Step::Look(_)
+        ) && let Some(outcome) = self.why_undo_now()
         {
             out.push(Action::CancelTimer(Timer::Check));
             self.undo(out, outcome);
             return;
         }
         match (step, reply) {
+            (Step::Drained, Reply::LockWritten(WriteOutcome::Applied(view))) => {
+                match self.look_at_lock(Some(view)) {
+                    Some(outcome) => self.undo(out, outcome),
+                    None => self.begin_quiet(out),
+                }
+            }
+            (Step::Drained, Reply::LockWritten(_)) => {
+                self.verifying(out, Step::DrainedRead, Op::ReadLock);
+            }
+            (Step::DrainedRead, Reply::Lock { result, .. }) => {
+                match self.look_at_lock(result.unwrap_or_default()) {
+                    Some(outcome) => self.undo(out, outcome),
+                    None => self.say_drained(out),
+                }
+            }
             (Step::Sentinels, Reply::Sentinels(_)) => {
                 if self.settled {
                     self.verifying(out, Step::Node, Op::ReadNode);

@@ -277,10 +277,6 @@ impl Machine {
     }
 
     pub(super) fn on_lock_seen(&mut self, out: &mut Out, view: Option<LockView>) {
-        if matches!(self.phase, Phase::Queueing(_)) {
-            self.queue_seen(out, view);
-            return;
-        }
         let Phase::Resting(rest) = &mut self.phase else {
             return;
         };
@@ -312,10 +308,6 @@ impl Machine {
     }
 
     pub(super) fn on_lock_watch_ended(&mut self, out: &mut Out, failure: Option<&Failure>) {
-        if matches!(self.phase, Phase::Queueing(_)) {
-            self.queue_watch_ended(out);
-            return;
-        }
         let Phase::Resting(rest) = &mut self.phase else {
             return;
         };

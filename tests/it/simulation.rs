@@ -17,7 +17,7 @@ mod hands_off;
 mod known_lock;
 mod not_ready;
 mod observe;
-mod queue;
+mod one_drain;
 mod returned;
 mod scheduled;
 mod status;
