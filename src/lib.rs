@@ -4,14 +4,21 @@
 //! [`backoff`], [`window`], [`selector`], [`config`], [`plain`]); [`ports`] says what it needs of the world; adapters bring it, one outside world each
 //! ([`cluster`], [`host`], [`telemetry`]) and decide nothing; [`daemon`] is the one loop; [`cli`] is what a person calls.
 //! Dependencies point downwards only; a test reads the imports and says so.
+//!
+//! The core and the ports are always there. The features `cluster` and `host` add their adapters, both together the daemon and
+//! the commands.
 
 pub mod backoff;
+#[cfg(all(feature = "cluster", feature = "host"))]
 pub mod cli;
+#[cfg(feature = "cluster")]
 pub mod cluster;
 pub mod config;
+#[cfg(all(feature = "cluster", feature = "host"))]
 pub mod daemon;
 pub mod drain;
 pub mod failure;
+#[cfg(feature = "host")]
 pub mod host;
 pub mod journal;
 pub mod lock;
@@ -23,5 +30,6 @@ pub mod reboot;
 pub mod request;
 pub mod selector;
 pub mod shutdown;
+#[cfg(feature = "host")]
 pub mod telemetry;
 pub mod window;
