@@ -9,6 +9,8 @@
     reason = "a test that cannot go on ends there: that is its failure"
 )]
 
+#[path = "../core/any_json.rs"]
+mod any_json;
 mod bad_input;
 mod cli;
 mod cluster;
@@ -16,7 +18,6 @@ mod daemon;
 mod demo;
 mod layers;
 mod lists;
-mod plan;
+#[path = "../core/pieces.rs"]
+mod pieces;
 mod properties;
-mod scale;
-mod simulation;

@@ -14,7 +14,7 @@ use rollboot::request::{Request, Requests};
 use rollboot::shutdown::{Scheduled, ShutdownFacts, StopReason};
 use tokio::sync::Notify;
 
-use crate::simulation::{plenty, pod, write_node};
+use crate::pieces::{plenty, pod, write_node};
 
 pub(crate) struct World {
     lock: RefCell<LockView>,

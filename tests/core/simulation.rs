@@ -32,8 +32,7 @@ use rollboot::failure::{Failure, FailureKind};
 use rollboot::journal::Failed;
 use rollboot::machine::{Event, Label, Op, Reply, Timer};
 use rollboot::request::Requests;
-use world::{World, lock, request};
-pub(crate) use world::{plenty, pod, write_node};
+use world::{World, lock, pod, request};
 
 const HOUR: f64 = 3600.0;
 

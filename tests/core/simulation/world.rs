@@ -7,17 +7,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rollboot::config::Config;
-use rollboot::drain::{Controller, ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
+use rollboot::drain::{ControllerView, EvictAnswer, PodView};
 use rollboot::failure::Failure;
 use rollboot::journal::{Journal, Stage};
 use rollboot::lock::{LockView, TURNS};
 use rollboot::machine::{Action, Event, HostId, Label, Machine, Op, Timer};
-use rollboot::node::{
-    HANDS_OFF_VALUE, Marker, NodeEvent, NodePatch, NodeView, NodesView, Notice, Readiness,
-};
+use rollboot::node::{NodeEvent, NodeView, NodesView, Readiness};
 use rollboot::ports::HostGates;
 use rollboot::request::{Request, Requests};
 use rollboot::shutdown::{Scheduled, ShutdownFacts, StopReason};
+
+pub(crate) use crate::pieces::{next, plenty, plenty_of, pod, write_node};
 
 /// More steps than any story takes: whoever takes more goes round in circles.
 const MANY: usize = 200_000;
@@ -94,46 +94,6 @@ pub(crate) fn request(identity: &str) -> Request {
     Request {
         path: "/run/reboot-required".into(),
         identity: identity.into(),
-    }
-}
-
-pub(crate) fn pod(name: &str) -> PodView {
-    PodView {
-        pod: PodRef {
-            namespace: "default".into(),
-            name: name.into(),
-            uid: name.into(),
-        },
-        controller: Some(Controller {
-            api_version: "apps/v1".into(),
-            kind: "ReplicaSet".into(),
-            name: "app".into(),
-            uid: "app".into(),
-        }),
-        ready: true,
-        ..PodView::default()
-    }
-}
-
-/// A controller with far more pods elsewhere than here.
-pub(crate) fn plenty(of: &ControllerRef) -> ControllerView {
-    plenty_of(&of.uid)
-}
-
-pub(crate) fn plenty_of(uid: &str) -> ControllerView {
-    ControllerView {
-        uid: uid.to_owned(),
-        wanted: 1000,
-        replicas: 1000,
-        ready: 1000,
-        available: 1000,
-        terminating: 0,
-        behind: false,
-        deleting: false,
-        fails: None,
-        orphaning: false,
-        owner: None,
-        written: "then".into(),
     }
 }
 
@@ -420,26 +380,4 @@ impl World {
     pub(crate) fn wait(&mut self, machine: &mut Machine, seconds: f64) {
         self.until(machine, seconds, |_, _| false);
     }
-}
-
-/// What a server makes of a patch whose version is right.
-pub(crate) fn write_node(node: &mut NodeView, patch: &NodePatch) {
-    if let Some(unschedulable) = patch.unschedulable {
-        node.unschedulable = unschedulable;
-        node.cordon_owned = unschedulable;
-    }
-    for (name, set) in &patch.hands_off {
-        let value = HANDS_OFF_VALUE.to_owned();
-        if *set {
-            node.hands_off.insert(name, Notice { value, owned: true });
-        } else {
-            node.hands_off.remove(name);
-        }
-    }
-    node.marker = patch.marker.as_ref().map(Marker::encode);
-    node.version = next(&node.version);
-}
-
-fn next(version: &str) -> String {
-    (version.parse::<u64>().unwrap() + 1).to_string()
 }
