@@ -15,7 +15,7 @@ mod record;
 pub use record::{Place, Record};
 
 use crate::backoff::after_failed_turns;
-use crate::drain::{Blocker, ControllerRef, Wave};
+use crate::drain::{Blocker, ControllerRef, EvictionRecord};
 use crate::lock::{Noted, TurnId};
 use crate::request::{Request, Requests};
 
@@ -38,16 +38,16 @@ pub struct Journal {
     pub lock: Option<Noted>,
     /// Pods that were evicted by turns, so that a later process does not count them again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub waves: Option<Waves>,
+    pub waves: Option<EvictionLog>,
 }
 
 /// Pods that were evicted by turns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Waves {
+pub struct EvictionLog {
     /// The turn that last evicted one.
     pub turn: TurnId,
     /// By the UID of the controller.
-    pub of: BTreeMap<String, Wave>,
+    pub of: BTreeMap<String, EvictionRecord>,
 }
 
 /// One turn, from before its first write to after its last.

@@ -8,7 +8,7 @@ use super::exchange::{Lost, Question};
 use super::owner::{Owner, Unclear, controller};
 use super::text::{name, query};
 use super::written::written;
-use crate::drain::{ControllerRef, ControllerView, Kind, Written};
+use crate::drain::{ControllerRef, ControllerView, Kind, StatusRevision};
 use crate::failure::{Failure, FailureKind};
 
 /// The part of a controller that is read, whatever its kind. Its template is skipped without being kept.
@@ -137,7 +137,7 @@ impl TryFrom<Keeper> for ControllerView {
             fails: status.fails(),
             orphaning: finalizers.any(|finalizer| finalizer == ORPHANS),
             owner: controller(metadata.owner_references)?,
-            written: Written::default(),
+            written: StatusRevision::default(),
         })
     }
 }

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 
 use super::answer::{Object, Present};
 use super::owner::{Owner, Unclear, controller};
-use crate::drain::{PodRef, PodView, Wishes};
+use crate::drain::{PodRef, PodView, DrainAnnotations};
 use crate::failure::{Failure, FailureKind};
 
 /// The taint that a cordon brings.
@@ -167,10 +167,10 @@ impl From<Pod> for PodView {
             status,
         } = pod;
         let (mirror, wishes) = match metadata.annotations {
-            None => (false, Wishes::default()),
+            None => (false, DrainAnnotations::default()),
             Some(annotations) => (
                 annotations.mirror.is_some(),
-                Wishes {
+                DrainAnnotations {
                     drain: annotations.drain,
                     order: annotations.order,
                     safe_to_evict: annotations.safe_to_evict,

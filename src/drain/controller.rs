@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Controller, Written};
+use super::{Controller, StatusRevision};
 
 /// The kinds that are read. Pods of any other kind, of a Job for one, are not guarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -125,7 +125,7 @@ pub struct ControllerView {
     /// Its own controller: of a ReplicaSet usually a Deployment.
     pub owner: Option<Controller>,
     /// When the status was last written, as this read tells.
-    pub written: Written,
+    pub written: StatusRevision,
 }
 
 impl ControllerView {

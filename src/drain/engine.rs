@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::blocker::Blockers;
 use super::ending::Endings;
-use super::guard::{Guard, Wave};
-use super::looks::Shown;
+use super::guard::{Guard, EvictionRecord};
+use super::looks::StatusSnapshot;
 use super::pace::Pace;
 use super::track::Track;
 use super::{
@@ -68,7 +68,7 @@ pub enum DrainEvent {
     /// A controller was read: the one that [`Guard::next_read`] named last. `None`: there is none of this name.
     Controller(Result<Option<ControllerView>, Failure>),
     /// The journal has this on disk.
-    Noted(BTreeMap<String, Wave>),
+    Noted(BTreeMap<String, EvictionRecord>),
     /// Time to look again at what the guard waits for.
     LookAgain,
 }
@@ -91,7 +91,7 @@ impl Drain {
     }
 
     /// The same with what the journal has of pods that were evicted by turns, in this turn or an earlier one.
-    pub fn resumed(policy: &Policy, waves: BTreeMap<String, Wave>, same_turn: bool) -> Self {
+    pub fn resumed(policy: &Policy, waves: BTreeMap<String, EvictionRecord>, same_turn: bool) -> Self {
         Self {
             policy: policy.clone(),
             guard: Guard::new(policy.single_replica, waves, same_turn),
@@ -189,7 +189,7 @@ impl Drain {
     }
 
     /// [`Guard::took`].
-    pub fn took(&self) -> Option<BTreeMap<ControllerRef, Shown>> {
+    pub fn took(&self) -> Option<BTreeMap<ControllerRef, StatusSnapshot>> {
         self.guard.took()
     }
 

@@ -15,11 +15,11 @@ mod past;
 mod sendings;
 mod words;
 
-pub use past::Wave;
+pub use past::EvictionRecord;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ControllerRef, ControllerView, Kind, PodRef, PodView, Shown};
+use super::{ControllerRef, ControllerView, Kind, PodRef, PodView, StatusSnapshot};
 use count::Count;
 pub(super) use judge::{Left, Verdict};
 use object::{Object, Seen};
@@ -53,11 +53,11 @@ pub struct Guard {
     /// Held-back pods, each with the reason.
     held: BTreeMap<PodRef, String>,
     /// What an earlier process, or an earlier turn, had noted; whether it was this very turn.
-    recalled: (BTreeMap<String, Wave>, bool),
+    recalled: (BTreeMap<String, EvictionRecord>, bool),
     /// What the journal has on disk.
-    on_disk: BTreeMap<String, Wave>,
+    on_disk: BTreeMap<String, EvictionRecord>,
     /// What it must have before more is evicted.
-    to_note: BTreeMap<String, Wave>,
+    to_note: BTreeMap<String, EvictionRecord>,
     /// Controllers of which it has a later status than that of the last pod that went.
     unsettled: BTreeSet<ControllerRef>,
     /// Own pods were counted: before that a status says nothing.
@@ -84,10 +84,10 @@ struct Own {
 impl Guard {
     /// A guard that has seen nothing. `waves` is what the journal has of pods that were evicted by turns; `same_turn` tells whether it was
     /// in this turn.
-    pub fn new(single: SingleReplica, waves: BTreeMap<String, Wave>, same_turn: bool) -> Self {
+    pub fn new(single: SingleReplica, waves: BTreeMap<String, EvictionRecord>, same_turn: bool) -> Self {
         let mut objects = BTreeMap::new();
         // A Deployment sees pods through its ReplicaSets.
-        let direct = |wave: &&Wave| same_turn && wave.of.kind != Kind::Deployment;
+        let direct = |wave: &&EvictionRecord| same_turn && wave.of.kind != Kind::Deployment;
         for wave in waves.values().filter(direct) {
             objects.insert(wave.of.clone(), Object::evicted_before(wave));
         }
@@ -360,7 +360,7 @@ impl Guard {
 
     /// Controllers of Ready pods that were evicted, and not only asked for, by what was last seen; each with its status when the
     /// last of them was sent. `None`: nobody has looked since an earlier process evicted some.
-    pub fn took(&self) -> Option<BTreeMap<ControllerRef, Shown>> {
+    pub fn took(&self) -> Option<BTreeMap<ControllerRef, StatusSnapshot>> {
         let evicted = |(of, object): (&ControllerRef, &Object)| {
             let own = self.pods.iter().filter(|(_, own)| own.controller == *of);
             let stays = own.filter(|(_, own)| !own.terminating);

@@ -1,23 +1,23 @@
 //! Looks at a status, one after the other: whether its controller has seen by now what was evicted.
 //!
-//! A controller that is awake writes its status after an eviction of a Ready pod, for it counts one pod less. Written once it may
+//! A controller that is awake writes its status after an eviction of a Ready pod, for it counts one pod less. StatusRevision once it may
 //! have seen one of several pods only, so a status is also to come to rest.
 
-use super::{ControllerView, Wave, Written};
+use super::{ControllerView, EvictionRecord, StatusRevision};
 
 /// A status that was seen to be written so often is of a controller that is awake, if it never rests.
 const AWAKE: u8 = 3;
 
 /// What a status showed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Shown {
+pub struct StatusSnapshot {
     /// [`ControllerView::written`].
-    pub written: Written,
+    pub written: StatusRevision,
     /// [`ControllerView::ready`].
     pub counted: u32,
 }
 
-impl Shown {
+impl StatusSnapshot {
     pub(super) fn of(view: &ControllerView) -> Self {
         Self {
             written: view.written.clone(),
@@ -25,7 +25,7 @@ impl Shown {
         }
     }
 
-    pub(super) fn noted(wave: &Wave) -> Self {
+    pub(super) fn noted(wave: &EvictionRecord) -> Self {
         Self {
             written: wave.written.clone(),
             counted: wave.counted,
@@ -36,7 +36,7 @@ impl Shown {
 /// What was seen of a status since the last thing happened that it is to show.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Looks {
-    last: Shown,
+    last: StatusSnapshot,
     /// There was one.
     looked: bool,
     still: bool,
@@ -46,7 +46,7 @@ pub(super) struct Looks {
 
 impl Looks {
     /// None yet; the status was this before.
-    pub(super) fn after(last: Shown) -> Self {
+    pub(super) fn after(last: StatusSnapshot) -> Self {
         Self {
             last,
             looked: false,
@@ -62,7 +62,7 @@ impl Looks {
 
     /// Takes the next look. Whether the status was written since the one before it.
     pub(super) fn look(&mut self, view: &ControllerView) -> bool {
-        let last = std::mem::replace(&mut self.last, Shown::of(view));
+        let last = std::mem::replace(&mut self.last, StatusSnapshot::of(view));
         let counts = last.counted != view.ready;
         let wrote = counts || view.written.since(&last.written);
         let looked = std::mem::replace(&mut self.looked, true);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::few::few;
-use super::{Arrival, Arrivals, Order, PodRef, PodView, Wish};
+use super::{Arrival, Arrivals, Order, PodRef, PodView, Directive};
 use crate::config::{Drain as Policy, EmptyDir, Unmanaged, UnsafeToEvict};
 
 /// Why a replacement stays that a cordon does not keep off.
@@ -138,13 +138,13 @@ fn wished(pod: &PodView, policy: &Policy) -> Result<Order, Choice> {
     }
     let refuse = Choice::Refuse;
     match pod.wishes.wish().map_err(refuse)? {
-        Some(Wish::Refuse) => {
+        Some(Directive::Refuse) => {
             return Err(Choice::Refuse(
                 "its annotation rollboot.io/drain says \"refuse\"",
             ));
         }
-        Some(Wish::Wait) => return Err(Choice::Wait),
-        Some(Wish::Skip) => {
+        Some(Directive::Wait) => return Err(Choice::Wait),
+        Some(Directive::Skip) => {
             return Err(Choice::Skip(
                 "its annotation rollboot.io/drain says \"skip\"",
             ));

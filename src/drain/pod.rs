@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Wishes;
+use super::DrainAnnotations;
 use crate::failure::Failure;
 
 /// Names one pod, and no other of the same name.
@@ -102,7 +102,7 @@ pub struct PodView {
     /// Its priority is that of `system-cluster-critical` or higher.
     pub critical: bool,
     /// What an operator has written on it.
-    pub wishes: Wishes,
+    pub wishes: DrainAnnotations,
     /// What gates select it by.
     pub labels: Labels,
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::looks::Looks;
-use super::{ControllerRef, ControllerView, Kind, Shown, Wave};
+use super::{ControllerRef, ControllerView, Kind, StatusSnapshot, EvictionRecord};
 use crate::failure::{Failure, FailureKind};
 
 /// Refusals in a row after which a kind counts as not to be read: a server that starts answers 403 for a moment.
@@ -14,7 +14,7 @@ const REFUSALS: u8 = 4;
 
 /// The controllers that are waited for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Unseen {
+pub struct UnobservedEvictions {
     left: BTreeMap<ControllerRef, Late>,
     booted: bool,
 }
@@ -28,16 +28,16 @@ struct Late {
     due: bool,
 }
 
-impl Unseen {
+impl UnobservedEvictions {
     /// These, of which pods were evicted; `booted`: in an earlier boot.
-    pub fn new(waves: impl IntoIterator<Item = Wave>, booted: bool) -> Self {
+    pub fn new(waves: impl IntoIterator<Item = EvictionRecord>, booted: bool) -> Self {
         // A Deployment sees pods through its ReplicaSets, and may miss a short fall.
         let waves = waves.into_iter();
         let waves = waves.filter(|wave| wave.of.kind != Kind::Deployment);
-        let late = |wave: Wave| {
+        let late = |wave: EvictionRecord| {
             let late = Late {
                 // The last look before the last eviction.
-                looks: Looks::after(Shown::noted(&wave)),
+                looks: Looks::after(StatusSnapshot::noted(&wave)),
                 wrote: false,
                 refusals: 0,
                 due: true,
@@ -111,7 +111,7 @@ impl Late {
     fn has_seen(&mut self, view: &ControllerView, booted: bool) -> bool {
         self.refusals = 0;
         self.wrote |= self.looks.look(view);
-        let written = self.wrote || view.written.is_untold();
+        let written = self.wrote || view.written.is_unknown();
         let lives = view.wanted > 0 && !view.deleting;
         !lives || written && (booted || self.looks.rests())
     }
@@ -120,10 +120,10 @@ impl Late {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drain::Written;
+    use crate::drain::StatusRevision;
 
-    fn waves(names: &[&str]) -> Vec<Wave> {
-        let wave = |name: &&str| Wave {
+    fn waves(names: &[&str]) -> Vec<EvictionRecord> {
+        let wave = |name: &&str| EvictionRecord {
             of: ControllerRef {
                 namespace: "ns".into(),
                 kind: Kind::ReplicaSet,
@@ -131,7 +131,7 @@ mod tests {
                 uid: (*name).into(),
             },
             ready: 1,
-            full: Written::default(),
+            full: StatusRevision::default(),
             written: "1".into(),
             counted: 2,
             took: true,
@@ -139,7 +139,7 @@ mod tests {
         names.iter().map(wave).collect()
     }
 
-    fn view(ready: u32, written: impl Into<Written>) -> ControllerView {
+    fn view(ready: u32, written: impl Into<StatusRevision>) -> ControllerView {
         ControllerView {
             uid: "a".into(),
             wanted: 2,
@@ -158,7 +158,7 @@ mod tests {
 
     /// Whether it has seen, after each of these looks.
     fn looks<const N: usize>(booted: bool, views: [ControllerView; N]) -> [bool; N] {
-        let mut unseen = Unseen::new(waves(&["a"]), booted);
+        let mut unseen = UnobservedEvictions::new(waves(&["a"]), booted);
         views.map(|view| {
             unseen.look_again();
             unseen.read(Ok(Some(view)));
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(looks(true, [wrote()]), [true]);
         let fell = || view(1, "1");
         assert_eq!(looks(true, [fell()]), [true], "within the same second");
-        let second = |version: &str, others| Written {
+        let second = |version: &str, others| StatusRevision {
             fresh: true,
             version: version.into(),
             others,
@@ -216,17 +216,17 @@ mod tests {
             change(&mut same);
             assert_eq!(looks(false, [same]), [true]);
         }
-        let mut unseen = Unseen::new(waves(&["a"]), false);
+        let mut unseen = UnobservedEvictions::new(waves(&["a"]), false);
         unseen.read(Ok(None));
         assert!(unseen.is_empty());
         let mut deployment = waves(&["a"]);
         deployment[0].of.kind = Kind::Deployment;
-        assert!(Unseen::new(deployment, true).is_empty());
+        assert!(UnobservedEvictions::new(deployment, true).is_empty());
     }
 
     #[test]
     fn each_is_read_once_a_look_and_failures_say_nothing() {
-        let mut unseen = Unseen::new(waves(&["a", "b"]), true);
+        let mut unseen = UnobservedEvictions::new(waves(&["a", "b"]), true);
         let failure = |kind| Err(Failure::new(kind, "no"));
         for look in 0..10 {
             assert_eq!(unseen.next_read().unwrap().name, "a");
@@ -264,6 +264,6 @@ mod tests {
             unseen.look_again();
         }
         assert!(unseen.describe().starts_with("ReplicaSet ns/b: "));
-        assert_eq!(Unseen::default().describe(), "");
+        assert_eq!(UnobservedEvictions::default().describe(), "");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The annotations of one pod, as they are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Wishes {
+pub struct DrainAnnotations {
     /// `rollboot.io/drain`.
     pub drain: Option<String>,
     /// `rollboot.io/drain-order`.
@@ -15,7 +15,7 @@ pub struct Wishes {
 
 /// What `rollboot.io/drain` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Wish {
+pub enum Directive {
     /// The pod stays.
     Skip,
     /// The pod ends by itself, and is waited for.
@@ -61,17 +61,17 @@ impl fmt::Display for Order {
     }
 }
 
-impl Wishes {
+impl DrainAnnotations {
     /// What is asked for. A value that nobody knows is not guessed at.
     ///
     /// # Errors
     /// The value is none of those that exist.
-    pub fn wish(&self) -> Result<Option<Wish>, &'static str> {
+    pub fn wish(&self) -> Result<Option<Directive>, &'static str> {
         match self.drain.as_deref() {
             None => Ok(None),
-            Some("skip") => Ok(Some(Wish::Skip)),
-            Some("wait") => Ok(Some(Wish::Wait)),
-            Some("refuse") => Ok(Some(Wish::Refuse)),
+            Some("skip") => Ok(Some(Directive::Skip)),
+            Some("wait") => Ok(Some(Directive::Wait)),
+            Some("refuse") => Ok(Some(Directive::Refuse)),
             Some(_) => {
                 Err("its annotation rollboot.io/drain is none of \"skip\", \"wait\" and \"refuse\"")
             }
@@ -102,8 +102,8 @@ impl Wishes {
 mod tests {
     use super::*;
 
-    fn wishes(drain: &str, order: &str) -> Wishes {
-        Wishes {
+    fn wishes(drain: &str, order: &str) -> DrainAnnotations {
+        DrainAnnotations {
             drain: Some(drain.into()),
             order: Some(order.into()),
             safe_to_evict: None,
@@ -112,10 +112,10 @@ mod tests {
 
     #[test]
     fn what_is_written_is_taken_as_it_is_written() {
-        assert_eq!(Wishes::default().wish(), Ok(None));
-        assert_eq!(wishes("skip", "").wish(), Ok(Some(Wish::Skip)));
-        assert_eq!(wishes("wait", "").wish(), Ok(Some(Wish::Wait)));
-        assert_eq!(wishes("refuse", "").wish(), Ok(Some(Wish::Refuse)));
+        assert_eq!(DrainAnnotations::default().wish(), Ok(None));
+        assert_eq!(wishes("skip", "").wish(), Ok(Some(Directive::Skip)));
+        assert_eq!(wishes("wait", "").wish(), Ok(Some(Directive::Wait)));
+        assert_eq!(wishes("refuse", "").wish(), Ok(Some(Directive::Refuse)));
         for nonsense in ["", "Skip", "evict", "true", " skip"] {
             assert!(wishes(nonsense, "").wish().is_err(), "{nonsense:?}");
         }
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn orders_are_whole_numbers_and_the_critical_come_last() {
         let order = |text: &str| wishes("", text).order();
-        assert!(Wishes::default().order().unwrap().is_default());
+        assert!(DrainAnnotations::default().order().unwrap().is_default());
         assert!(order("-5").unwrap() < Order::default());
         assert!(order("2147483647").unwrap() < Order::CRITICAL);
         assert_eq!(order("7").unwrap().to_string(), "7");
@@ -137,9 +137,9 @@ mod tests {
     #[test]
     fn only_false_is_unsafe() {
         for (text, expected) in [(None, false), (Some("true"), false), (Some("false"), true)] {
-            let wishes = Wishes {
+            let wishes = DrainAnnotations {
                 safe_to_evict: text.map(str::to_owned),
-                ..Wishes::default()
+                ..DrainAnnotations::default()
             };
             assert_eq!(wishes.unsafe_to_evict(), expected);
         }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// Compared with that of another read, and never with a clock.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Written {
+pub struct StatusRevision {
     /// When the status was last changed, by each who did, as `managedFields` have it; empty if nobody did, or they do not say.
     pub times: String,
     /// The last of these was so shortly before the read, by the server's clock, that another write might bear it too.
@@ -27,7 +27,7 @@ pub struct Written {
     pub others: u64,
 }
 
-impl Written {
+impl StatusRevision {
     /// How old the last write may be for the read to be [`Self::fresh`]. Clocks of API servers may differ by so much, and an answer
     /// may say when it was sent and not when the object was read.
     pub const MOMENT: Duration = Duration::from_secs(2);
@@ -39,12 +39,12 @@ impl Written {
     }
 
     /// Nobody says when: no two reads can be told apart.
-    pub fn is_untold(&self) -> bool {
+    pub fn is_unknown(&self) -> bool {
         self.times.is_empty()
     }
 }
 
-impl From<&str> for Written {
+impl From<&str> for StatusRevision {
     /// At these times, long before it was read.
     fn from(times: &str) -> Self {
         Self {
@@ -58,8 +58,8 @@ impl From<&str> for Written {
 mod tests {
     use super::*;
 
-    fn written(times: &str, version: &str, others: u64) -> Written {
-        Written {
+    fn written(times: &str, version: &str, others: u64) -> StatusRevision {
+        StatusRevision {
             fresh: true,
             version: version.into(),
             others,
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn what_is_written_later_than_a_moment_after_bears_another_time() {
-        let then = Written {
+        let then = StatusRevision {
             fresh: false,
             ..written("52", "100", 7)
         };

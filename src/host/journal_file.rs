@@ -29,7 +29,7 @@ const ASIDE: u32 = 1000;
 #[derive(Debug, Clone)]
 pub struct JournalFile {
     path: PathBuf,
-    /// Written beside a turn.
+    /// StatusRevision beside a turn.
     record: Arc<RwLock<Option<Record>>>,
     /// Held by each write until it is on the disk, also when nobody waits for it any more: an abandoned write must not land after
     /// a later one.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Machine, Op, Out, Patience, Phase, Report, Timer};
 use crate::backoff::{Delay, doubling};
 use crate::drain::Drain;
-use crate::journal::Waves;
+use crate::journal::EvictionLog;
 
 /// Rounds that follow each other quickly: a status that dips while a pod is replaced should be seen to dip.
 const QUICK: u16 = 10;
@@ -60,7 +60,7 @@ impl Machine {
             (guard.unnoted(), self.journal.turn.as_ref(), closing)
         {
             // Of all that was read at once: each note costs a write to the disk.
-            self.journal.waves = Some(Waves { turn: turn.id, of });
+            self.journal.waves = Some(EvictionLog { turn: turn.id, of });
             self.write_journal(out, Patience::Turn);
         } else if let Some(rounds) = guard.waits().filter(|_| !draining.polling) {
             draining.polling = true;

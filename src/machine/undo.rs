@@ -10,7 +10,7 @@ use super::recover::units_proof;
 use super::returned::Returning;
 use super::{Action, Gate, Machine, Op, Out, Patience, Phase, Reply, Report, Stop, Timer};
 use crate::backoff::Delay;
-use crate::drain::{Drain, Unseen};
+use crate::drain::{Drain, UnobservedEvictions};
 use crate::failure::WriteOutcome;
 use crate::journal::{Asked, Failed, Outcome, Stage};
 use crate::lock::LockPatch;
@@ -24,7 +24,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 pub(super) struct Undoing {
     pub(super) step: Step,
     pub(super) outcome: Outcome,
-    pub(super) unseen: Unseen,
+    pub(super) unseen: UnobservedEvictions,
     /// What is waited for was evicted for certain.
     pub(super) sure: bool,
     pub(super) looks: u16,
@@ -158,7 +158,7 @@ impl Machine {
         let waves = waves.filter(|wave| wave.took || !sure);
         self.phase = Phase::Undoing(Undoing {
             step,
-            unseen: Unseen::new(waves.cloned(), self.boot_changed()),
+            unseen: UnobservedEvictions::new(waves.cloned(), self.boot_changed()),
             soaked: outcome != Outcome::Done || self.config.recovery.soak.is_zero(),
             outcome,
             sure,

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rollboot::config::{Config, Drain as Policy, EmptyDir, Unmanaged, UnsafeToEvict};
 use rollboot::drain::{
     Arrival, Arrivals, Choice, Controller, Drain, DrainEvent, EvictAnswer, Order, PodRef, PodView,
-    Progress, Wishes, choose, plan,
+    Progress, DrainAnnotations, choose, plan,
 };
 
 fn owner() -> impl Strategy<Value = Option<Controller>> {
@@ -33,7 +33,7 @@ fn owner() -> impl Strategy<Value = Option<Controller>> {
     )
 }
 
-fn wishes() -> impl Strategy<Value = Wishes> {
+fn wishes() -> impl Strategy<Value = DrainAnnotations> {
     let text = |known: Vec<&'static str>| {
         let known = prop::sample::select(known).prop_map(str::to_owned);
         prop::option::weighted(0.3, prop_oneof![8 => known, 1 => any::<String>()])
@@ -51,7 +51,7 @@ fn wishes() -> impl Strategy<Value = Wishes> {
         ]),
         text(vec!["false", "true", "False", ""]),
     )
-        .prop_map(|(drain, order, safe_to_evict)| Wishes {
+        .prop_map(|(drain, order, safe_to_evict)| DrainAnnotations {
             drain,
             order,
             safe_to_evict,
@@ -199,7 +199,7 @@ proptest! {
         let mut left: Vec<_> = orders.iter().enumerate().map(|(number, order)| PodView {
             pod: named(number),
             controller: Some(job.clone()),
-            wishes: Wishes { order: Some(order.to_string()), ..Wishes::default() },
+            wishes: DrainAnnotations { order: Some(order.to_string()), ..DrainAnnotations::default() },
             ..PodView::default()
         }).collect();
         let order = |pod: &PodRef| orders[pod.name[1..].parse::<usize>().unwrap()];

@@ -4,10 +4,10 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 use rollboot::cluster::reading;
-use rollboot::drain::{Blocker, ControllerRef, Kind, Wave, Written};
+use rollboot::drain::{Blocker, ControllerRef, Kind, EvictionRecord, StatusRevision};
 use rollboot::failure::WriteOutcome;
 use rollboot::host::{JournalFile, listed};
-use rollboot::journal::{Asked, Failed, Journal, Latch, Outcome, Stage, Turn, Waves};
+use rollboot::journal::{Asked, Failed, Journal, Latch, Outcome, Stage, Turn, EvictionLog};
 use rollboot::lock::{Noted, TurnId};
 use rollboot::request::{Request, Requests};
 use serde_json::json;
@@ -77,9 +77,9 @@ fn turn() -> impl Strategy<Value = Turn> {
         )
 }
 
-fn wave() -> impl Strategy<Value = Wave> {
+fn wave() -> impl Strategy<Value = EvictionRecord> {
     (any::<[u32; 2]>(), any::<[String; 5]>()).prop_map(
-        |([ready, counted], [namespace, name, uid, full, version])| Wave {
+        |([ready, counted], [namespace, name, uid, full, version])| EvictionRecord {
             of: ControllerRef {
                 namespace,
                 kind: Kind::StatefulSet,
@@ -88,7 +88,7 @@ fn wave() -> impl Strategy<Value = Wave> {
             },
             ready,
             full: full.as_str().into(),
-            written: Written {
+            written: StatusRevision {
                 fresh: ready > 9,
                 others: ready.into(),
                 generation: counted.into(),
@@ -124,7 +124,7 @@ prop_compose! {
                     .collect(),
             }),
             lock: lock.map(|(uid, turns)| Noted { uid, turns }),
-            waves: waves.map(|(turn, of)| Waves { turn: TurnId(turn), of }),
+            waves: waves.map(|(turn, of)| EvictionLog { turn: TurnId(turn), of }),
         }
     }
 }

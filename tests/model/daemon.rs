@@ -6,7 +6,7 @@
 //! for the reboot, waits for an action of the model.
 
 use jiff::Timestamp;
-use rollboot::drain::{Controller, ControllerRef, ControllerView, PodRef, PodView, Written};
+use rollboot::drain::{Controller, ControllerRef, ControllerView, PodRef, PodView, StatusRevision};
 use rollboot::failure::{Failure, FailureKind};
 use rollboot::journal::Stage;
 use rollboot::lock::TurnId;
@@ -292,7 +292,7 @@ fn plenty(of: &ControllerRef) -> ControllerView {
         fails: None,
         orphaning: false,
         owner: None,
-        written: Written::default(),
+        written: StatusRevision::default(),
     }
 }
 
@@ -305,7 +305,7 @@ fn app_view(of: &ControllerRef, app: &App, wanted: usize) -> ControllerView {
         ready: number(app.ready),
         available: number(app.ready),
         // Whatever happens, happens within the second that is all a server tells.
-        written: Written {
+        written: StatusRevision {
             fresh: true,
             version: app.version.clone(),
             .."now".into()

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Guard, Object, Wave};
-use crate::drain::{ControllerRef, Shown};
+use super::{Guard, Object, EvictionRecord};
+use crate::drain::{ControllerRef, StatusSnapshot};
 
 impl Guard {
     /// What the journal must have on disk before more is evicted, or has too much of, if there is such.
-    pub fn unnoted(&self) -> Option<BTreeMap<String, Wave>> {
-        let lacks = |(uid, wave): (&String, &Wave)| self.on_disk.get(uid) != Some(wave);
+    pub fn unnoted(&self) -> Option<BTreeMap<String, EvictionRecord>> {
+        let lacks = |(uid, wave): (&String, &EvictionRecord)| self.on_disk.get(uid) != Some(wave);
         (!self.unsettled.is_empty() || self.to_note.iter().any(lacks)).then(|| {
             let mut all = self.on_disk.clone();
             // What earlier turns have noted of controllers that are not here any more would add up.
@@ -26,7 +26,7 @@ impl Guard {
     }
 
     /// The journal has it on disk.
-    pub fn noted(&mut self, waves: BTreeMap<String, Wave>) {
+    pub fn noted(&mut self, waves: BTreeMap<String, EvictionRecord>) {
         self.on_disk = waves;
         self.to_note.clear();
         let unsettled = std::mem::take(&mut self.unsettled).into_iter();
@@ -35,7 +35,7 @@ impl Guard {
 
     /// Whether it has a later status than that of the last pod that went: the controller need not write again, ever.
     pub(super) fn is_unsettled(&self, of: &ControllerRef) -> bool {
-        let noted = self.on_disk.get(&of.uid).map(Shown::noted);
+        let noted = self.on_disk.get(&of.uid).map(StatusSnapshot::noted);
         let last = self.objects.get(of).and_then(Object::settled);
         noted.is_some() && last.is_some() && noted.as_ref() != last
     }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::count::Count;
-use super::past::{Past, Wave};
+use super::past::{Past, EvictionRecord};
 use super::sendings::Sendings;
 use crate::drain::looks::Looks;
-use crate::drain::{ControllerRef, ControllerView, Kind, Shown};
+use crate::drain::{ControllerRef, ControllerView, Kind, StatusSnapshot};
 
 /// A controller and what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -65,7 +65,7 @@ impl Object {
         &mut self,
         of: &ControllerRef,
         view: ControllerView,
-        recalled: &(BTreeMap<String, Wave>, bool),
+        recalled: &(BTreeMap<String, EvictionRecord>, bool),
     ) {
         if self.seen.is_none()
             && let (waves, same_turn) = recalled
@@ -98,12 +98,12 @@ impl Object {
     }
 
     /// One of which an earlier process has evicted pods: how many, it does not know.
-    pub(super) fn evicted_before(wave: &Wave) -> Self {
+    pub(super) fn evicted_before(wave: &EvictionRecord) -> Self {
         Self {
             evicted: Some(Evicted {
-                sendings: Sendings::of_earlier(Shown::noted(wave)),
+                sendings: Sendings::of_earlier(StatusSnapshot::noted(wave)),
                 before: wave.ready,
-                looks: Looks::after(Shown::noted(wave)),
+                looks: Looks::after(StatusSnapshot::noted(wave)),
             }),
             ..Self::unread()
         }
@@ -115,9 +115,9 @@ impl Object {
             let evicted = self.evicted.get_or_insert_with(|| Evicted {
                 sendings: Sendings::default(),
                 before: 0,
-                looks: Looks::after(Shown::of(view)),
+                looks: Looks::after(StatusSnapshot::of(view)),
             });
-            evicted.sendings.sent(uid, Shown::of(view));
+            evicted.sendings.sent(uid, StatusSnapshot::of(view));
             evicted.looks.anew();
         }
     }
@@ -138,7 +138,7 @@ impl Object {
 
     /// What the status was when the last Ready pod of it was sent that went, with these of its pods still here, so many of them
     /// Ready. `None`: none went.
-    pub(super) fn taken(&self, ready: u32, stays: &BTreeSet<&str>) -> Option<Shown> {
+    pub(super) fn taken(&self, ready: u32, stays: &BTreeSet<&str>) -> Option<StatusSnapshot> {
         let evicted = self.evicted.as_ref()?;
         let gone = evicted.sendings.last(|uid| !stays.contains(uid));
         let before = || (evicted.before > ready).then(|| evicted.sendings.earlier.clone());
@@ -146,7 +146,7 @@ impl Object {
     }
 
     /// What the journal is to have of the last that went, where it has a later one that was refused.
-    pub(super) fn settled(&self) -> Option<&Shown> {
+    pub(super) fn settled(&self) -> Option<&StatusSnapshot> {
         self.evicted.as_ref()?.sendings.settled()
     }
 
@@ -168,7 +168,7 @@ impl Object {
             Some(Seen::Gone) => return false,
             Some(Seen::Is(view)) => view,
         };
-        let written = evicted.sendings.seen() || view.written.is_untold();
+        let written = evicted.sendings.seen() || view.written.is_unknown();
         let fallen = evicted.sendings.fallen(view.ready);
         let lives = view.wanted > 0 && !view.deleting;
         lives && !(fallen || written && evicted.looks.rests())

@@ -15,21 +15,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::drain::{ControllerRef, ControllerView, Shown, Written};
+use crate::drain::{ControllerRef, ControllerView, StatusSnapshot, StatusRevision};
 
 /// What must survive a crash once some pods of a controller are evicted and others are not, here or on the node that drains next:
 /// evicted pods that are gone cannot be counted any more, and its status may still count them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wave {
+pub struct EvictionRecord {
     /// Of which controller.
     pub of: ControllerRef,
     /// The largest number of own Ready pods that the status may still stand for.
     pub ready: u32,
     /// [`super::ControllerView::written`] when the status counted all wanted pods and all of those were here; else empty.
-    pub full: Written,
+    pub full: StatusRevision,
     /// [`super::ControllerView::written`] of the last read.
-    pub written: Written,
+    pub written: StatusRevision,
     /// [`super::ControllerView::ready`] of the last read.
     pub counted: u32,
     /// Some of its pods were evicted, and not only asked for: known once a turn is being undone.
@@ -37,9 +37,9 @@ pub struct Wave {
     pub took: bool,
 }
 
-impl Wave {
+impl EvictionRecord {
     /// The last of what was evicted was sent by this status.
-    pub fn last(&mut self, status: &Shown) {
+    pub fn last(&mut self, status: &StatusSnapshot) {
         self.written.clone_from(&status.written);
         self.counted = status.counted;
     }
@@ -53,7 +53,7 @@ pub(super) struct Past {
     /// Own pods that are here, Ready or not: a status may be newer than the view of the pods, and one of them Ready by then.
     here: u32,
     /// The oldest number was all that was wanted and all that there was, by a status of this time of writing.
-    full: Option<Written>,
+    full: Option<StatusRevision>,
     /// A status of the time of one of these numbers, or of a later one, was read.
     caught_up: bool,
     /// The status is newer than all of this: its time is that of a number not above this one, still to come.
@@ -101,7 +101,7 @@ impl Past {
     }
 
     /// Begins with what an earlier process had noted. Each eviction makes one pod less, so these were the numbers since.
-    pub(super) fn recall(&mut self, wave: &Wave) {
+    pub(super) fn recall(&mut self, wave: &EvictionRecord) {
         let now = self.ready.last().copied().unwrap_or_default();
         // More than this never ran on one node; a number out of a damaged file must not fill the memory.
         let before = wave.ready.min(now.saturating_add(10_000));
@@ -110,7 +110,7 @@ impl Past {
         self.ready = ready;
         // Nothing was evicted before it had.
         self.caught_up |= before > now;
-        self.full = (before > now && !wave.full.is_untold()).then(|| wave.full.clone());
+        self.full = (before > now && !wave.full.is_unknown()).then(|| wave.full.clone());
     }
 
     /// It is not known any more which pods were counted when: only the largest number counts.
@@ -125,7 +125,7 @@ impl Past {
     }
 
     /// A status was read: drops what it can no longer stand for.
-    pub(super) fn read(&mut self, ready: u32, whole: bool, written: &Written) {
+    pub(super) fn read(&mut self, ready: u32, whole: bool, written: &StatusRevision) {
         // With another spec a status is written for another reason.
         let full = self.full.take();
         self.full = full.filter(|full| full.generation == written.generation);
@@ -148,7 +148,7 @@ impl Past {
             }
             None => {}
         }
-        let full = whole && !written.is_untold() && self.ready.first() == Some(&ready);
+        let full = whole && !written.is_unknown() && self.ready.first() == Some(&ready);
         if full {
             self.full = Some(written.clone());
         } else if rewritten || possible.is_some_and(|older| older > 0) {
@@ -162,8 +162,8 @@ impl Past {
     }
 
     /// What a later process must know of it.
-    pub(super) fn wave(&self, of: &ControllerRef, view: &ControllerView) -> Wave {
-        Wave {
+    pub(super) fn wave(&self, of: &ControllerRef, view: &ControllerView) -> EvictionRecord {
+        EvictionRecord {
             of: of.clone(),
             ready: self.most(),
             full: self.full.clone().unwrap_or_default(),

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::drain::Shown;
+use crate::drain::StatusSnapshot;
 
 /// Evictions that were sent, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Sendings {
     /// By which status an earlier process may have evicted some.
-    pub(super) earlier: Option<Shown>,
+    pub(super) earlier: Option<StatusSnapshot>,
     /// The status was written since.
     earlier_seen: bool,
     by: Vec<Sending>,
@@ -20,7 +20,7 @@ pub(super) struct Sendings {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Sending {
-    status: Shown,
+    status: StatusSnapshot,
     /// UIDs.
     pods: BTreeSet<String>,
     /// One of them went for certain.
@@ -30,7 +30,7 @@ struct Sending {
 }
 
 impl Sendings {
-    pub(super) fn of_earlier(status: Shown) -> Self {
+    pub(super) fn of_earlier(status: StatusSnapshot) -> Self {
         Self {
             earlier: Some(status),
             ..Self::default()
@@ -38,7 +38,7 @@ impl Sendings {
     }
 
     /// The eviction of this pod is sent, by this status.
-    pub(super) fn sent(&mut self, uid: &str, status: Shown) {
+    pub(super) fn sent(&mut self, uid: &str, status: StatusSnapshot) {
         match self.by.last_mut().filter(|last| last.status == status) {
             Some(last) => drop(last.pods.insert(uid.to_owned())),
             None => self.by.push(Sending {
@@ -78,13 +78,13 @@ impl Sendings {
     }
 
     /// The status by which the last was sent that went: for certain, or because it is `gone`.
-    pub(super) fn last(&self, gone: impl Fn(&str) -> bool) -> Option<&Shown> {
+    pub(super) fn last(&self, gone: impl Fn(&str) -> bool) -> Option<&StatusSnapshot> {
         let went = |it: &&Sending| it.took || it.pods.iter().any(|uid| gone(uid));
         self.by.iter().rev().find(went).map(|it| &it.status)
     }
 
     /// The same if every eviction that was sent by a later status was refused.
-    pub(super) fn settled(&self) -> Option<&Shown> {
+    pub(super) fn settled(&self) -> Option<&StatusSnapshot> {
         match self.by.last() {
             Some(last) => last.took.then_some(&last.status),
             None => self.earlier.as_ref(),

@@ -1,4 +1,4 @@
-use super::super::{Controller, Drain, DrainEvent, PERIOD, Progress, Written};
+use super::super::{Controller, Drain, DrainEvent, PERIOD, Progress, StatusRevision};
 use super::*;
 use crate::config::Config;
 
@@ -69,8 +69,8 @@ fn view(uid: &str, wanted: u32, ready: u32) -> ControllerView {
 }
 
 /// Of this version of the object, in a second in which much happens.
-fn version_of(version: &str, others: u64) -> Written {
-    Written {
+fn version_of(version: &str, others: u64) -> StatusRevision {
+    StatusRevision {
         fresh: true,
         version: version.into(),
         others,

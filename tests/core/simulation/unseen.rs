@@ -1,6 +1,6 @@
 //! A controller that does not see what a turn evicted: the next node would count those pods, so it gets no slot until then.
 
-use rollboot::drain::{ControllerView, Written};
+use rollboot::drain::{ControllerView, StatusRevision};
 use rollboot::lock::PAUSE;
 use rollboot::machine::{Event, Label, Machine};
 
@@ -9,7 +9,7 @@ use super::world::{World, plenty_of, pod};
 const HOUR: f64 = 3600.0;
 
 /// Two are wanted, and one of them is here.
-fn app(ready: u32, written: impl Into<Written>) -> ControllerView {
+fn app(ready: u32, written: impl Into<StatusRevision>) -> ControllerView {
     ControllerView {
         wanted: 2,
         replicas: 2,
@@ -21,8 +21,8 @@ fn app(ready: u32, written: impl Into<Written>) -> ControllerView {
 }
 
 /// A version of the object, in a second in which much happens.
-fn within_the_second(version: &str, others: u64) -> Written {
-    Written {
+fn within_the_second(version: &str, others: u64) -> StatusRevision {
+    StatusRevision {
         fresh: true,
         version: version.into(),
         others,
@@ -31,7 +31,7 @@ fn within_the_second(version: &str, others: u64) -> Written {
 }
 
 impl World {
-    fn controller_writes(&mut self, ready: u32, written: impl Into<Written>) {
+    fn controller_writes(&mut self, ready: u32, written: impl Into<StatusRevision>) {
         let view = app(ready, written);
         self.controllers.insert(view.uid.clone(), view);
     }
@@ -241,7 +241,7 @@ fn one_of_two_stays() -> (World, Machine) {
 }
 
 impl World {
-    fn four(&mut self, ready: u32, written: impl Into<Written>) {
+    fn four(&mut self, ready: u32, written: impl Into<StatusRevision>) {
         let view = ControllerView {
             wanted: 4,
             replicas: 4,

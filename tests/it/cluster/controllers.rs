@@ -1,6 +1,6 @@
 //! Reading a controller: what is asked, what is made of the answer.
 
-use rollboot::drain::{ControllerRef, ControllerView, Kind, Written};
+use rollboot::drain::{ControllerRef, ControllerView, Kind, StatusRevision};
 use rollboot::failure::{Failure, FailureKind};
 use rollboot::ports::Cluster;
 use serde_json::{Value, json};
@@ -105,7 +105,7 @@ async fn each_field_is_read_from_its_place() {
             fails: None,
             orphaning: false,
             owner: Some(owner),
-            written: Written {
+            written: StatusRevision {
                 fresh: false,
                 version: "9".into(),
                 generation: 3,
@@ -273,7 +273,7 @@ async fn what_is_absent_has_the_meaning_that_the_api_gives_it() {
         let view = view.unwrap().unwrap();
         assert_eq!((view.wanted, view.ready, view.behind), (1, 0, false));
         assert_eq!(view.owner, None);
-        assert!(view.written.is_untold());
+        assert!(view.written.is_unknown());
     }
     // Nobody has acted on it yet.
     let new = json!({"kind": "StatefulSet", "metadata": {"uid": "u", "generation": 1}, "spec": {"replicas": 0}});

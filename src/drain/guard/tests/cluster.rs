@@ -44,13 +44,13 @@ struct Sim {
     time: usize,
     version: usize,
     drain: Drain,
-    disk: BTreeMap<String, Wave>,
+    disk: BTreeMap<String, EvictionRecord>,
     /// On their way, and whether each pod was Ready by what the node knew.
     evicting: Vec<(PodRef, bool)>,
     /// The answer that is on its way.
     reading: Option<ControllerView>,
     /// What the server answered last.
-    read: Written,
+    read: StatusRevision,
     done: bool,
     /// The node that drains, and whether another does after it.
     drains: u8,
@@ -97,7 +97,7 @@ impl Sim {
             disk: BTreeMap::new(),
             evicting: Vec::new(),
             reading: None,
-            read: Written::default(),
+            read: StatusRevision::default(),
             done: false,
             drains: 0,
             two,

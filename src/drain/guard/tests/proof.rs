@@ -45,7 +45,7 @@ fn a_pod_that_was_replaced_within_a_second_is_relied_on() {
 fn a_status_of_another_spec_proves_nothing_by_being_written() {
     let of = |wanted, generation, times: &'static str| {
         move |uid: &str| {
-            let written = Written {
+            let written = StatusRevision {
                 generation,
                 ..times.into()
             };

@@ -84,7 +84,7 @@ fn a_replica_set_whose_read_failed_once_is_read_again_while_it_holds_up_others()
     let mut case = Case::new(SingleReplica::Evict);
     // x goes later, or stays; whether it is of the same Deployment is not known until it is read.
     let stays = PodView {
-        wishes: crate::drain::Wishes {
+        wishes: crate::drain::DrainAnnotations {
             drain: Some("skip".into()),
             ..Default::default()
         },
