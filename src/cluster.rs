@@ -24,7 +24,6 @@ mod pod;
 mod pods;
 mod probe;
 pub mod reading;
-mod root;
 mod text;
 mod transport;
 mod watch;
@@ -43,7 +42,7 @@ use self::client::{Connector, Maker};
 use self::exchange::{Lost, Question};
 use crate::config::Config;
 use crate::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
-use crate::failure::{Failure, FailureKind, WriteOutcome};
+use crate::failure::{Failure, WriteOutcome};
 use crate::journal::Place;
 use crate::lock::{LockPatch, LockView};
 use crate::node::{FIELD_MANAGER, NodeEvent, NodePatch, NodeView, NodesView};
@@ -134,13 +133,10 @@ impl KubeletCluster {
         let (node, by) = source
             .node_name(config.node_name.as_deref())?
             .ok_or_else(|| {
-                Failure::new(
-                    FailureKind::Local,
-                    format!(
-                        "{} does not tell the node's name, for it has no client certificate of a node",
-                        source.path().display()
-                    ),
-                )
+                Failure::local(format!(
+                    "{} does not tell the node's name, for it has no client certificate of a node",
+                    source.path().display()
+                ))
             })?;
         Self::of(source, node, by, config, deadlines)
     }

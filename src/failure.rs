@@ -47,6 +47,11 @@ impl Failure {
             message: message.into(),
         }
     }
+
+    /// A failure of this host: its disk, its bus, its credential.
+    pub fn local(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Local, message)
+    }
 }
 
 impl fmt::Display for Failure {

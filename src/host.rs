@@ -13,8 +13,6 @@ mod logind;
 mod mounts;
 mod process_lock;
 mod rebooters;
-mod resolve;
-mod root;
 #[cfg(test)]
 mod scratch;
 mod sentinel;
@@ -28,6 +26,7 @@ mod watch;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use crate::rooted::Root;
 pub use bus::{Bus, CALL, CONNECT};
 pub use hints::Hints;
 pub use journal_file::{JournalError, JournalFile, Stored, Unusable};
@@ -35,7 +34,6 @@ pub use kubelet::GracePeriod;
 pub use logind::ShutdownDelay;
 pub use process_lock::{ProcessLock, ProcessLockError};
 pub use rebooters::{Rebooter, Rebooters};
-pub use root::Root;
 pub use sentinel::{Sentinel, SentinelReading, listed};
 pub use state::{Folder, is_root};
 
@@ -170,7 +168,7 @@ impl LocalHost {
     /// Whether the sentinel's folder is there: without it nothing can ask.
     pub fn has_folder_of(&self, sentinel: &Path) -> bool {
         let folder = sentinel.parent().unwrap_or(sentinel);
-        resolve::exists(&self.root, folder)
+        self.root.has(folder)
     }
 
     /// Hints that the facts about a shutdown may have changed. The first comes with the connection. Needs a runtime.

@@ -2,7 +2,7 @@
 //!
 //! From bottom to top: the pure core decides ([`machine`] with [`lock`], [`drain`], [`journal`], [`node`], [`shutdown`],
 //! [`backoff`], [`window`], [`selector`], [`config`], [`plain`]); [`ports`] says what it needs of the world; adapters bring it, one outside world each
-//! ([`cluster`], [`host`], [`telemetry`]) and decide nothing; [`daemon`] is the one loop; [`cli`] is what a person calls.
+//! ([`cluster`], [`host`], [`telemetry`]; files of the host through [`rooted`]) and decide nothing; [`daemon`] is the one loop; [`cli`] is what a person calls.
 //! Dependencies point downwards only; a test reads the imports and says so.
 //!
 //! The core and the ports are always there. The features `cluster` and `host` add their adapters, both together the daemon and
@@ -28,6 +28,7 @@ pub mod plain;
 pub mod ports;
 pub mod reboot;
 pub mod request;
+pub mod rooted;
 pub mod selector;
 pub mod shutdown;
 #[cfg(feature = "host")]

@@ -16,7 +16,7 @@ use super::kubeconfig::{NameSource, Source};
 use super::lenient;
 use super::text::chain;
 use super::transport;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
 
 /// A certificate that a plugin gave is replaced so long before it expires.
 const EARLY: Duration = Duration::from_secs(60);
@@ -102,7 +102,7 @@ impl Connector {
         if let Stage::Building(answer) = &mut state.stage {
             let built = answer
                 .await
-                .unwrap_or_else(|_| Err(local("building the client ended early".to_owned())));
+                .unwrap_or_else(|_| Err(Failure::local("building the client ended early")));
             state.stage = Stage::Empty;
             state.stage = Stage::Ready(built?);
         }
@@ -111,7 +111,7 @@ impl Connector {
                 client: built.client.clone(),
                 number: state.built,
             }),
-            Stage::Empty | Stage::Building(_) => Err(local("there is no client".to_owned())),
+            Stage::Empty | Stage::Building(_) => Err(Failure::local("there is no client")),
         }
     }
 
@@ -147,7 +147,7 @@ fn build_aside(maker: Maker) -> Result<oneshot::Receiver<Result<Built, Failure>>
             let _ = tell.send(maker.build());
         })
         .map_err(|error| {
-            local(format!(
+            Failure::local(format!(
                 "cannot start a thread to build the client: {error}"
             ))
         })?;
@@ -160,7 +160,7 @@ impl Maker {
         // Two providers in one program would make rustls panic; naming ours first makes the choice ours. It may be set already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let fault = |error: &(dyn std::error::Error + 'static)| {
-            local(format!(
+            Failure::local(format!(
                 "cannot use {}: {}",
                 self.source.path().display(),
                 chain(error)
@@ -169,7 +169,7 @@ impl Maker {
         let mut loaded = self.source.load()?;
         self.check_name()?;
         let unusable = |why: String| {
-            local(format!(
+            Failure::local(format!(
                 "cannot use {}: {why}",
                 self.source.path().display()
             ))
@@ -211,7 +211,7 @@ impl Maker {
         let renamed = other.is_some();
         self.renamed.store(renamed, Ordering::Relaxed);
         if let Some(name) = other {
-            return Err(local(format!(
+            return Err(Failure::local(format!(
                 "{} is of node {name} now, and this process has begun as node {node}: it begins anew when no turn runs; a turn of \
                  {node} ends only with a credential of {node}, else free its slot with `rollboot unlock {node}` and remove the journal",
                 self.source.path().display(),
@@ -220,10 +220,6 @@ impl Maker {
         }
         Ok(())
     }
-}
-
-fn local(message: String) -> Failure {
-    Failure::new(FailureKind::Local, message)
 }
 
 impl std::fmt::Debug for Stage {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::KubeletCluster;
 use super::certificate;
 use super::kubeconfig::Source;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
 
 /// One way in which a kubeconfig says who this is. Several may stand in it, and are all presented.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +85,7 @@ fn credentials(source: &Source, user: &AuthInfo) -> Result<Vec<Credential>, Fail
     let mut found = Vec::new();
     if let Some((pem, place)) = source.client_certificate(user)? {
         let (from, until) = certificate::validity(&pem)
-            .map_err(|error| local(format!("cannot use {place}: {error}")))?;
+            .map_err(|error| Failure::local(format!("cannot use {place}: {error}")))?;
         found.push(Credential::Certificate {
             place,
             from,
@@ -95,7 +95,7 @@ fn credentials(source: &Source, user: &AuthInfo) -> Result<Vec<Credential>, Fail
     }
     if let Some(path) = &user.token_file {
         let text = fs::read_to_string(Path::new(path))
-            .map_err(|error| local(format!("cannot read the token {path}: {error}")))?;
+            .map_err(|error| Failure::local(format!("cannot read the token {path}: {error}")))?;
         found.push(Credential::Token {
             place: path.clone(),
             until: expiry(text.trim()),
@@ -128,10 +128,6 @@ fn expiry(token: &str) -> Option<Timestamp> {
     let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
     let claims: Claims = serde_json::from_slice(&payload).ok()?;
     Timestamp::from_second(claims.exp?).ok()
-}
-
-fn local(message: String) -> Failure {
-    Failure::new(FailureKind::Local, message)
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::root;
+use crate::rooted::Root;
 
 /// Files as they stood at one moment. Each is noted *before* it is read: what changes in between is noticed later.
 #[derive(Debug, Clone)]
 pub(super) struct Files {
-    root: PathBuf,
+    root: Root,
     seen: Vec<(PathBuf, Option<Stamp>)>,
 }
 
@@ -25,16 +25,16 @@ struct Stamp {
 
 impl Files {
     /// No files yet, below this root.
-    pub(super) fn below(root: &Path) -> Self {
+    pub(super) fn below(root: &Root) -> Self {
         Self {
-            root: root.to_owned(),
+            root: root.clone(),
             seen: Vec::new(),
         }
     }
 
     /// Notes a file as it is now; it may be missing. Returns where it is for this process.
     pub(super) fn note(&mut self, path: &Path) -> PathBuf {
-        let place = root::below(&self.root, path);
+        let place = self.root.follow(path);
         self.seen.push((path.to_owned(), Stamp::of(&place)));
         place
     }
@@ -43,7 +43,7 @@ impl Files {
     pub(super) fn unchanged(&self) -> bool {
         self.seen
             .iter()
-            .all(|(path, stamp)| Stamp::of(&root::below(&self.root, path)) == *stamp)
+            .all(|(path, stamp)| Stamp::of(&self.root.follow(path)) == *stamp)
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
         fs::write(at("sub/three"), "3").unwrap();
         symlink(at("one"), at("link")).unwrap();
         for (what, step) in steps {
-            let mut files = Files::below(Path::new("/"));
+            let mut files = Files::below(&Root::default());
             assert_eq!(files.note(&at("link")), at("link"));
             files.note(&at("sub/three"));
             assert!(files.unchanged(), "before: {what}");
@@ -113,7 +113,7 @@ mod tests {
             fs::write(root.path().join(name), name).unwrap();
         }
         symlink("/one", root.path().join("link")).unwrap();
-        let mut files = Files::below(root.path());
+        let mut files = Files::below(&Root::new(root.path()));
         assert_eq!(files.note(Path::new("/link")), root.path().join("one"));
         assert!(files.unchanged());
         symlink("/two", root.path().join("fresh")).unwrap();

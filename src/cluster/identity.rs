@@ -11,7 +11,7 @@ use super::exchange::{Lost, Question};
 use super::kubeconfig::{NODE_USER, check_node_name};
 use super::{Deadlines, KubeletCluster, NameSource, Source};
 use crate::config::Config;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
 use crate::journal::Place;
 
 /// Answered to everybody who is authenticated, since Kubernetes 1.28.
@@ -63,14 +63,11 @@ impl KubeletCluster {
         let user = nobody.user().await?;
         let Some(node) = user.strip_prefix(NODE_USER) else {
             let user: String = user.chars().take(80).collect();
-            return Err(Failure::new(
-                FailureKind::Local,
-                format!(
-                    "the API server knows the credential of {} as {user:?}, which is no node's (system:node:NAME): is it the \
+            return Err(Failure::local(format!(
+                "the API server knows the credential of {} as {user:?}, which is no node's (system:node:NAME): is it the \
                      kubelet's own kubeconfig? the keys `kubeconfig` and `node-name` set both",
-                    source.path().display()
-                ),
-            ));
+                source.path().display()
+            )));
         };
         let node = node.to_owned();
         check_node_name(&node, NameSource::Review)?;

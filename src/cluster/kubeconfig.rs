@@ -8,8 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use kube::config::{AuthInfo, Cluster, ExecInteractiveMode, Kubeconfig};
 
 use super::files::Files;
-use super::{certificate, lenient, root};
-use crate::failure::{Failure, FailureKind};
+use super::{certificate, lenient};
+use crate::failure::Failure;
+use crate::rooted::Root;
 
 /// Where distributions keep the kubelet's kubeconfig; the first that exists is taken, unless the running kubelet names its own.
 pub const PLACES: [&str; 5] = [
@@ -23,7 +24,7 @@ pub const PLACES: [&str; 5] = [
 /// A kubeconfig on this host. It is read anew for each client, because the kubelet may rewrite it at any time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    root: PathBuf,
+    root: Root,
     path: PathBuf,
 }
 
@@ -52,42 +53,37 @@ pub enum NameSource {
 impl Source {
     /// The configured kubeconfig, else the first of [`PLACES`] that exists below `root`.
     pub fn find(configured: Option<&Path>, root: &Path) -> Result<Self, Failure> {
+        let root = Root::new(root);
         let candidates: Vec<PathBuf> = match configured {
             Some(path) => vec![path.to_owned()],
             None => PLACES.iter().map(PathBuf::from).collect(),
         };
-        candidates
+        if let Some(path) = candidates.iter().find(|path| root.follow(path).exists()) {
+            let path = path.clone();
+            return Ok(Self { root, path });
+        }
+        let tried: Vec<_> = candidates
             .iter()
-            .find(|path| root::below(root, path).exists())
-            .map(|path| Self {
-                root: root.to_owned(),
-                path: path.clone(),
-            })
-            .ok_or_else(|| {
-                let tried: Vec<_> = candidates
-                    .iter()
-                    .map(|path| root::below(root, path).display().to_string())
-                    .collect();
-                let key = match configured {
-                    Some(_) => " (as configured)",
-                    None => "; the key `kubeconfig` names another place",
-                };
-                local(format!(
-                    "no kubeconfig of the kubelet: there is no {}{key}",
-                    tried.join(", no ")
-                ))
-            })
+            .map(|path| root.follow(path).display().to_string())
+            .collect();
+        let key = match configured {
+            Some(_) => " (as configured)",
+            None => "; the key `kubeconfig` names another place",
+        };
+        Err(Failure::local(format!(
+            "no kubeconfig of the kubelet: there is no {}{key}",
+            tried.join(", no ")
+        )))
     }
 
     /// The kubeconfig in which a turn began.
     pub(super) fn recorded(path: &Path, root: &Path) -> Result<Self, Failure> {
-        if root::below(root, path).exists() {
-            return Ok(Self {
-                root: root.to_owned(),
-                path: path.to_owned(),
-            });
+        let root = Root::new(root);
+        if root.follow(path).exists() {
+            let path = path.to_owned();
+            return Ok(Self { root, path });
         }
-        Err(local(format!(
+        Err(Failure::local(format!(
             "there is no {}, with which the turn that runs has begun: it ends only in that cluster and under that name; put the file \
              back, or free the slot with `rollboot unlock` and remove the journal",
             path.display()
@@ -103,7 +99,7 @@ impl Source {
     pub(super) fn load(&self) -> Result<Loaded, Failure> {
         let mut files = Files::below(&self.root);
         let place = files.note(&self.path);
-        let fault = |why: String| local(format!("cannot use {}: {why}", place.display()));
+        let fault = |why: String| Failure::local(format!("cannot use {}: {why}", place.display()));
         let text = fs::read_to_string(&place).map_err(|error| fault(error.to_string()))?;
         let mut config = lenient::read(&text).map_err(fault)?;
 
@@ -173,7 +169,7 @@ impl Source {
             return Ok(None);
         };
         let name = certificate::common_name(&pem).map_err(|error| {
-            local(format!(
+            Failure::local(format!(
                 "cannot tell the node's name from {place}: {error}; the key `node-name` sets it"
             ))
         })?;
@@ -189,14 +185,14 @@ impl Source {
             let place = format!("client-certificate-data of {}", self.path.display());
             let pem = STANDARD
                 .decode(data.trim())
-                .map_err(|error| local(format!("cannot read {place}: {error}")))?;
+                .map_err(|error| Failure::local(format!("cannot read {place}: {error}")))?;
             return Ok(Some((pem, place)));
         }
         let Some(path) = &user.client_certificate else {
             return Ok(None);
         };
         let pem = fs::read(path).map_err(|error| {
-            local(format!(
+            Failure::local(format!(
                 "cannot read the client certificate {path}: {error}"
             ))
         })?;
@@ -265,7 +261,7 @@ pub(super) fn check_node_name(name: &str, source: NameSource) -> Result<(), Fail
         NameSource::Review => "the API server",
     };
     let shown: String = name.chars().take(SHOWN).collect();
-    Err(local(format!(
+    Err(Failure::local(format!(
         "{shown:?} ({} characters, from {origin}) cannot be the name of a node: expected lower-case letters, digits, `-` \
          and `.`, at most {MAX_NODE_NAME}, for the lock's key is made of it; the key `node-name` sets it",
         name.chars().count()
@@ -281,8 +277,4 @@ pub fn is_node_name(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte))
-}
-
-fn local(message: String) -> Failure {
-    Failure::new(FailureKind::Local, message)
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::root::Root;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
+use crate::rooted::Root;
 
 /// The kernel's name for this boot, as the kubelet reports it in `nodeInfo.bootID`.
 pub fn boot_id(root: &Root) -> Result<String, Failure> {
@@ -44,7 +44,7 @@ fn read(root: &Root, path: &Path) -> Result<String, Failure> {
 }
 
 fn local(path: &Path, why: &str) -> Failure {
-    Failure::new(FailureKind::Local, format!("{}: {why}", path.display()))
+    Failure::local(format!("{}: {why}", path.display()))
 }
 
 #[cfg(test)]

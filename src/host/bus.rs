@@ -12,8 +12,8 @@ use zbus::Connection;
 use zbus::connection::Builder;
 
 use super::answer::{failure, within};
-use super::root::Root;
 use crate::failure::Failure;
+use crate::rooted::Root;
 
 /// For a connection to the bus, the greeting included.
 pub const CONNECT: Duration = Duration::from_secs(5);

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 
-use super::root::Root;
 use super::untrusted;
+use crate::rooted::Root;
 
 /// Files that say that this node does not reboot; what is in them is the reason. The second does not survive a boot.
 pub(super) const HOLD: [&str; 2] = ["/etc/rollboot/hold", "/run/rollboot/hold"];

@@ -12,9 +12,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use super::root::Root;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
 use crate::journal::{Journal, Record};
+use crate::rooted::Root;
 
 /// Where the journal is.
 const PATH: &str = "/var/lib/rollboot/journal.json";
@@ -278,10 +278,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 fn local(path: &Path, what: &str, error: &dyn std::error::Error) -> Failure {
-    Failure::new(
-        FailureKind::Local,
-        format!("{} {what}: {error}", path.display()),
-    )
+    Failure::local(format!("{} {what}: {error}", path.display()))
 }
 
 #[cfg(test)]

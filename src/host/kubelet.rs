@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use super::root::Root;
+use crate::rooted::Root;
 
 /// Where kubeadm, and most others, keep it: looked at where no kubelet runs that says otherwise.
 const PATH: &str = "/var/lib/kubelet/config.yaml";

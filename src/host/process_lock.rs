@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::root::Root;
+use crate::rooted::Root;
 
 /// Where the lock is.
 const PATH: &str = "/run/rollboot/lock";

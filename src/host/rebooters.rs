@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use super::bus::Bus;
-use super::root::Root;
 use super::systemd;
+use crate::rooted::Root;
 
 mod syntax;
 

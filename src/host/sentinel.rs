@@ -10,10 +10,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::resolve::{End, resolve};
-use super::root::Root;
 use super::untrusted;
 use crate::request::{Request, Requests};
+use crate::rooted::{End, Root};
 
 /// How much of a sentinel is hashed, and of a list of packages read.
 const LIMIT: u64 = 64 * 1024;
@@ -87,7 +86,7 @@ pub(super) fn packages_path(sentinel: &Path) -> PathBuf {
 }
 
 fn identify(root: &Root, path: &Path) -> Result<Option<(String, Option<Timestamp>)>, String> {
-    let opened = match resolve(root, path).end {
+    let opened = match root.resolve(path).end {
         End::File(file, seen) => untrusted::open(&file).map(|opened| (opened, seen)),
         End::Missing => return Ok(None),
         End::Problem(problem) => return Err(problem),
@@ -125,7 +124,7 @@ fn hash(file: File) -> io::Result<u64> {
 
 /// The packages that a sentinel's list names. Without a list there are none.
 fn packages(root: &Root, sentinel: &Path) -> Result<Vec<String>, String> {
-    let file = match resolve(root, &packages_path(sentinel)).end {
+    let file = match root.resolve(&packages_path(sentinel)).end {
         End::File(file, _) => file,
         End::Missing => return Ok(Vec::new()),
         End::Problem(problem) => return Err(problem),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
-use super::root::Root;
+use crate::rooted::Root;
 
 /// Where the process lock and the status are, in memory.
 const RUN: &str = "/run/rollboot";

@@ -17,8 +17,7 @@ use tokio::time::sleep;
 
 use super::hints::{Hints, Teller};
 use super::mounts::Mounts;
-use super::resolve::{End, Lookup, resolve};
-use super::root::Root;
+use crate::rooted::{End, Lookup, Root};
 
 /// The least time between two looks, however fast things change: a file that is written in a loop must not keep us busy.
 const PACE: Duration = Duration::from_millis(200);
@@ -83,7 +82,7 @@ impl Watcher {
     fn ways(&self) -> Ways {
         let mut ways = Ways::default();
         for path in &self.paths {
-            let way = resolve(&self.root, path);
+            let way = self.root.resolve(path);
             ways.lookups.extend(way.lookups);
             if let End::File(file, found) = way.end {
                 ways.files.insert((file, (found.dev(), found.ino())));

@@ -11,7 +11,8 @@ use super::ConfigFlags;
 use crate::cluster::files::Files;
 use crate::cluster::kubeconfig::Paths;
 use crate::cluster::text::chain;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
+use crate::rooted::Root;
 
 /// Where kubeadm leaves the administrator's: for a person who works on a control-plane node.
 const KUBEADM: &str = "/etc/kubernetes/admin.conf";
@@ -69,8 +70,7 @@ fn sources(flags: &ConfigFlags) -> Result<Vec<PathBuf>, Failure> {
     };
     let found: Vec<PathBuf> = candidates;
     if found.is_empty() {
-        return Err(Failure::new(
-            FailureKind::Local,
+        return Err(Failure::local(
             "no kubeconfig of an operator: neither what KUBECONFIG names nor ~/.kube/config is there; name one with --kubeconfig FILE",
         ));
     }
@@ -92,7 +92,7 @@ fn merged(paths: &[PathBuf]) -> Result<Kubeconfig, Failure> {
         // Relative paths are relative to the file that they stand in.
         let mut paths = Paths {
             folder: path.parent().unwrap_or(Path::new("")),
-            files: Files::below(Path::new("/")),
+            files: Files::below(&Root::default()),
         };
         for named in &mut one.clusters {
             if let Some(cluster) = &mut named.cluster {
@@ -188,8 +188,5 @@ fn chosen(mut file: Kubeconfig, flags: &ConfigFlags) -> Result<Kubeconfig, Failu
 }
 
 fn local(why: &str) -> Failure {
-    Failure::new(
-        FailureKind::Local,
-        format!("cannot use the kubeconfig: {why}"),
-    )
+    Failure::local(format!("cannot use the kubeconfig: {why}"))
 }

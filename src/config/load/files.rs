@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::ConfigError;
+use crate::rooted::Root;
 
 /// The main file.
 pub const MAIN: &str = "/etc/rollboot/config.toml";
@@ -21,11 +22,12 @@ const SIZE_MAX: u64 = 1 << 20;
 
 /// The files to read, first to last: the main file, then the drop-ins in the order of their names, whatever their folders.
 pub fn files(root: &Path, file: Option<&Path>) -> Result<Vec<PathBuf>, ConfigError> {
+    let root = Root::new(root);
     let mut list = Vec::new();
     match file {
         Some(file) => list.push(file.to_owned()),
         None => {
-            let main = below(root, MAIN);
+            let main = root.join(MAIN);
             // A link that leads nowhere exists, and so does what may not be looked at: reading it is an error then, and never an
             // empty configuration.
             let missing = |wrong: std::io::Error| wrong.kind() == ErrorKind::NotFound;
@@ -35,7 +37,7 @@ pub fn files(root: &Path, file: Option<&Path>) -> Result<Vec<PathBuf>, ConfigErr
         }
     }
     let mut drop_ins: BTreeMap<OsString, PathBuf> = BTreeMap::new();
-    for folder in DROP_INS.map(|folder| below(root, folder)) {
+    for folder in DROP_INS.map(|folder| root.join(folder)) {
         let failed = |wrong: std::io::Error| ConfigError {
             file: folder.clone(),
             place: None,
@@ -79,10 +81,6 @@ pub(super) fn text(file: &Path) -> Result<String, String> {
     })
 }
 
-fn below(root: &Path, path: &str) -> PathBuf {
-    root.join(path.trim_start_matches('/'))
-}
-
 /// Editors and package managers leave files of other names behind.
 fn is_drop_in(name: &OsString) -> bool {
     let hidden = name.as_encoded_bytes().starts_with(b".");
@@ -99,62 +97,60 @@ fn is_null(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
-    use std::process;
 
     use super::super::load;
     use super::*;
 
     /// A root of its own, removed at the end.
-    struct Root(PathBuf);
+    struct Host(tempfile::TempDir);
 
-    impl Root {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("rollboot-{}-{name}", process::id()));
-            fs::create_dir_all(&path).unwrap();
-            Self(path)
+    impl Host {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn at(&self, path: &str) -> PathBuf {
+            Root::new(self.0.path()).join(path)
         }
 
         fn write(&self, path: &str, text: &str) -> PathBuf {
-            let path = below(&self.0, path);
+            let path = self.at(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, text).unwrap();
             path
         }
 
         fn link(&self, path: &str, target: &str) {
-            let path = below(&self.0, path);
+            let path = self.at(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             symlink(target, path).unwrap();
         }
 
         /// The lock's name stands for the file that was read last.
         fn name(&self) -> String {
-            load(&self.0, None).unwrap().lock.name
+            load(self.0.path(), None).unwrap().lock.name
         }
 
         fn files(&self) -> Vec<String> {
-            let files = files(&self.0, None).unwrap();
+            let files = files(self.0.path(), None).unwrap();
             let plain =
-                |path: PathBuf| format!("/{}", path.strip_prefix(&self.0).unwrap().display());
+                |path: PathBuf| format!("/{}", path.strip_prefix(self.0.path()).unwrap().display());
             files.into_iter().map(plain).collect()
-        }
-    }
-
-    impl Drop for Root {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 
     #[test]
     fn a_host_without_any_file_has_the_defaults() {
-        let root = Root::new("none");
-        assert_eq!(load(&root.0, None), Ok(crate::config::Config::default()));
+        let root = Host::new();
+        assert_eq!(
+            load(root.0.path(), None),
+            Ok(crate::config::Config::default())
+        );
     }
 
     #[test]
     fn drop_ins_apply_in_the_order_of_their_names_whatever_their_folders() {
-        let root = Root::new("order");
+        let root = Host::new();
         root.write("/etc/rollboot/config.d/10-a.toml", "lock.name = \"etc-10\"");
         root.write(MAIN, "lock.name = \"main\"");
         assert_eq!(root.name(), "etc-10");
@@ -178,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_file_hides_its_namesakes_in_earlier_folders() {
-        let root = Root::new("hide");
+        let root = Host::new();
         root.write(
             "/usr/lib/rollboot/config.d/x.toml",
             "lock.name = \"usr\"\nsettle = \"1s\"",
@@ -188,12 +184,12 @@ mod tests {
         assert_eq!(root.name(), "run");
         root.write("/etc/rollboot/config.d/x.toml", "lock.name = \"etc\"");
         assert_eq!(root.name(), "etc");
-        assert_eq!(load(&root.0, None).unwrap().settle.as_secs(), 30);
+        assert_eq!(load(root.0.path(), None).unwrap().settle.as_secs(), 30);
     }
 
     #[test]
     fn a_link_to_dev_null_masks() {
-        let root = Root::new("mask");
+        let root = Host::new();
         root.write("/usr/lib/rollboot/config.d/x.toml", "lock.name = \"usr\"");
         root.link("/etc/rollboot/config.d/x.toml", "/dev/null");
         root.link(MAIN, "/dev/null");
@@ -203,7 +199,7 @@ mod tests {
 
     #[test]
     fn other_names_are_not_drop_ins() {
-        let root = Root::new("names");
+        let root = Host::new();
         for name in [
             ".x.toml",
             "x.toml~",
@@ -219,43 +215,43 @@ mod tests {
 
     #[test]
     fn a_named_file_replaces_the_main_one_and_keeps_the_drop_ins() {
-        let root = Root::new("named");
+        let root = Host::new();
         root.write(MAIN, "lock.name = \"main\"\nlock.group = \"main\"");
         root.write("/etc/rollboot/config.d/x.toml", "lock.name = \"drop-in\"");
         let named = root.write("/named.toml", "lock.name = \"named\"\nsettle = \"1s\"");
-        let config = load(&root.0, Some(&named)).unwrap();
+        let config = load(root.0.path(), Some(&named)).unwrap();
         assert_eq!(config.lock.name, "drop-in");
         assert_eq!(config.lock.group, "default");
         assert_eq!(config.settle.as_secs(), 1);
 
-        let error = load(&root.0, Some(&root.0.join("absent.toml"))).unwrap_err();
+        let error = load(root.0.path(), Some(&root.at("absent.toml"))).unwrap_err();
         assert!(error.message.contains("cannot be read"), "{error}");
     }
 
     #[test]
     fn what_cannot_be_read_is_never_taken_for_an_empty_file() {
-        let root = Root::new("unreadable");
+        let root = Host::new();
         root.link(MAIN, "nowhere.toml");
         assert!(
-            load(&root.0, None)
+            load(root.0.path(), None)
                 .unwrap_err()
                 .message
                 .contains("cannot be read")
         );
-        fs::remove_file(below(&root.0, MAIN)).unwrap();
+        fs::remove_file(root.at(MAIN)).unwrap();
 
-        fs::create_dir_all(below(&root.0, "/etc/rollboot/config.d/x.toml")).unwrap();
+        fs::create_dir_all(root.at("/etc/rollboot/config.d/x.toml")).unwrap();
         assert!(
-            load(&root.0, None)
+            load(root.0.path(), None)
                 .unwrap_err()
                 .message
                 .contains("is not a file")
         );
-        fs::remove_dir_all(below(&root.0, "/etc/rollboot/config.d")).unwrap();
+        fs::remove_dir_all(root.at("/etc/rollboot/config.d")).unwrap();
 
         let latin = root.write(MAIN, "");
         fs::write(&latin, b"# caf\xe9").unwrap();
-        let error = load(&root.0, None).unwrap_err();
+        let error = load(root.0.path(), None).unwrap_err();
         assert_eq!(error.file, latin);
         assert!(
             error.message.contains("is not UTF-8 text from byte 5 on"),
@@ -264,7 +260,7 @@ mod tests {
 
         fs::write(&latin, vec![b'#'; SIZE_MAX as usize + 1]).unwrap();
         assert!(
-            load(&root.0, None)
+            load(root.0.path(), None)
                 .unwrap_err()
                 .message
                 .contains("too large")
@@ -273,7 +269,7 @@ mod tests {
 
         root.write("/etc/rollboot/config.d", "");
         assert!(
-            load(&root.0, None)
+            load(root.0.path(), None)
                 .unwrap_err()
                 .message
                 .contains("cannot be listed")

@@ -181,7 +181,11 @@ async fn a_folder_that_takes_no_file_is_a_failure_and_leaves_the_old_journal() {
     new.push(".new");
     fs::create_dir(&new).unwrap();
     let failure = file.write(&journal("new")).await.unwrap_err();
-    assert_eq!(failure.kind, FailureKind::Local, "{failure}");
+    assert_eq!(
+        failure.kind,
+        crate::failure::FailureKind::Local,
+        "{failure}"
+    );
     assert_eq!(file.read(), Ok(journal("old")));
     fs::remove_dir(&new).unwrap();
     file.write(&journal("new")).await.unwrap();
