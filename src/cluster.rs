@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use credential::{Access, Credential};
-pub use kubeconfig::{NameSource, PLACES, Source, is_node_name};
+pub use kubeconfig::{NameSource, PLACES, Source};
 pub use operator::{ConfigFlags, Operator};
 
 use self::answer::Answer;

@@ -1,7 +1,7 @@
 //! rollboot reboots Kubernetes nodes when their operating system asks for it, one at a time.
 //!
 //! From bottom to top: the pure core decides ([`machine`] with [`lock`], [`drain`], [`journal`], [`node`], [`shutdown`],
-//! [`backoff`], [`window`], [`selector`], [`config`], [`plain`]); [`ports`] says what it needs of the world; adapters bring it, one outside world each
+//! [`backoff`], [`window`], [`selector`], [`config`], [`plain`], [`names`]); [`ports`] says what it needs of the world; adapters bring it, one outside world each
 //! ([`cluster`], [`host`], [`telemetry`]; files of the host through [`rooted`]) and decide nothing; [`daemon`] is the one loop; [`cli`] is what a person calls.
 //! Dependencies point downwards only; a test reads the imports and says so.
 //!
@@ -23,6 +23,7 @@ pub mod host;
 pub mod journal;
 pub mod lock;
 pub mod machine;
+pub mod names;
 pub mod node;
 pub mod plain;
 pub mod ports;

@@ -7,9 +7,9 @@ use anyhow::{Context, anyhow};
 
 use super::operator::{Access, failed, holders};
 use super::{Exit, Failed, say};
-use crate::cluster::is_node_name;
 use crate::failure::WriteOutcome;
 use crate::lock::LockView;
+use crate::names::is_node_name;
 use crate::node::{NodePatch, NodeView};
 use crate::{host, machine};
 

@@ -10,6 +10,7 @@ use kube::config::{AuthInfo, Cluster, ExecInteractiveMode, Kubeconfig};
 use super::files::Files;
 use super::{certificate, lenient};
 use crate::failure::Failure;
+use crate::names::{NODE_NAME_MAX, is_node_name};
 use crate::rooted::Root;
 
 /// Where distributions keep the kubelet's kubeconfig; the first that exists is taken, unless the running kubelet names its own.
@@ -241,8 +242,6 @@ impl Paths<'_> {
     }
 }
 
-/// What 253 characters of an annotation's prefix leave before `.rollboot.io`.
-const MAX_NODE_NAME: usize = 241;
 /// Of a name that is none so much is shown.
 const SHOWN: usize = 80;
 
@@ -263,18 +262,7 @@ pub(super) fn check_node_name(name: &str, source: NameSource) -> Result<(), Fail
     let shown: String = name.chars().take(SHOWN).collect();
     Err(Failure::local(format!(
         "{shown:?} ({} characters, from {origin}) cannot be the name of a node: expected lower-case letters, digits, `-` \
-         and `.`, at most {MAX_NODE_NAME}, for the lock's key is made of it; the key `node-name` sets it",
+         and `.`, at most {NODE_NAME_MAX}, for the lock's key is made of it; the key `node-name` sets it",
         name.chars().count()
     )))
-}
-
-/// A DNS subdomain, which is what the API server takes as the name of a Node, and short enough for the key of a slot.
-pub fn is_node_name(name: &str) -> bool {
-    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    name.len() <= MAX_NODE_NAME
-        && edge(name.as_bytes().first())
-        && edge(name.as_bytes().last())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte))
 }

@@ -10,6 +10,7 @@ use jiff::fmt::friendly::SpanParser;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::names;
 use crate::selector::Selector;
 
 /// `node-name`: the name of a Node, and short enough to be the prefix of an annotation key.
@@ -93,8 +94,6 @@ pub(super) struct Days(pub(super) [bool; 7]);
 #[serde(try_from = "String")]
 pub(super) struct Clock(pub(super) Option<Time>);
 
-/// What is left of 253 characters of an annotation prefix before `.rollboot.io`.
-const NODE_NAME_MAX: usize = 241;
 const UNIT_NAME_MAX: usize = 255;
 const UNIT_TYPES: [&str; 10] = [
     "service",
@@ -109,30 +108,19 @@ const UNIT_TYPES: [&str; 10] = [
     "slice",
 ];
 
-fn is_label(text: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    (1..=63).contains(&text.len())
-        && text.bytes().all(inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-}
-
-fn is_subdomain(text: &str, max: usize) -> bool {
-    text.len() <= max && text.split('.').all(is_label)
-}
-
 impl TryFrom<String> for NodeName {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
         if text.is_empty() {
             Ok(Self(None))
-        } else if is_subdomain(&text, NODE_NAME_MAX) {
+        } else if names::is_node_name(&text) {
             Ok(Self(Some(text)))
         } else {
             Err(format!(
                 "`{text}` cannot be the name of a Node: expected labels of a-z, 0-9 and `-`, joined by dots, \
-                 at most {NODE_NAME_MAX} characters"
+                 at most {} characters",
+                names::NODE_NAME_MAX
             ))
         }
     }
@@ -184,19 +172,20 @@ impl TryFrom<String> for ObjectName {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if is_subdomain(&text, 253) {
+        if names::is_subdomain(&text) {
             Ok(Self(text))
         } else {
             Err(format!(
                 "`{text}` cannot be the name of a ConfigMap: expected labels of a-z, 0-9 and `-`, joined by dots, \
-                 at most 253 characters"
+                 at most {} characters",
+                names::SUBDOMAIN_MAX
             ))
         }
     }
 }
 
 fn label(text: String, what: &str) -> Result<String, String> {
-    if is_label(&text) {
+    if names::is_label(&text) {
         Ok(text)
     } else {
         Err(format!(

@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::iter::Peekable;
 
 use super::{Requirement, Rule};
-
-const NAME_MAX: usize = 63;
-const PREFIX_MAX: usize = 253;
+use crate::names::{LABEL_MAX, is_subdomain};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token<'a> {
@@ -160,21 +158,11 @@ fn check_key(key: &str) -> Result<(), String> {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, key),
     };
-    let is_prefix = |prefix: &str| {
-        prefix.len() <= PREFIX_MAX
-            && prefix.split('.').all(|label| {
-                let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-                !label.is_empty()
-                    && label.bytes().all(inner)
-                    && !label.starts_with('-')
-                    && !label.ends_with('-')
-            })
-    };
-    if is_name(name) && prefix.is_none_or(is_prefix) {
+    if is_name(name) && prefix.is_none_or(is_subdomain) {
         Ok(())
     } else {
         Err(format!(
-            "`{key}` cannot be the key of a label: expected at most {NAME_MAX} of letters, digits, `-`, `_` and `.`, \
+            "`{key}` cannot be the key of a label: expected at most {LABEL_MAX} of letters, digits, `-`, `_` and `.`, \
              the first and the last a letter or a digit; before it perhaps a domain and `/`"
         ))
     }
@@ -185,7 +173,7 @@ fn check_value(value: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!(
-            "`{value}` cannot be the value of a label: expected at most {NAME_MAX} of letters, digits, `-`, `_` and `.`, \
+            "`{value}` cannot be the value of a label: expected at most {LABEL_MAX} of letters, digits, `-`, `_` and `.`, \
              the first and the last a letter or a digit"
         ))
     }
@@ -194,7 +182,7 @@ fn check_value(value: &str) -> Result<(), String> {
 fn is_name(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     let end = |c: char| c.is_ascii_alphanumeric();
-    text.len() <= NAME_MAX
+    text.len() <= LABEL_MAX
         && text.bytes().all(inner)
         && text.starts_with(end)
         && text.ends_with(end)

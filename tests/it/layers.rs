@@ -7,7 +7,7 @@ use std::path::Path;
 const LAYERS: [&[&str]; 6] = [
     &[
         "failure", "lock", "node", "reboot", "request", "shutdown", "journal", "drain", "machine",
-        "backoff", "config", "selector", "window", "plain",
+        "backoff", "config", "selector", "window", "plain", "names",
     ],
     &["ports", "rooted"],
     &["cluster", "host", "telemetry", "config::load"],
