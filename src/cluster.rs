@@ -1,6 +1,6 @@
 //! The API server, asked with the kubelet's own credential.
 //!
-//! Each method of [`KubeletCluster`] makes one request (a list of Nodes: one for each page) under a deadline and says what
+//! Each method of [`KubeletCluster`] makes one request (a list: one for each page) under a deadline and says what
 //! came of it. Nothing is retried, nothing is decided, nothing is remembered but the connection.
 
 mod answer;
@@ -12,7 +12,6 @@ mod events;
 mod exchange;
 mod files;
 mod identity;
-mod items;
 mod kubeconfig;
 mod lenient;
 mod lock_map;
@@ -20,6 +19,7 @@ mod nodes;
 mod operator;
 mod own_node;
 mod owner;
+mod pages;
 mod pod;
 mod pods;
 mod probe;

@@ -63,6 +63,11 @@ struct Cause {
 pub(super) trait Object: DeserializeOwned {
     /// Its kind.
     const KIND: &'static str;
+
+    /// What does not make sense, and why.
+    fn senseless(_body: &[u8], why: &serde_json::Error) -> String {
+        format!("the {}: {why}", Self::KIND)
+    }
 }
 
 /// The kind alone, read without keeping the rest.
@@ -84,7 +89,7 @@ impl Answer {
             return Err(self.strange());
         }
         serde_json::from_slice(&self.body).map_err(|error| {
-            let why = format!("cannot make sense of the {}: {error}", T::KIND);
+            let why = format!("cannot make sense of {}", T::senseless(&self.body, &error));
             self.failed(FailureKind::Unavailable, &why)
         })
     }

@@ -13,13 +13,14 @@ use super::client::{Connector, Session};
 use super::text::{certificate_advice, chain};
 use crate::failure::{Failure, FailureKind};
 
-/// Longest answer that is kept; etcd stores no object of that size.
-const MAX_ANSWER: usize = 8 << 20;
+/// Longest answer that is kept: a page of 50 pods, each with all the annotations that it may have (256 KiB) and as much again of
+/// everything else.
+const MAX_ANSWER: usize = 32 << 20;
 /// Of an answer that is an error, so much is enough to say what it was.
 const MAX_ERROR: usize = 64 << 10;
 
 /// Media type of most answers.
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// What is asked.
 #[derive(Debug)]
@@ -92,17 +93,18 @@ impl Connector {
         question: &Question,
         deadline: Duration,
     ) -> Result<Answer, Lost> {
-        self.ask_for(JSON, question, deadline).await
+        let end = Instant::now() + deadline;
+        self.ask_until(JSON, question, end, deadline).await
     }
 
-    /// The same, for an answer of another media type.
-    pub(super) async fn ask_for(
+    /// The same, for an answer of another media type, and for one of several questions that have the time of one together.
+    pub(super) async fn ask_until(
         &self,
         accept: &'static str,
         question: &Question,
+        end: Instant,
         deadline: Duration,
     ) -> Result<Answer, Lost> {
-        let end = Instant::now() + deadline;
         let response = self.send_for(accept, question, end, deadline).await?;
         collect(question, response, end, deadline).await
     }
@@ -187,21 +189,6 @@ pub(super) async fn collect(
     end: Instant,
     deadline: Duration,
 ) -> Result<Answer, Lost> {
-    let take = |text: &mut Vec<u8>, piece: &[u8]| {
-        text.extend_from_slice(piece);
-        Ok(())
-    };
-    collect_by(question, response, end, deadline, take).await
-}
-
-/// The same with `take`, which puts as much of each piece into the text of the answer as is to be kept.
-pub(super) async fn collect_by(
-    question: &Question,
-    response: Response<Body>,
-    end: Instant,
-    deadline: Duration,
-    mut take: impl FnMut(&mut Vec<u8>, &[u8]) -> Result<(), Failure>,
-) -> Result<Answer, Lost> {
     let (head, mut body) = response.into_parts();
     let broken = |why: String| Lost::Open(question.failure(FailureKind::Unavailable, &why));
     let success = head.status.is_success();
@@ -216,8 +203,7 @@ pub(super) async fn collect_by(
             }
             Ok(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
-                    take(&mut text, data)
-                        .map_err(|why| Lost::Open(question.failure(why.kind, &why.message)))?;
+                    text.extend_from_slice(data);
                 }
             }
         }

@@ -1,21 +1,19 @@
 //! The health of all Nodes, asked for as the table that `kubectl get nodes` shows: some hundred bytes for each of them instead of
 //! ten thousand, which matters where thousands of nodes ask about thousands.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::KubeletCluster;
 use super::answer::Object;
-use super::exchange::{Lost, Question};
-use super::text::query;
+use super::pages::{List, Page};
 use crate::failure::{Failure, FailureKind};
 use crate::node::NodesView;
 
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 /// Nodes in one page.
 const PAGE: &str = "500";
-/// Ten times the nodes that a cluster is made for; a server that never ends its list must not keep us.
-const MAX_PAGES: usize = 100;
 /// The roles of a control-plane node.
 const CONTROL_PLANE: [&str; 3] = ["control-plane", "master", "etcd"];
 const WHAT: &str = "cannot list the Nodes";
@@ -24,14 +22,9 @@ const WHAT: &str = "cannot list the Nodes";
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Table {
-    metadata: TableMetadata,
+    metadata: ListMeta,
     column_definitions: Vec<Column>,
     rows: Option<Vec<Row>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct TableMetadata {
-    r#continue: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,6 +39,12 @@ struct Row {
 
 impl Object for Table {
     const KIND: &'static str = "Table";
+}
+
+impl Page for Table {
+    fn metadata(&self) -> &ListMeta {
+        &self.metadata
+    }
 }
 
 impl Table {
@@ -90,41 +89,16 @@ impl Table {
 impl KubeletCluster {
     /// Looks at all Nodes, within the time of one request.
     pub(super) async fn get_nodes(&self) -> Result<NodesView, Failure> {
-        let limit = self.deadlines.request;
-        let all = tokio::time::timeout(limit, self.all_nodes()).await;
-        all.unwrap_or_else(|_| {
-            let why = format!("{WHAT}: not done within {limit:?}");
-            Err(Failure::new(FailureKind::Timeout, why))
-        })
-    }
-
-    async fn all_nodes(&self) -> Result<NodesView, Failure> {
+        let list = List {
+            what: WHAT,
+            accept: TABLE,
+            path: "/api/v1/nodes",
+            pairs: &[("includeObject", "None"), ("limit", PAGE)],
+        };
         let mut view = NodesView::default();
-        let mut token: Option<String> = None;
-        for _page in 0..MAX_PAGES {
-            let served = self.deadlines.served();
-            let mut pairs = vec![
-                ("includeObject", "None"),
-                ("limit", PAGE),
-                ("timeout", &served),
-            ];
-            pairs.extend(token.as_deref().map(|token| ("continue", token)));
-            let target = format!("/api/v1/nodes{}", query(&pairs));
-            let question = Question::get(WHAT.to_owned(), target);
-            let answer = self
-                .connector
-                .ask_for(TABLE, &question, self.deadlines.request)
-                .await
-                .map_err(Lost::failure)?;
-            let table: Table = answer.object()?;
-            token = table.metadata.r#continue.clone();
-            table.read(&mut view)?;
-            if token.as_ref().is_none_or(String::is_empty) {
-                return Ok(view);
-            }
-        }
-        let why = format!("{WHAT}: the list has no end");
-        Err(Failure::new(FailureKind::Unavailable, why))
+        self.pages(&list, |page: Table| page.read(&mut view))
+            .await?;
+        Ok(view)
     }
 }
 

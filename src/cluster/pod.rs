@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::answer::{Object, Present};
 use super::owner::{Owner, Unclear, controller};
-use crate::drain::{PodRef, PodView, DrainAnnotations};
+use super::pages::Page;
+use crate::drain::{DrainAnnotations, PodRef, PodView};
 use crate::failure::{Failure, FailureKind};
+
+/// A kubelet runs a few hundred pods; a server that never ends its list must not keep us.
+pub(super) const MAX_PODS: usize = 10_000;
 
 /// The taint that a cordon brings.
 const CORDON_TAINT: &str = "node.kubernetes.io/unschedulable";
@@ -16,18 +22,11 @@ const CORDON_TAINT: &str = "node.kubernetes.io/unschedulable";
 /// The priority of `system-cluster-critical`; that of `system-node-critical` is higher (`pkg/apis/scheduling`).
 const SYSTEM_CRITICAL: i32 = 2_000_000_000;
 
-/// A list whose pods were taken out of it. They have no kind of their own.
+/// A page of a list. Its pods have no kind of their own.
 #[derive(Debug, Deserialize)]
 pub(super) struct PodList {
-    metadata: ListMetadata,
-    items: Option<Vec<IgnoredAny>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ListMetadata {
-    resource_version: String,
-    r#continue: Option<String>,
+    metadata: ListMeta,
+    items: Option<Vec<Pod>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -118,37 +117,43 @@ struct Condition {
     status: Option<String>,
 }
 
-/// Which pod it is that makes no sense, and why, without a place in a text that nobody has.
-pub(super) fn senseless(pod: &[u8]) -> String {
-    let value: serde_json::Value = match serde_json::from_slice(pod) {
-        Ok(value) => value,
-        Err(error) => return format!("a pod in the list: {error}"),
-    };
-    let part = |field| value.get("metadata")?.get(field)?.as_str();
-    let why = Pod::deserialize(&value).err();
-    let why = why.map(|why| why.to_string()).unwrap_or_default();
-    match part("namespace").zip(part("name")) {
-        Some((namespace, name)) => format!("{namespace}/{name}: {why}"),
-        None => format!("a pod in the list: {why}"),
+impl Object for PodList {
+    const KIND: &'static str = "PodList";
+
+    /// Which pod it is, instead of a place in a text that nobody has. A list with such a pod is none: nothing is guessed.
+    fn senseless(body: &[u8], why: &serde_json::Error) -> String {
+        let list: Value = serde_json::from_slice(body).unwrap_or_default();
+        let pods = list.get("items").and_then(Value::as_array);
+        let pod = pods.into_iter().flatten().find_map(|pod| {
+            let why = Pod::deserialize(pod).err()?;
+            let part = |field| pod.get("metadata")?.get(field)?.as_str();
+            Some(match part("namespace").zip(part("name")) {
+                Some((namespace, name)) => format!("{namespace}/{name}: {why}"),
+                None => format!("a pod in the list: {why}"),
+            })
+        });
+        pod.unwrap_or_else(|| format!("the list: {why}"))
     }
 }
 
-impl Object for PodList {
-    const KIND: &'static str = "PodList";
+impl Page for PodList {
+    fn metadata(&self) -> &ListMeta {
+        &self.metadata
+    }
 }
 
 impl PodList {
-    /// The version of the list.
+    /// Adds the pods of this page to others.
     ///
     /// # Errors
-    /// It is not all of it: nobody asked for pages, and a pod that was overlooked would not be evicted.
-    pub(super) fn version(self, what: &str) -> Result<String, Failure> {
-        let continues = self.metadata.r#continue.is_some_and(|it| !it.is_empty());
-        if continues || self.items.is_some_and(|items| !items.is_empty()) {
-            let why = format!("{what}: the API server has not answered with the whole list");
+    /// They are too many.
+    pub(super) fn add_to(self, what: &str, pods: &mut Vec<PodView>) -> Result<(), Failure> {
+        pods.extend(self.items.into_iter().flatten().map(PodView::from));
+        if pods.len() > MAX_PODS {
+            let why = format!("{what}: the list has no end, after {MAX_PODS} pods");
             return Err(Failure::new(FailureKind::Unavailable, why));
         }
-        Ok(self.metadata.resource_version)
+        Ok(())
     }
 }
 

@@ -7,36 +7,36 @@ use http::Method;
 use serde_json::json;
 
 use super::KubeletCluster;
-use super::exchange::{Lost, Question};
-use super::pod::{Pod, PodList, senseless};
+use super::exchange::{JSON, Question};
+use super::pages::List;
+use super::pod::{MAX_PODS, Pod, PodList};
 use super::text::{name, query};
 use super::watch::Change;
 use crate::drain::{EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, FailureKind};
 
-/// A kubelet runs a few hundred pods; a server that never ends its list must not keep us.
-const MAX_PODS: usize = 10_000;
+/// Pods in one page.
+const PAGE: &str = "50";
 
 impl KubeletCluster {
     /// All pods of the node, and the version of the list. No version is asked for: version 0 would answer from a cache that may be
     /// old.
     pub(super) async fn get_pods(&self) -> Result<(Vec<PodView>, String), Failure> {
-        let question = Question::get(
-            format!("cannot list the pods of {}", self.place.node),
-            "/api/v1/pods".to_owned()
-                + &query(&[
-                    ("fieldSelector", &self.pod_selector()),
-                    ("timeout", &self.deadlines.served()),
-                ]),
-        );
+        let what = format!("cannot list the pods of {}", self.place.node);
+        let list = List {
+            what: &what,
+            accept: JSON,
+            path: "/api/v1/pods",
+            pairs: &[("fieldSelector", &self.pod_selector()), ("limit", PAGE)],
+        };
         let mut pods = Vec::new();
-        let item = |item: &[u8]| take_pod(&mut pods, item);
-        let answer = self
-            .connector
-            .list(&question, self.deadlines.request, item)
-            .await
-            .map_err(Lost::failure)?;
-        let version = answer.object::<PodList>()?.version(&question.what)?;
+        let version = self
+            .pages(&list, |page: PodList| page.add_to(&what, &mut pods))
+            .await?;
+        let version = version.ok_or_else(|| {
+            let why = format!("{what}: the list has no version");
+            Failure::new(FailureKind::Unavailable, why)
+        })?;
         Ok((pods, version))
     }
 
@@ -131,21 +131,6 @@ impl KubeletCluster {
     fn pod_selector(&self) -> String {
         format!("spec.nodeName={}", self.place.node)
     }
-}
-
-/// Reads a pod of a list.
-pub(super) fn take_pod(pods: &mut Vec<PodView>, item: &[u8]) -> Result<(), Failure> {
-    let failed = |why: String| Failure::new(FailureKind::Unavailable, why);
-    if pods.len() >= MAX_PODS {
-        return Err(failed(format!(
-            "the list has no end, after {MAX_PODS} pods"
-        )));
-    }
-    // A list with a pod that makes no sense is none: nothing is guessed.
-    let pod = serde_json::from_slice::<Pod>(item)
-        .map_err(|_| failed(format!("cannot make sense of {}", senseless(item))))?;
-    pods.push(pod.into());
-    Ok(())
 }
 
 /// A watch is bounded like a list.

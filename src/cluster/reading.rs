@@ -2,11 +2,9 @@
 
 use super::answer::Answer;
 use super::certificate;
-use super::items::Items;
 use super::lock_map::ConfigMap;
 use super::own_node::Node;
 use super::pod::PodList;
-use super::pods::take_pod;
 use crate::drain::{EvictAnswer, PodView};
 use crate::failure::{Failure, WriteOutcome};
 use crate::lock::LockView;
@@ -39,15 +37,15 @@ pub fn node(body: &[u8]) -> Result<NodeView, Failure> {
     answer(200, body).object::<Node>().map(Into::into)
 }
 
-/// A list of pods.
+/// A page of a list of pods.
 ///
 /// # Errors
 /// It is none.
 pub fn pods(body: &[u8]) -> Result<Vec<PodView>, Failure> {
-    let (mut pods, mut rest) = (Vec::new(), Vec::new());
-    Items::default().take(&mut rest, body, |item| take_pod(&mut pods, item))?;
-    let list = answer(200, &rest).object::<PodList>()?;
-    list.version("cannot read it").map(|_| pods)
+    let mut pods = Vec::new();
+    let page = answer(200, body).object::<PodList>()?;
+    page.add_to("cannot read it", &mut pods)?;
+    Ok(pods)
 }
 
 /// What became of a write of the lock.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rollboot::cluster::reading;
 use rollboot::drain::{EvictAnswer, PodRef};
 use rollboot::failure::{FailureKind, WriteOutcome};
 use rollboot::lock::LockPatch;
@@ -11,7 +10,7 @@ use rollboot::ports::Cluster;
 use serde_json::{Value, json};
 
 use super::cluster_at;
-use super::server::{Reply, Server};
+use super::server::{Asked, Piece, Reply, Server};
 
 pub(super) const WRITE: &str = "fieldManager=rollboot&fieldValidation=Strict&timeout=15555ms";
 const LOCK: &str = "/api/v1/namespaces/kube-system/configmaps/rollboot";
@@ -147,7 +146,7 @@ async fn a_write_without_a_precondition_is_not_sent() {
 }
 
 #[tokio::test]
-async fn pods_are_listed_at_once_and_from_no_cache_that_may_be_old() {
+async fn pods_are_listed_from_no_cache_that_may_be_old() {
     let folder = tempfile::tempdir().unwrap();
     let pods = ["a", "b", "c"].map(
         |name| json!({"metadata": {"namespace": "shop", "name": name, "uid": format!("uid-{name}")}, "spec": {}, "status": {}}),
@@ -160,7 +159,7 @@ async fn pods_are_listed_at_once_and_from_no_cache_that_may_be_old() {
     let names: Vec<_> = pods.iter().map(|pod| pod.pod.to_string()).collect();
     assert_eq!(names, ["shop/a", "shop/b", "shop/c"]);
     assert_eq!(cluster.list_pods().await, Ok(vec![]));
-    let line = "GET /api/v1/pods?fieldSelector=spec.nodeName%3Dnode-a&timeout=16000ms";
+    let line = "GET /api/v1/pods?fieldSelector=spec.nodeName%3Dnode-a&limit=50&timeout=16000ms";
     let lines: Vec<_> = server
         .asked()
         .iter()
@@ -174,12 +173,9 @@ async fn half_a_list_or_one_without_an_end_is_no_list() {
     let folder = tempfile::tempdir().unwrap();
     let pod = json!({"metadata": {"namespace": "shop", "name": "a", "uid": "a"}});
     let list = |pods: Vec<Value>| json!({"kind": "PodList", "metadata": {"resourceVersion": "9"}, "items": pods});
-    let mut page = list(vec![pod.clone()]);
-    page["metadata"]["continue"] = "more".into();
     let other = json!({"kind": "ConfigMapList", "metadata": {"resourceVersion": "9"}, "items": []});
     let expired = json!({"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"});
     let answers = [
-        (200, page, "whole list"),
         (200, list(vec![json!({})]), "a pod in the list"),
         (200, list(vec![pod.clone(); 10_001]), "no end"),
         (200, other, "does not look like"),
@@ -195,9 +191,68 @@ async fn half_a_list_or_one_without_an_end_is_no_list() {
         assert!(failure.message.contains(why), "{failure}");
         assert_eq!(server.asked().len(), 1);
     }
-    // The same key for whoever reads JSON, and another text.
-    let hidden = list(vec![pod]).to_string().replace("items", "it\\u0065ms");
-    assert!(reading::pods(hidden.as_bytes()).is_err());
+}
+
+/// A page of a list, and how it goes on.
+fn page(version: &str, token: &str, pods: &[Value]) -> Reply {
+    let metadata = json!({"resourceVersion": version, "continue": token});
+    Reply::Json(
+        200,
+        json!({"kind": "PodList", "metadata": metadata, "items": pods}),
+    )
+}
+
+/// Annotations as large as a server takes them: more than one answer could hold if all pods came at once.
+#[tokio::test]
+async fn sixty_pods_with_all_the_annotations_there_can_be_are_listed_in_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let pod = |number: usize| {
+        json!({"metadata": {
+            "namespace": "shop", "name": format!("p{number}"), "uid": format!("u{number}"),
+            "annotations": {"example.com/large": "x".repeat(256 << 10)},
+        }})
+    };
+    let all: Vec<_> = (0..60).map(pod).collect();
+    let server = Server::plain([page("9", "more&x", &all[..50]), page("9", "", &all[50..])]).await;
+    let pods = cluster_at(folder.path(), &server.url)
+        .list_pods()
+        .await
+        .unwrap();
+    let uids: Vec<_> = pods.iter().map(|pod| pod.pod.uid.clone()).collect();
+    let wanted: Vec<_> = (0..60).map(|number| format!("u{number}")).collect();
+    assert_eq!(uids, wanted);
+    let lines: Vec<_> = server.asked().iter().map(Asked::line).collect();
+    let first = "GET /api/v1/pods?fieldSelector=spec.nodeName%3Dnode-a&limit=50&timeout=16000ms";
+    assert_eq!(lines, [first, &format!("{first}&continue=more%26x")]);
+}
+
+#[tokio::test]
+async fn a_list_of_which_a_page_is_missing_is_no_list() {
+    let pod = [json!({"metadata": {"namespace": "shop", "name": "a", "uid": "a"}})];
+    let expired = json!({"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"});
+    let endless = (0..1001).map(|_| page("9", "more", &[])).collect();
+    for (then, why) in [
+        (vec![Reply::Json(410, expired)], "too old"),
+        (vec![page("10", "", &pod)], "different versions"),
+        (vec![Reply::HangUp], "cannot list the pods of node-a"),
+        (vec![Reply::Stream(vec![Piece::Raw(huge())])], "longer than"),
+        (endless, "no end"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let first = page("9", "more", &pod);
+        let server = Server::plain([first].into_iter().chain(then)).await;
+        let failure = cluster_at(folder.path(), &server.url)
+            .list_pods()
+            .await
+            .unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unavailable, "{failure}");
+        assert!(failure.message.contains(why), "{failure}");
+    }
+}
+
+/// More than any page may be.
+fn huge() -> &'static str {
+    Box::leak("x".repeat((32 << 20) + 1).into_boxed_str())
 }
 
 #[tokio::test]
