@@ -9,15 +9,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::rooted::Root;
 
 /// Where kubeadm, and most others, keep it: looked at where no kubelet runs that says otherwise.
 const PATH: &str = "/var/lib/kubelet/config.yaml";
-const TOTAL: &str = "shutdownGracePeriod";
-const BY_PRIORITY: &str = "shutdownGracePeriodByPodPriority";
-const SECONDS: &str = "shutdownGracePeriodSeconds";
 
 /// What the file says about a graceful shutdown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,13 +112,32 @@ fn flag<'a>(words: &'a [String], name: &str) -> Option<&'a str> {
     found.filter(|value| !value.is_empty())
 }
 
-/// `None`: it may say something, in a form that is not read here.
+/// As much of the kubelet's configuration as is looked at.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Configuration {
+    shutdown_grace_period: Option<String>,
+    shutdown_grace_period_by_pod_priority: Option<Vec<Class>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Class {
+    #[serde(default)]
+    shutdown_grace_period_seconds: u32,
+}
+
+/// `None`: no kubelet starts with it, or it is in a form that is not known here.
 fn parse(text: &str) -> Option<GracePeriod> {
-    let wanted = if text.trim_start().starts_with('{') {
-        json(&serde_json::from_str(text).ok()?)?
-    } else {
-        yaml(text)?
-    };
+    let configuration: Option<Configuration> = serde_saphyr::from_str(text).ok()?;
+    let configuration = configuration.unwrap_or_default();
+    let total = duration(configuration.shutdown_grace_period.as_deref())?;
+    let classes = configuration.shutdown_grace_period_by_pod_priority;
+    let seconds = classes.into_iter().flatten();
+    let sum = seconds
+        .map(|class| u64::from(class.shutdown_grace_period_seconds))
+        .sum();
+    let wanted = total.max(Duration::from_secs(sum));
     Some(if wanted.is_zero() {
         GracePeriod::Unset
     } else {
@@ -129,62 +145,12 @@ fn parse(text: &str) -> Option<GracePeriod> {
     })
 }
 
-fn json(config: &Value) -> Option<Duration> {
-    let total = match config.get(TOTAL) {
-        None | Some(Value::Null) => Duration::ZERO,
-        Some(value) => duration(value.as_str()?)?,
-    };
-    let mut sum = 0;
-    for class in config
-        .get(BY_PRIORITY)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        sum += class.get(SECONDS)?.as_u64()?;
-    }
-    Some(total.max(Duration::from_secs(sum)))
-}
-
-/// Top-level keys of block style, which is how every tool writes this file.
-fn yaml(text: &str) -> Option<Duration> {
-    let mut total = Duration::ZERO;
-    let mut sum = 0;
-    let mut classes = false;
-    for line in text.lines() {
-        let line = line.split(" #").next().unwrap_or_default().trim_end();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let top = !line.starts_with([' ', '-']);
-        let Some((key, value)) = line.trim_start_matches([' ', '-']).split_once(':') else {
-            continue;
-        };
-        let (key, value) = (unquoted(key), unquoted(value));
-        if top {
-            classes = key == BY_PRIORITY;
-        }
-        if top && key == TOTAL {
-            total = duration(value)?;
-        } else if top && classes && !matches!(value, "" | "null" | "[]") {
-            return None;
-        } else if classes && key == SECONDS {
-            sum += value.parse::<u64>().ok()?;
-        }
-    }
-    Some(total.max(Duration::from_secs(sum)))
-}
-
-fn unquoted(text: &str) -> &str {
-    text.trim().trim_matches(['"', '\''])
-}
-
 /// As Go writes durations: `30s`, `1m30s`, `0`.
-fn duration(text: &str) -> Option<Duration> {
-    if matches!(text, "0" | "" | "null") {
-        return Some(Duration::ZERO);
+fn duration(text: Option<&str>) -> Option<Duration> {
+    match text {
+        None | Some("0" | "") => Some(Duration::ZERO),
+        Some(text) => text.parse::<SignedDuration>().ok()?.try_into().ok(),
     }
-    text.parse::<SignedDuration>().ok()?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -218,6 +184,12 @@ mod tests {
             ),
             (
                 "shutdownGracePeriodByPodPriority: [{priority: 0, shutdownGracePeriodSeconds: 5}]\n",
+                wants(5),
+            ),
+            ("---\nshutdownGracePeriod: >-\n  40s\n", wants(40)),
+            ("a: &d 10s\nshutdownGracePeriod: *d\n", wants(10)),
+            (
+                "shutdownGracePeriodByPodPriority:\n- shutdownGracePeriodSeconds: -1\n",
                 None,
             ),
             ("shutdownGracePeriod: soon\n", None),
