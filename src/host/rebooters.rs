@@ -1,8 +1,16 @@
 //! What else reboots this host by itself, as far as its files and units tell.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::fs::{MemfdFlags, memfd_create};
+use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::bus::Bus;
 use super::systemd;
@@ -10,7 +18,7 @@ use crate::rooted::Root;
 
 mod syntax;
 
-use syntax::{apt, ini, is_true, shell};
+use syntax::{ini, shell};
 
 /// Something that may reboot the host without asking the lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +34,8 @@ pub struct Rebooter {
 pub struct Rebooters {
     /// What was found.
     pub found: Vec<Rebooter>,
-    /// Why it cannot be told which units are active, if so.
-    pub blind: Option<String>,
+    /// What cannot be looked at.
+    pub blind: Vec<&'static str>,
 }
 
 /// Services that reboot their host when they see fit, and how to keep each from it.
@@ -44,58 +52,77 @@ const UNITS: [(&str, &str); 4] = [
     ),
 ];
 const TRANSACTIONAL: &str = "transactional-update.timer";
+const AUTOMATIC_REBOOT: &str = "Unattended-Upgrade::Automatic-Reboot";
+/// For an answer of apt-config, which reads a few files.
+const APT: Duration = Duration::from_secs(5);
 
 /// Looks at everything that is known to reboot hosts.
 pub(super) async fn find(root: &Root, bus: &Bus) -> Rebooters {
-    let mut found: Vec<_> = [unattended_upgrades(root), dnf_automatic(root)]
+    let mut blind = Vec::new();
+    let unattended_upgrades = unattended_upgrades(root).await.unwrap_or_else(|| {
+        blind.push("settings of apt");
+        Vec::new()
+    });
+    let mut found: Vec<_> = unattended_upgrades
         .into_iter()
-        .flatten()
+        .chain(dnf_automatic(root))
         .collect();
     let names: Vec<String> = UNITS.iter().map(|(unit, _)| (*unit).to_owned()).collect();
-    let blind = match systemd::inactive_units(bus, &names).await {
-        Ok(inactive) => {
-            for (unit, advice) in UNITS {
-                let prefix = format!("{unit}:");
-                let active = !inactive.iter().any(|line| line.starts_with(&prefix));
-                if active && (unit != TRANSACTIONAL || transactional_update_reboots(root)) {
-                    found.push(Rebooter {
-                        found: format!("{unit} is active"),
-                        advice: advice.to_owned(),
-                    });
-                }
+    if let Ok(inactive) = systemd::inactive_units(bus, &names).await {
+        for (unit, advice) in UNITS {
+            let prefix = format!("{unit}:");
+            let active = !inactive.iter().any(|line| line.starts_with(&prefix));
+            if active && (unit != TRANSACTIONAL || transactional_update_reboots(root)) {
+                found.push(Rebooter {
+                    found: format!("{unit} is active"),
+                    advice: advice.to_owned(),
+                });
             }
-            None
         }
-        Err(failure) => Some(failure.message),
-    };
+    } else {
+        blind.push("units");
+    }
     Rebooters { found, blind }
 }
 
-fn unattended_upgrades(root: &Root) -> Option<Rebooter> {
-    const KEY: &str = "Unattended-Upgrade::Automatic-Reboot";
+/// Whether unattended-upgrades reboots by itself; `None`: apt does not say what it is told.
+async fn unattended_upgrades(root: &Root) -> Option<Vec<Rebooter>> {
     if !root.join("/usr/bin/unattended-upgrade").exists() {
-        return None;
+        return Some(Vec::new());
     }
-    // apt reads the parts first, then the main file; the last word counts.
-    let mut files = parts(root, "/etc/apt/apt.conf.d");
-    files.push("/etc/apt/apt.conf".into());
-    let (file, _) = files
-        .into_iter()
-        .filter_map(|file| {
-            let value = apt(&read(root, &file)?, KEY)?;
-            Some((file, value))
-        })
-        .next_back()
-        .filter(|(_, value)| is_true(value))?;
-    Some(Rebooter {
-        found: format!("unattended-upgrades reboots by itself ({file}: {KEY} is true)"),
+    let rebooter = Rebooter {
+        found: format!("unattended-upgrades reboots by itself ({AUTOMATIC_REBOOT} is true)"),
         advice: format!(
-            "set {KEY} to \"false\" in a later file of /etc/apt/apt.conf.d; what it asks for in /run/reboot-required is then rollboot's to do"
+            "set {AUTOMATIC_REBOOT} to \"false\" in a later file of /etc/apt/apt.conf.d; what it asks for in /run/reboot-required is then rollboot's to do"
         ),
-    })
+    };
+    let reboots = apt_says(root, AUTOMATIC_REBOOT).await.ok()?;
+    Some(reboots.then_some(rebooter).into_iter().collect())
 }
 
-/// The files of a folder that apt reads, in its order.
+/// What apt takes the value of a key for: it has a grammar and an order of files of its own.
+async fn apt_says(root: &Root, key: &str) -> io::Result<bool> {
+    let mut command = Command::new("apt-config");
+    command.args(["shell", "VALUE", &format!("{key}/b")]);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    // An option on the command line would come after apt has read its files. It takes no pipe for this file, so it is one in memory.
+    let mut elsewhere = File::from(memfd_create("apt.conf", MemfdFlags::empty())?);
+    if !root.is_real() {
+        writeln!(elsewhere, "Dir {:?};", root.path())?;
+        command.env(
+            "APT_CONFIG",
+            format!("/proc/self/fd/{}", elsewhere.as_raw_fd()),
+        );
+    }
+    let output = timeout(APT, command.output()).await??;
+    if output.status.success() {
+        Ok(output.stdout.starts_with(b"VALUE='true'"))
+    } else {
+        Err(io::Error::other("apt-config has failed"))
+    }
+}
+
+/// The files of a folder that are read, in the order of their names.
 fn parts(root: &Root, folder: &str) -> Vec<String> {
     let entries = fs::read_dir(root.join(folder)).into_iter().flatten();
     let mut names: Vec<String> = entries

@@ -54,13 +54,8 @@ pub(super) fn others(host: &Rebooters, pods: Option<&[PodView]>) -> Vec<Finding>
             findings.push(warn(CHECK, found, advice));
         }
     }
-    let unseen: Vec<_> = [
-        host.blind.as_ref().map(|_| "units"),
-        pods.is_none().then_some("pods"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let mut unseen = host.blind.clone();
+    unseen.extend(pods.is_none().then_some("pods"));
     if !findings.is_empty() {
         return findings;
     }
@@ -134,7 +129,7 @@ mod tests {
     #[test]
     fn what_could_not_be_looked_at_is_said() {
         let blind = Rebooters {
-            blind: Some("no bus".into()),
+            blind: vec!["units"],
             ..Rebooters::default()
         };
         let found = others(&blind, None);
@@ -147,7 +142,7 @@ mod tests {
                 found: "unattended-upgrades".into(),
                 advice: "no".into(),
             }],
-            blind: None,
+            blind: Vec::new(),
         };
         assert_eq!(others(&host, Some(&[])).len(), 1);
     }

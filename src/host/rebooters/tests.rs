@@ -1,4 +1,4 @@
-use super::super::scratch::Scratch;
+use super::super::scratch::{Scratch, skipped};
 use super::super::stand_in::StandIn;
 use super::*;
 
@@ -14,10 +14,15 @@ fn host(files: &[(&str, &str)]) -> (Scratch, Root) {
 }
 
 const TRUE: &str = "Unattended-Upgrade::Automatic-Reboot \"true\";\n";
+const NESTED: &str = "// apt's own grammar\nUnattended-Upgrade { Automatic-Reboot \"yes\"; };\n";
 const FALSE: &str = "Unattended-Upgrade::Automatic-Reboot \"false\";\n";
 
-#[test]
-fn unattended_upgrades_counts_where_it_is_installed_and_the_last_file_says_so() {
+#[tokio::test]
+async fn unattended_upgrades_counts_where_it_is_installed_and_the_last_file_says_so() {
+    let (_scratch, empty) = host(&[]);
+    if apt_says(&empty, AUTOMATIC_REBOOT).await.is_err() {
+        return skipped("there is no apt here");
+    }
     let program = ("/usr/bin/unattended-upgrade", "");
     let part = |name: &'static str, text: &'static str| (name, text);
     for (files, expected) in [
@@ -44,9 +49,11 @@ fn unattended_upgrades_counts_where_it_is_installed_and_the_last_file_says_so() 
             vec![program, part("/etc/apt/apt.conf.d/50u.dpkg-old", TRUE)],
             false,
         ),
+        (vec![program, part("/etc/apt/apt.conf.d/50u", NESTED)], true),
     ] {
         let (_scratch, root) = host(&files);
-        assert_eq!(unattended_upgrades(&root).is_some(), expected, "{files:?}");
+        let found = unattended_upgrades(&root).await.unwrap();
+        assert_eq!(found.len(), usize::from(expected), "{files:?}");
     }
 }
 
@@ -90,11 +97,22 @@ async fn active_units_are_found_and_without_a_bus_that_is_said() {
     }
     stand_in.property("LoadState", "not-found");
     let found = find(&root, &stand_in.bus()).await;
-    assert_eq!(found.blind, None);
+    assert_eq!(found.blind, [""; 0]);
     let found: Vec<_> = found.found.iter().map(|it| it.found.as_str()).collect();
     assert_eq!(found, ["rebootmgr.service is active"]);
 
     let nobody = Bus::at("unix:path=/nonexistent/bus");
     let found = find(&root, &nobody).await;
-    assert!(found.blind.is_some() && found.found.is_empty());
+    assert_eq!((found.blind, found.found.len()), (vec!["units"], 0));
+}
+
+#[tokio::test]
+async fn settings_that_apt_cannot_read_are_not_taken_for_none() {
+    let (_scratch, root) = host(&[
+        ("/usr/bin/unattended-upgrade", ""),
+        ("/etc/apt/apt.conf", "\"}"),
+    ]);
+    let nobody = Bus::at("unix:path=/nonexistent/bus");
+    let blind = find(&root, &nobody).await.blind;
+    assert_eq!(blind, ["settings of apt", "units"]);
 }
