@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use crate::selector::Selector;
 use crate::window::Windows;
 
-mod advice;
 pub mod load;
 mod raw;
 mod value;

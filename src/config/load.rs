@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 
 use super::raw::Raw;
-use super::{Config, advice, windows};
+use super::{Config, windows};
 
 mod files;
 
@@ -99,10 +99,9 @@ pub fn merge(texts: &[(PathBuf, String)]) -> Result<Config, ConfigError> {
     }
 }
 
-/// The parser's message on one line, in the words of an operator, and with advice where there is some.
+/// The parser's message on one line, in the words of an operator.
 fn one_line(message: &str) -> String {
-    let message = message.trim();
-    let mut line = message.replace('\n', ", ");
+    let mut line = message.trim().replace('\n', ", ");
     for (parser, operator) in [
         ("unknown field", "unknown key"),
         ("unknown variant", "unknown value"),
@@ -115,10 +114,7 @@ fn one_line(message: &str) -> String {
     ] {
         line = line.replace(parser, operator);
     }
-    match advice::on(message) {
-        Some(advice) => format!("{line}; {advice}"),
-        None => line,
-    }
+    line
 }
 
 /// Line and column of the start of a span, as editors count them.

@@ -17,47 +17,6 @@ use super::{
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
-/// Every key and the table it belongs to, as [`Raw`] has them. For advice on a key that is not among them.
-pub(super) const KEYS: [(&str, &[&str]); 8] = [
-    (
-        "",
-        &[
-            "mode",
-            "node-name",
-            "kubeconfig",
-            "sentinels",
-            "settle",
-            "max-reboots-per-day",
-            "lock",
-            "drain",
-            "recovery",
-            "gate",
-            "window",
-        ],
-    ),
-    ("lock", &["namespace", "name", "group"]),
-    (
-        "drain",
-        &[
-            "mode",
-            "timeout",
-            "quiet",
-            "volumes-timeout",
-            "unmanaged",
-            "empty-dir",
-            "single-replica",
-            "unsafe-to-evict",
-            "foreign-cordon",
-            "concurrency",
-        ],
-    ),
-    ("recovery", &["units", "pods", "soak"]),
-    ("gate", &["pods", "nodes"]),
-    ("gate.pods", &["selector", "namespace"]),
-    ("gate.nodes", &["max-not-ready"]),
-    ("window", &["days", "start", "end", "timezone", "must-fit"]),
-];
-
 /// One file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]

@@ -39,6 +39,8 @@ fn a_wrong_command_line_is_a_usage_error() {
             said(&output)
         );
     }
+    let mistyped = said(&rollboot(root.path(), &["stauts"]));
+    assert!(mistyped.contains("'status'"), "{mistyped}");
     let version = rollboot(root.path(), &["--version"]);
     assert_eq!(version.status.code(), Some(0));
     assert_eq!(

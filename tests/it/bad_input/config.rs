@@ -32,7 +32,7 @@ pub(super) fn cases() -> Vec<Case> {
                     "mode = \"reboot\"\nsetle = \"5s\"\n",
                     &[
                         "config.toml:2:1: unknown key `setle`",
-                        "did you mean `settle`?",
+                        "expected one of `mode`",
                     ],
                 )
             },

@@ -7,37 +7,36 @@ fn what_cannot_be_meant_is_refused_at_its_place() {
     let long = format!("[lock]\ngroup = \"{}\"", "g".repeat(64));
     let node = format!("node-name = \"{}\"", "n.".repeat(120) + "nn");
     let cases = [
-        // Names that do not exist, and what may have been meant.
+        // Names that do not exist, and those that do.
         (
             "mod = \"observe\"",
             (1, 1),
             "unknown key `mod`, expected one of `mode`",
         ),
-        ("mod = \"observe\"", (1, 1), "; did you mean `mode`?"),
         (
             "[drain]\nempty_dir = \"evict\"",
             (2, 1),
-            "; did you mean `empty-dir`?",
+            "expected one of `mode`, `timeout`",
         ),
         (
             "[darin]\nmode = \"none\"",
             (1, 2),
-            "; did you mean `drain`?",
+            "unknown key `darin`, expected one of `mode`",
         ),
         (
             "mode = \"reboto\"",
             (1, 8),
-            "unknown value `reboto`, expected `reboot` or `observe`; did you mean \"reboot\"?",
+            "unknown value `reboto`, expected `reboot` or `observe`",
         ),
         (
             "[lock]\nsettle = \"5s\"",
             (2, 1),
-            "; `settle` belongs above the first table",
+            "unknown key `settle`, expected one of `namespace`, `name`, `group`",
         ),
         (
             "\n\ntimeout = \"5m\"",
             (3, 1),
-            "; `timeout` belongs in the table [drain]",
+            "unknown key `timeout`, expected one of `mode`",
         ),
         // Not TOML.
         ("mode = observe", (1, 8), "string values must be quoted"),
@@ -268,7 +267,7 @@ fn what_cannot_be_meant_is_refused_at_its_place() {
         (
             "[[gate.pods]]\nselektor = \"a\"",
             (2, 1),
-            "did you mean `selector`?",
+            "unknown key `selektor`, expected `selector` or `namespace`",
         ),
         (
             "[gate.nodes]\nmax-not-ready = -1",
@@ -291,15 +290,11 @@ fn what_cannot_be_meant_is_refused_at_its_place() {
             (2, 9),
             "expected the table [gate.nodes]",
         ),
-        (
-            "max-not-ready = 1",
-            (1, 1),
-            "`max-not-ready` belongs in the table [gate.nodes]",
-        ),
+        ("max-not-ready = 1", (1, 1), "unknown key `max-not-ready`"),
         (
             "[drain]\nselector = \"a\"",
             (2, 1),
-            "`selector` belongs in a table [[gate.pods]]",
+            "unknown key `selector`, expected one of `mode`, `timeout`",
         ),
         (
             "[drain]\nsingle-replica = \"skip\"",
