@@ -23,6 +23,7 @@ mod pages;
 mod pod;
 mod pods;
 mod probe;
+mod questions;
 pub mod reading;
 mod text;
 mod transport;
@@ -37,19 +38,17 @@ pub use credential::{Access, Credential};
 pub use kubeconfig::{NameSource, PLACES, Source};
 pub use operator::{ConfigFlags, Operator};
 
-use self::answer::Answer;
 use self::client::{Connector, Maker};
-use self::exchange::{Lost, Question};
 use crate::config::Config;
 use crate::drain::{ControllerRef, ControllerView, EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, WriteOutcome};
 use crate::journal::Place;
 use crate::lock::{LockPatch, LockView};
-use crate::node::{FIELD_MANAGER, NodeEvent, NodePatch, NodeView, NodesView};
+use crate::node::{NodeEvent, NodePatch, NodeView, NodesView};
 use crate::ports::Cluster;
 
-/// Media type of every patch that is sent.
-const MERGE_PATCH: &str = "application/merge-patch+json";
+/// The longest that an API server works on a request; it takes no more.
+const SERVED: Duration = Duration::from_secs(35);
 
 /// How long is waited for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,12 +91,14 @@ impl Deadlines {
     /// What the server is told of the deadline of a read: a little less, so that it rather says that it gave up than that we do
     /// not know.
     fn served(&self) -> String {
-        format!("{}ms", self.request.as_millis() * 4 / 5)
+        let time = (self.request * 4 / 5).min(SERVED);
+        format!("{}ms", time.as_millis())
     }
 
     /// The same for a write, 35 s of 45: a write that we no longer wait for does not happen later.
     fn served_write(&self) -> String {
-        format!("{}ms", self.write.as_millis() * 7 / 9)
+        let time = (self.write * 7 / 9).min(SERVED);
+        format!("{}ms", time.as_millis())
     }
 }
 
@@ -114,7 +115,6 @@ pub struct KubeletCluster {
     source: Source,
     place: Place,
     name_source: NameSource,
-    deadlines: Deadlines,
 }
 
 impl KubeletCluster {
@@ -171,11 +171,10 @@ impl KubeletCluster {
             renamed: Arc::default(),
         };
         Ok(Self {
-            connector: Connector::new(maker),
+            connector: Connector::new(maker, deadlines),
             source,
             place,
             name_source,
-            deadlines,
         })
     }
 
@@ -204,25 +203,6 @@ impl KubeletCluster {
         self.source.path()
     }
 
-    /// Asks a question that changes nothing.
-    async fn ask(&self, question: &Question) -> Result<Answer, Lost> {
-        self.connector.ask(question, self.deadlines.request).await
-    }
-
-    /// Sends what changes something, or would: webhooks are asked about it.
-    async fn write(&self, question: &Question) -> Result<Answer, Lost> {
-        self.connector.ask(question, self.deadlines.write).await
-    }
-
-    /// The query of every write. An unknown field is an error: a misspelt precondition must not be ignored with a warning.
-    fn write_query(&self) -> String {
-        text::query(&[
-            ("fieldManager", FIELD_MANAGER),
-            ("fieldValidation", "Strict"),
-            ("timeout", &self.deadlines.served_write()),
-        ])
-    }
-
     /// What [`Cluster::evict`] would be answered now, without evicting. Budgets are consulted, but several such questions do not
     /// add up.
     pub async fn try_eviction(&self, pod: &PodRef) -> EvictAnswer {
@@ -232,11 +212,11 @@ impl KubeletCluster {
 
 impl Cluster for KubeletCluster {
     async fn read_lock(&self) -> Result<Option<LockView>, Failure> {
-        self.get_lock().await
+        self.connector.read_lock(self.lock()).await
     }
 
     async fn patch_lock(&self, patch: &LockPatch) -> WriteOutcome<LockView> {
-        self.write_lock(patch).await
+        self.connector.write_lock(self.lock(), patch, false).await
     }
 
     async fn watch_lock(
@@ -248,15 +228,15 @@ impl Cluster for KubeletCluster {
     }
 
     async fn read_node(&self) -> Result<Option<NodeView>, Failure> {
-        self.get_node().await
+        self.connector.read_node(self.node()).await
     }
 
     async fn patch_node(&self, patch: &NodePatch) -> WriteOutcome<NodeView> {
-        self.write_node(patch).await
+        self.connector.write_node(self.node(), patch, false).await
     }
 
     async fn peer_exists(&self, node: &str) -> Result<bool, Failure> {
-        self.has_peer(node).await
+        self.connector.has_node(node).await
     }
 
     async fn list_pods(&self) -> Result<Vec<PodView>, Failure> {

@@ -5,6 +5,7 @@
 
 use std::time::SystemTime;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusCause};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -33,32 +34,6 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
-/// The server's words about a request. Every field may be missing, or null.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Status {
-    kind: Option<String>,
-    status: Option<String>,
-    reason: Option<String>,
-    message: Option<String>,
-    code: Option<u16>,
-    details: Option<Details>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Details {
-    name: Option<String>,
-    kind: Option<String>,
-    causes: Option<Vec<Cause>>,
-    retry_after_seconds: Option<u16>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Cause {
-    reason: Option<String>,
-    message: Option<String>,
-}
-
 /// An object of ours, and which one it must be.
 pub(super) trait Object: DeserializeOwned {
     /// Its kind.
@@ -82,10 +57,7 @@ impl Answer {
         if !self.is_success() {
             return Err(self.failure());
         }
-        let kind = serde_json::from_slice::<Kind>(&self.body)
-            .ok()
-            .and_then(|object| object.kind);
-        if kind.as_deref() != Some(T::KIND) {
+        if self.kind().as_deref() != Some(T::KIND) {
             return Err(self.strange());
         }
         serde_json::from_slice(&self.body).map_err(|error| {
@@ -151,29 +123,32 @@ impl Answer {
                 _ => failed(),
             };
         };
-        let message = || status.message.clone().unwrap_or_default();
+        let message = status.message.as_deref().unwrap_or_default();
         match self.status {
             200..=299 if status.status.as_deref() == Some("Success") => EvictAnswer::Accepted,
             404 if status.reason.as_deref() == Some("NotFound") => EvictAnswer::Gone,
             // Another conflict is about the version of the pod, which the server looks after by itself.
-            409 if message().contains("UID") => EvictAnswer::Gone,
-            403 if status.has_cause("NamespaceTerminating") => EvictAnswer::NamespaceTerminating,
-            403 if message().contains("can only evict pods with spec.nodeName set to itself") => {
+            409 if message.contains("UID") => EvictAnswer::Gone,
+            403 if has_cause(&status, "NamespaceTerminating") => EvictAnswer::NamespaceTerminating,
+            403 if message.contains("can only evict pods with spec.nodeName set to itself") => {
                 EvictAnswer::Elsewhere
             }
-            429 if status.has_cause("DisruptionBudget") => {
-                EvictAnswer::Budget(status.with_causes())
+            429 if has_cause(&status, "DisruptionBudget") => {
+                EvictAnswer::Budget(with_causes(&status))
             }
             // Not the server's own word, and whoever wrote the webhook says why (KubeVirt: the virtual machine is being moved).
-            429 if message().contains("admission webhook") => failed(),
+            429 if message.contains("admission webhook") => failed(),
             429 => EvictAnswer::Throttled(
                 self.retry_after
-                    .or(status.details.and_then(|it| it.retry_after_seconds))
+                    .or(status
+                        .details
+                        .and_then(|details| details.retry_after_seconds)
+                        .and_then(|seconds| u16::try_from(seconds).ok()))
                     .unwrap_or(PAUSE),
             ),
             // It has neither reason nor details.
-            500 if message().contains("more than one PodDisruptionBudget") => {
-                EvictAnswer::SeveralBudgets(message())
+            500 if message.contains("more than one PodDisruptionBudget") => {
+                EvictAnswer::SeveralBudgets(message.to_owned())
             }
             _ => match self.failure() {
                 failure if failure.kind == FailureKind::Invalid => EvictAnswer::Invalid(failure),
@@ -192,8 +167,8 @@ impl Answer {
             };
         };
         let code = self.status;
-        let why = format!("the API server answered {code}: {}", status.with_causes());
-        self.failed(status.failure_kind(code), &why)
+        let why = format!("the API server answered {code}: {}", with_causes(&status));
+        self.failed(failure_kind(&status, code), &why)
     }
 
     /// When the server gave it, seconds since the epoch by its clock, if it says so.
@@ -202,14 +177,19 @@ impl Answer {
         i64::try_from(since.as_secs()).ok()
     }
 
+    fn kind(&self) -> Option<String> {
+        serde_json::from_slice::<Kind>(&self.body).ok()?.kind
+    }
+
     fn is_success(&self) -> bool {
         (200..=299).contains(&self.status)
     }
 
+    /// The server's words. The type is not kube's, which takes no null for a field that is not there.
     fn status_object(&self) -> Option<Status> {
-        serde_json::from_slice::<Status>(&self.body)
-            .ok()
-            .filter(|status| status.kind.as_deref() == Some("Status"))
+        let kind = self.kind();
+        let status = || serde_json::from_slice(&self.body).ok();
+        kind.filter(|kind| kind == "Status").and_then(|_| status())
     }
 
     /// An answer that no API server gives.
@@ -242,84 +222,76 @@ impl Answer {
     }
 }
 
-impl Status {
-    /// An ERROR event of a watch.
-    pub(super) fn event_failure(&self, what: &str) -> Failure {
-        let code = self.code.unwrap_or_default();
-        Failure::new(
-            self.failure_kind(code),
-            format!(
-                "{what}: the API server ended the watch with {code}: {}",
-                self.with_causes()
-            ),
-        )
-    }
+/// An ERROR event of a watch.
+pub(super) fn event_failure(status: &Status, what: &str) -> Failure {
+    let code = status.code.and_then(|code| u16::try_from(code).ok());
+    let code = code.unwrap_or_default();
+    let why = with_causes(status);
+    let why = format!("{what}: the API server ended the watch with {code}: {why}");
+    Failure::new(failure_kind(status, code), why)
+}
 
-    fn failure_kind(&self, code: u16) -> FailureKind {
-        match code {
-            401 => FailureKind::Unauthorized,
-            403 | 422 if self.is_policy(code) => FailureKind::Policy,
-            403 if self.is_node_restriction() => FailureKind::Restricted,
-            403 => FailureKind::Forbidden,
-            404 => FailureKind::NotFound,
-            408 | 504 => FailureKind::Timeout,
-            429 => FailureKind::Throttled,
-            // 409 and 410 are about a state that has passed, not about the request.
-            409 | 410 => FailureKind::Unavailable,
-            400..=499 => FailureKind::Invalid,
-            _ => FailureKind::Unavailable,
-        }
+fn failure_kind(status: &Status, code: u16) -> FailureKind {
+    match code {
+        401 => FailureKind::Unauthorized,
+        403 | 422 if is_policy(status, code) => FailureKind::Policy,
+        403 if is_node_restriction(status) => FailureKind::Restricted,
+        403 => FailureKind::Forbidden,
+        404 => FailureKind::NotFound,
+        408 | 504 => FailureKind::Timeout,
+        429 => FailureKind::Throttled,
+        // 409 and 410 are about a state that has passed, not about the request.
+        409 | 410 => FailureKind::Unavailable,
+        400..=499 => FailureKind::Invalid,
+        _ => FailureKind::Unavailable,
     }
+}
 
-    /// Whether admission said no. A policy gives its reason as a cause, which RBAC and NodeRestriction never do; a policy
-    /// without a reason code answers 422 instead; a webhook gives no cause. Both of these say "denied".
-    fn is_policy(&self, code: u16) -> bool {
-        let said = self.message.as_deref().unwrap_or_default();
-        let reasoned = self
-            .causes()
-            .any(|cause| cause.message.as_ref().is_some_and(|text| !text.is_empty()));
-        (code == 403 && reasoned)
-            || said.contains("denied request")
-            || said.contains("denied the request")
-    }
+/// Whether admission said no. A policy gives its reason as a cause, which RBAC and NodeRestriction never do; a policy
+/// without a reason code answers 422 instead; a webhook gives no cause. Both of these say "denied".
+fn is_policy(status: &Status, code: u16) -> bool {
+    let said = status.message.as_deref().unwrap_or_default();
+    let reasoned =
+        causes(status).any(|cause| cause.message.as_ref().is_some_and(|text| !text.is_empty()));
+    (code == 403 && reasoned)
+        || said.contains("denied request")
+        || said.contains("denied the request")
+}
 
-    /// Whether this is about what belongs to another node. Not so "no relationship found between node": the node authorizer says
-    /// that of everything that nobody has granted, the lock before it is armed included.
-    fn is_node_restriction(&self) -> bool {
-        let said = self.message.as_deref().unwrap_or_default();
-        [
-            "is not allowed to modify",
-            "only its own Node object",
-            "with spec.nodeName set to itself",
-        ]
-        .iter()
-        .any(|words| said.contains(words))
-    }
+/// Whether this is about what belongs to another node. Not so "no relationship found between node": the node authorizer says
+/// that of everything that nobody has granted, the lock before it is armed included.
+fn is_node_restriction(status: &Status) -> bool {
+    let said = status.message.as_deref().unwrap_or_default();
+    [
+        "is not allowed to modify",
+        "only its own Node object",
+        "with spec.nodeName set to itself",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
+}
 
-    fn has_cause(&self, reason: &str) -> bool {
-        self.causes()
-            .any(|cause| cause.reason.as_deref() == Some(reason))
-    }
+fn has_cause(status: &Status, reason: &str) -> bool {
+    causes(status).any(|cause| cause.reason.as_deref() == Some(reason))
+}
 
-    fn causes(&self) -> impl Iterator<Item = &Cause> {
-        self.details
-            .iter()
-            .flat_map(|details| details.causes.iter().flatten())
-    }
+fn causes(status: &Status) -> impl Iterator<Item = &StatusCause> {
+    let details = status.details.iter();
+    details.flat_map(|details| details.causes.iter().flatten())
+}
 
-    /// The message, with the causes that it does not already contain: which budget it was stands only there.
-    fn with_causes(&self) -> String {
-        let mut text = self.message.clone().unwrap_or_default();
-        for cause in self.causes().filter_map(|cause| cause.message.as_ref()) {
-            if !text.contains(cause) {
-                if !text.is_empty() {
-                    text.push(' ');
-                }
-                text.push_str(cause);
+/// The message, with the causes that it does not already contain: which budget it was stands only there.
+fn with_causes(status: &Status) -> String {
+    let mut text = status.message.clone().unwrap_or_default();
+    for cause in causes(status).filter_map(|cause| cause.message.as_ref()) {
+        if !text.contains(cause) {
+            if !text.is_empty() {
+                text.push(' ');
             }
+            text.push_str(cause);
         }
-        text
     }
+    text
 }
 
 impl Lost {

@@ -11,12 +11,14 @@ use kube::{Client, Config};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, oneshot};
 
+use super::Deadlines;
 use super::files::Files;
 use super::kubeconfig::{NameSource, Source};
 use super::lenient;
 use super::text::chain;
 use super::transport;
 use crate::failure::Failure;
+use crate::rooted::Root;
 
 /// A certificate that a plugin gave is replaced so long before it expires.
 const EARLY: Duration = Duration::from_secs(60);
@@ -24,8 +26,11 @@ const EARLY: Duration = Duration::from_secs(60);
 /// Hands out the client.
 #[derive(Debug)]
 pub(super) struct Connector {
-    maker: Maker,
+    /// `None`: the client is a person's, and lasts as long as the command.
+    maker: Option<Maker>,
     state: Mutex<State>,
+    /// How long is waited for what.
+    pub(super) deadlines: Deadlines,
 }
 
 /// What a client is made of.
@@ -70,34 +75,44 @@ struct Built {
 }
 
 impl Connector {
-    pub(super) fn new(maker: Maker) -> Self {
+    pub(super) fn new(maker: Maker, deadlines: Deadlines) -> Self {
         Self {
-            maker,
+            maker: Some(maker),
             state: Mutex::default(),
+            deadlines,
         }
     }
 
-    /// How long a connection may take.
-    pub(super) fn connect_limit(&self) -> Duration {
-        self.maker.connect
+    /// Hands out this client and no other.
+    pub(super) fn of(client: Client, deadlines: Deadlines) -> Self {
+        let files = Files::below(&Root::default());
+        let stage = Stage::Ready(Built { client, files });
+        Self {
+            maker: None,
+            state: Mutex::new(State { stage, built: 0 }),
+            deadlines,
+        }
     }
 
     /// Whether the last client could not be made because the credential names another node.
     pub(super) fn is_renamed(&self) -> bool {
-        self.maker.renamed.load(Ordering::Relaxed)
+        let maker = self.maker.as_ref();
+        maker.is_some_and(|maker| maker.renamed.load(Ordering::Relaxed))
     }
 
     /// The client for one request, made of the credential as it is now. May be dropped at any time.
     pub(super) async fn session(&self) -> Result<Session, Failure> {
         let mut state = self.state.lock().await;
-        if let Stage::Ready(built) = &state.stage
-            && !built.is_current()
-        {
-            state.stage = Stage::Empty;
-        }
-        if let Stage::Empty = state.stage {
-            state.stage = Stage::Building(build_aside(self.maker.clone())?);
-            state.built += 1;
+        if let Some(maker) = &self.maker {
+            if let Stage::Ready(built) = &state.stage
+                && !built.is_current()
+            {
+                state.stage = Stage::Empty;
+            }
+            if let Stage::Empty = state.stage {
+                state.stage = Stage::Building(build_aside(maker.clone())?);
+                state.built += 1;
+            }
         }
         if let Stage::Building(answer) = &mut state.stage {
             let built = answer
@@ -118,7 +133,7 @@ impl Connector {
     /// Forgets a client that the server does not know, or that broke. The next request builds a new one.
     pub(super) async fn forget(&self, session: &Session) {
         let mut state = self.state.lock().await;
-        if state.built == session.number {
+        if state.built == session.number && self.maker.is_some() {
             state.stage = Stage::Empty;
         }
     }

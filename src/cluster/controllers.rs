@@ -1,12 +1,14 @@
 //! Who keeps pods running: the few fields of Deployments and their like that the guard for the last Ready pod looks at.
 
+use kube::api::GetParams;
+use kube::core::Request;
 use serde::Deserialize;
 
 use super::KubeletCluster;
 use super::answer::{Answer, Object, Present};
-use super::exchange::{Lost, Question};
+use super::exchange::Lost;
 use super::owner::{Owner, Unclear, controller};
-use super::text::{name, query};
+use super::text::name;
 use super::written::written;
 use crate::drain::{ControllerRef, ControllerView, Kind, StatusRevision};
 use crate::failure::{Failure, FailureKind};
@@ -155,16 +157,10 @@ impl KubeletCluster {
             Kind::ReplicationController => ("/api/v1", "replicationcontrollers"),
             Kind::DaemonSet => ("/apis/apps/v1", "daemonsets"),
         };
-        let path = format!(
-            "{group}/namespaces/{}/{plural}/{}",
-            name(&of.namespace)?,
-            name(&of.name)?
-        );
-        let question = Question::get(
-            format!("cannot read {of}"),
-            path + &query(&[("timeout", &self.deadlines.served())]),
-        );
-        let answer = self.ask(&question).await.map_err(Lost::failure)?;
+        let path = format!("{group}/namespaces/{}/{plural}", name(&of.namespace)?);
+        let built = Request::new(path).get(name(&of.name)?, &GetParams::default());
+        let question = self.connector.reading(format!("cannot read {of}"), built);
+        let answer = self.connector.ask(&question).await.map_err(Lost::failure)?;
         if answer.says_absent(plural, &of.name) {
             return Ok(None);
         }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use http::header::{ACCEPT, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, Method, Request, Response};
+use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
+use http::{HeaderMap, Response};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::Answer;
 use super::client::{Connector, Session};
+use super::questions::Question;
 use super::text::{certificate_advice, chain};
 use crate::failure::{Failure, FailureKind};
 
@@ -21,18 +22,6 @@ const MAX_ERROR: usize = 64 << 10;
 
 /// Media type of most answers.
 pub(super) const JSON: &str = "application/json";
-
-/// What is asked.
-#[derive(Debug)]
-pub(super) struct Question {
-    /// The beginning of a sentence that an operator reads if it fails: "cannot read Node a".
-    pub(super) what: String,
-    pub(super) method: Method,
-    /// Path and query.
-    pub(super) target: String,
-    /// Media type and text of the body.
-    pub(super) body: Option<(&'static str, String)>,
-}
 
 /// No answer.
 #[derive(Debug)]
@@ -52,52 +41,22 @@ impl Lost {
     }
 }
 
-impl Question {
-    /// A question that changes nothing.
-    pub(super) fn get(what: String, target: String) -> Self {
-        Self {
-            what,
-            method: Method::GET,
-            target,
-            body: None,
-        }
-    }
-
-    fn failure(&self, kind: FailureKind, why: &str) -> Failure {
-        Failure::new(kind, format!("{}: {why}", self.what))
-    }
-
-    fn request(&self, accept: &'static str) -> Result<Request<Body>, Lost> {
-        let mut request = Request::builder()
-            .method(self.method.clone())
-            .uri(&self.target)
-            .header(ACCEPT, accept)
-            .header(USER_AGENT, concat!("rollboot/", env!("CARGO_PKG_VERSION")));
-        let body = match &self.body {
-            Some((media, text)) => {
-                request = request.header(CONTENT_TYPE, *media);
-                Body::from(text.clone().into_bytes())
-            }
-            None => Body::empty(),
-        };
-        request
-            .body(body)
-            .map_err(|error| Lost::NotSent(self.failure(FailureKind::Invalid, &error.to_string())))
-    }
-}
-
 impl Connector {
-    /// Sends one request and reads its whole answer, both before `deadline` has passed.
-    pub(super) async fn ask(
-        &self,
-        question: &Question,
-        deadline: Duration,
-    ) -> Result<Answer, Lost> {
-        let end = Instant::now() + deadline;
-        self.ask_until(JSON, question, end, deadline).await
+    /// Asks a question that changes nothing.
+    pub(super) async fn ask(&self, question: &Question) -> Result<Answer, Lost> {
+        let deadline = self.deadlines.request;
+        self.ask_until(JSON, question, Instant::now() + deadline, deadline)
+            .await
     }
 
-    /// The same, for an answer of another media type, and for one of several questions that have the time of one together.
+    /// Sends what changes something, or would: webhooks are asked about it.
+    pub(super) async fn write(&self, question: &Question) -> Result<Answer, Lost> {
+        let deadline = self.deadlines.write;
+        self.ask_until(JSON, question, Instant::now() + deadline, deadline)
+            .await
+    }
+
+    /// Sends one request and reads its whole answer, both before `end`, for which it had `deadline`.
     pub(super) async fn ask_until(
         &self,
         accept: &'static str,
@@ -159,7 +118,7 @@ impl Connector {
         let why = match chain(&*cause) {
             // The words of a timer; what took so long is the point.
             why if why.ends_with("deadline has elapsed") => {
-                format!("no connection within {:?}", self.connect_limit())
+                format!("no connection within {:?}", self.deadlines.connect)
             }
             why => why + certificate_advice(&*cause),
         };
@@ -226,7 +185,7 @@ pub(super) async fn collect(
 
 fn late(question: &Question, deadline: Duration) -> Failure {
     let mut why = format!("no answer within {deadline:?}");
-    if question.method != Method::GET {
+    if !question.only_reads() {
         why.push_str(
             "; an admission webhook that does not answer is named in the API server's own log",
         );

@@ -2,39 +2,42 @@
 
 use std::path::Path;
 
-use http::Method;
-use serde::Deserialize;
-use serde_json::json;
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use kube::Resource;
+use kube::api::PostParams;
+use kube::core::{Request, request};
 
 use super::answer::Object;
-use super::exchange::{Lost, Question};
+use super::client::Connector;
+use super::exchange::Lost;
 use super::kubeconfig::{NODE_USER, check_node_name};
+use super::questions::Question;
 use super::{Deadlines, KubeletCluster, NameSource, Source};
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::journal::Place;
 
-/// Answered to everybody who is authenticated, since Kubernetes 1.28.
-const REVIEWS: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
-
-#[derive(Debug, Deserialize)]
-struct Review {
-    status: Status,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Status {
-    user_info: User,
-}
-
-#[derive(Debug, Deserialize)]
-struct User {
-    username: String,
-}
-
-impl Object for Review {
+impl Object for SelfSubjectReview {
     const KIND: &'static str = "SelfSubjectReview";
+}
+
+impl Connector {
+    /// The user that the API server takes this credential for, if it says so. Answered to everybody who is authenticated, since
+    /// Kubernetes 1.28.
+    pub(super) async fn user(&self, what: &str) -> Result<Option<String>, Failure> {
+        let reviews = Request::new(SelfSubjectReview::url_path(&(), None));
+        let body = serde_json::to_vec(&SelfSubjectReview::default());
+        let built = body
+            .map_err(request::Error::SerializeBody)
+            .and_then(|body| reviews.create(&PostParams::default(), body));
+        let question = Question::new(what.to_owned(), built, &[]);
+        let answer = self.ask(&question).await.map_err(Lost::failure)?;
+        let review: SelfSubjectReview = answer.object()?;
+        let user = review.status.and_then(|status| status.user_info);
+        Ok(user
+            .and_then(|user| user.username)
+            .filter(|it| !it.is_empty()))
+    }
 }
 
 impl KubeletCluster {
@@ -96,15 +99,10 @@ impl KubeletCluster {
     /// # Errors
     /// Nobody answered, or the server does not know.
     pub async fn user(&self) -> Result<String, Failure> {
-        let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
-        let question = Question {
-            what: "cannot ask the API server whose this credential is".to_owned(),
-            method: Method::POST,
-            target: REVIEWS.to_owned(),
-            body: Some(("application/json", body.to_string())),
-        };
-        let answer = self.ask(&question).await.map_err(Lost::failure)?;
-        let review: Review = answer.object()?;
-        Ok(review.status.user_info.username)
+        let what = "cannot ask the API server whose this credential is";
+        let user = self.connector.user(what).await?;
+        user.ok_or_else(|| {
+            Failure::new(FailureKind::Unavailable, format!("{what}: it does not say"))
+        })
     }
 }

@@ -2,19 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use http::Method;
+use kube::api::GetParams;
+use kube::core::Request;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::KubeletCluster;
 use super::answer::Object;
-use super::exchange::{Lost, Question};
-use super::text::{is_precondition, query};
+use super::client::Connector;
+use super::exchange::Lost;
+use super::questions::Question;
 use super::watch::Change;
-use super::{KubeletCluster, MERGE_PATCH};
-use crate::failure::{Failure, FailureKind, WriteOutcome};
+use crate::failure::{Failure, WriteOutcome};
 use crate::lock::{LockPatch, LockView};
 
-/// The part of a ConfigMap that is read. `managedFields` alone would be larger than all of it.
+/// The part of a ConfigMap that is read. The full type does without UID and version where they are missing, and keeps
+/// `managedFields`, which are larger than all the rest.
 #[derive(Debug, Deserialize)]
 pub(super) struct ConfigMap {
     metadata: Metadata,
@@ -44,42 +47,59 @@ impl From<ConfigMap> for LockView {
     }
 }
 
-impl KubeletCluster {
+/// Where the lock is. Both may stand in a path: whoever takes them from the configuration has looked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LockPlace<'a> {
+    pub(super) namespace: &'a str,
+    pub(super) name: &'a str,
+}
+
+impl LockPlace<'_> {
+    pub(super) fn path(self) -> String {
+        format!("/api/v1/namespaces/{}/configmaps", self.namespace)
+    }
+}
+
+impl std::fmt::Display for LockPlace<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+impl Connector {
     /// Reads the lock object. `None`: the server says that there is none.
-    pub(super) async fn get_lock(&self) -> Result<Option<LockView>, Failure> {
-        let question = Question::get(
-            format!("cannot read ConfigMap {}", self.lock_label()),
-            self.lock_path() + &query(&[("timeout", &self.deadlines.served())]),
-        );
+    pub(super) async fn read_lock(&self, lock: LockPlace<'_>) -> Result<Option<LockView>, Failure> {
+        let built = Request::new(lock.path()).get(lock.name, &GetParams::default());
+        let question = self.reading(format!("cannot read ConfigMap {lock}"), built);
         let answer = self.ask(&question).await.map_err(Lost::failure)?;
-        if answer.says_absent("configmaps", &self.place.lock) {
+        if answer.says_absent("configmaps", lock.name) {
             return Ok(None);
         }
         answer.object::<ConfigMap>().map(|map| Some(map.into()))
     }
 
-    /// Patches annotations of the lock object, and nothing else of it.
-    pub(super) async fn write_lock(&self, patch: &LockPatch) -> WriteOutcome<LockView> {
-        let what = format!("cannot change ConfigMap {}", self.lock_label());
-        if let Err(failure) = check_precondition(&what, &patch.version) {
-            return WriteOutcome::Refused(failure);
-        }
+    /// Patches annotations of the lock object, and nothing else of it, or asks whether that could be done.
+    pub(super) async fn write_lock(
+        &self,
+        lock: LockPlace<'_>,
+        patch: &LockPatch,
+        dry_run: bool,
+    ) -> WriteOutcome<LockView> {
+        let what = format!("cannot change ConfigMap {lock}");
+        let (path, version) = (lock.path(), &patch.version);
         let body = json!({"metadata": {
-            "resourceVersion": patch.version,
+            "resourceVersion": version,
             "annotations": patch.annotations,
         }});
-        let question = Question {
-            what,
-            method: Method::PATCH,
-            target: self.lock_path() + &self.write_query(),
-            body: Some((MERGE_PATCH, body.to_string())),
-        };
-        match self.write(&question).await {
+        let sent = self.patch(what, &path, lock.name, version, &body, dry_run);
+        match sent.await {
             Ok(answer) => answer.written::<ConfigMap, _>(),
             Err(lost) => lost.written(),
         }
     }
+}
 
+impl KubeletCluster {
     /// Watches the lock object from a version on.
     pub(super) async fn follow_lock(
         &self,
@@ -96,53 +116,24 @@ impl KubeletCluster {
             }
             Ok(())
         };
-        self.connector
-            .watch(&question, &self.deadlines, changed)
-            .await
+        self.connector.watch(&question, changed).await
     }
 
     /// The watch of the lock object from a version on.
     pub(super) fn lock_watch(&self, version: &str) -> Question {
+        let lock = self.lock();
         // All ConfigMaps of the namespace but one are left out by the field selector, which is also what RBAC asks for.
-        Question::get(
-            format!("cannot watch ConfigMap {}", self.lock_label()),
-            format!("/api/v1/namespaces/{}/configmaps", self.place.namespace)
-                + &query(&[
-                    ("watch", "true"),
-                    (
-                        "fieldSelector",
-                        &format!("metadata.name={}", self.place.lock),
-                    ),
-                    ("resourceVersion", version),
-                    ("allowWatchBookmarks", "true"),
-                    (
-                        "timeoutSeconds",
-                        &self.deadlines.watch.as_secs().to_string(),
-                    ),
-                ]),
-        )
+        let fields = format!("metadata.name={}", lock.name);
+        let what = format!("cannot watch ConfigMap {lock}");
+        self.connector
+            .watching(what, &lock.path(), &fields, version)
     }
 
-    pub(super) fn lock_path(&self) -> String {
-        format!(
-            "/api/v1/namespaces/{}/configmaps/{}",
-            self.place.namespace, self.place.lock
-        )
-    }
-
-    pub(super) fn lock_label(&self) -> String {
-        format!("{}/{}", self.place.namespace, self.place.lock)
-    }
-}
-
-/// A write without a precondition must not leave this host, whoever asks for it.
-pub(super) fn check_precondition(what: &str, version: &str) -> Result<(), Failure> {
-    if is_precondition(version) {
-        Ok(())
-    } else {
-        Err(Failure::new(
-            FailureKind::Invalid,
-            format!("{what}: {version:?} is no version that a write could depend on"),
-        ))
+    /// Where the lock is.
+    pub(super) fn lock(&self) -> LockPlace<'_> {
+        LockPlace {
+            namespace: &self.place.namespace,
+            name: &self.place.lock,
+        }
     }
 }

@@ -2,18 +2,20 @@
 //! ten thousand, which matters where thousands of nodes ask about thousands.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
+use kube::api::ListParams;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::KubeletCluster;
 use super::answer::Object;
+use super::own_node::NODES;
 use super::pages::{List, Page};
 use crate::failure::{Failure, FailureKind};
 use crate::node::NodesView;
 
-const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
+pub(super) const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 /// Nodes in one page.
-const PAGE: &str = "500";
+pub(super) const PAGE: u32 = 500;
 /// The roles of a control-plane node.
 const CONTROL_PLANE: [&str; 3] = ["control-plane", "master", "etcd"];
 const WHAT: &str = "cannot list the Nodes";
@@ -92,11 +94,14 @@ impl KubeletCluster {
         let list = List {
             what: WHAT,
             accept: TABLE,
-            path: "/api/v1/nodes",
-            pairs: &[("includeObject", "None"), ("limit", PAGE)],
+            path: NODES,
+            params: ListParams::default().limit(PAGE),
+            more: &[("includeObject", "None")],
+            within: self.connector.deadlines.request,
         };
         let mut view = NodesView::default();
-        self.pages(&list, |page: Table| page.read(&mut view))
+        self.connector
+            .pages(&list, |page: Table| page.read(&mut view))
             .await?;
         Ok(view)
     }

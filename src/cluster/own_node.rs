@@ -2,22 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use http::Method;
+use kube::api::GetParams;
+use kube::core::Request;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::{Object, Present};
-use super::exchange::{Lost, Question};
-use super::lock_map::check_precondition;
-use super::text::{name, query};
-use super::{KubeletCluster, MERGE_PATCH};
+use super::client::Connector;
+use super::exchange::Lost;
+use super::text::name;
 use crate::failure::{Failure, WriteOutcome};
 use crate::node::{
     FIELD_MANAGER, HANDS_OFF, HANDS_OFF_VALUE, MARKER, Marker, NodePatch, NodeView, Notice,
     Readiness,
 };
 
-/// The part of a Node that is read. Images, addresses and most of `managedFields` are skipped without being kept.
+/// Where Nodes are.
+pub(super) const NODES: &str = "/api/v1/nodes";
+
+/// The part of a Node that is read. Images, addresses and most of `managedFields` are skipped without being kept, and a condition
+/// whose time cannot be read is one without a time: the full types would keep the ones and refuse the Node for the other.
 #[derive(Debug, Deserialize)]
 pub(super) struct Node {
     metadata: Metadata,
@@ -254,69 +258,58 @@ fn readiness(conditions: Vec<Condition>) -> Readiness {
         )
 }
 
-impl KubeletCluster {
-    /// Reads the own Node. `None`: the server says that there is none.
-    pub(super) async fn get_node(&self) -> Result<Option<NodeView>, Failure> {
-        let answer = self
-            .ask(&self.node_question(&self.place.node))
-            .await
-            .map_err(Lost::failure)?;
-        if answer.says_absent("nodes", &self.place.node) {
+impl Connector {
+    /// Reads a Node. `None`: the server says that there is none.
+    pub(super) async fn read_node(&self, node: &str) -> Result<Option<NodeView>, Failure> {
+        let built = Request::new(NODES).get(name(node)?, &GetParams::default());
+        let question = self.reading(format!("cannot read Node {node}"), built);
+        let answer = self.ask(&question).await.map_err(Lost::failure)?;
+        if answer.says_absent("nodes", node) {
             return Ok(None);
         }
-        let node = answer.object::<Node>()?;
+        let view = answer.object::<Node>()?;
         Ok(Some(NodeView {
             answered: answer.answered(),
-            ..node.into()
+            ..view.into()
         }))
     }
 
     /// Whether there is a Node of this name. Only a server's own word that there is none counts as no.
-    pub(super) async fn has_peer(&self, node: &str) -> Result<bool, Failure> {
-        let answer = self
-            .ask(&self.node_question(name(node)?))
-            .await
-            .map_err(Lost::failure)?;
-        if answer.says_absent("nodes", node) {
-            return Ok(false);
-        }
-        answer.object::<Node>().map(|_| true)
+    pub(super) async fn has_node(&self, node: &str) -> Result<bool, Failure> {
+        self.read_node(node).await.map(|node| node.is_some())
     }
 
-    /// Writes cordon, marker and what autoscalers are told in one request, so that none is ever there without the others.
-    pub(super) async fn write_node(&self, patch: &NodePatch) -> WriteOutcome<NodeView> {
-        let what = format!("cannot change Node {}", self.place.node);
-        if let Err(failure) = check_precondition(&what, &patch.version) {
-            return WriteOutcome::Refused(failure);
-        }
-        let question = Question {
-            what,
-            method: Method::PATCH,
-            target: format!("/api/v1/nodes/{}{}", self.place.node, self.write_query()),
-            body: Some((MERGE_PATCH, patch_body(patch).to_string())),
+    /// Writes cordon, marker and what autoscalers are told in one request, so that none is ever there without the others; or asks
+    /// whether that could be done.
+    pub(super) async fn write_node(
+        &self,
+        node: &str,
+        patch: &NodePatch,
+        dry_run: bool,
+    ) -> WriteOutcome<NodeView> {
+        let what = format!("cannot change Node {node}");
+        let node = match name(node) {
+            Ok(node) => node,
+            Err(failure) => return WriteOutcome::Refused(failure),
         };
-        match self.write(&question).await {
-            Ok(answer) => match answer.written::<Node, NodeView>() {
-                WriteOutcome::Applied(node) => WriteOutcome::Applied(NodeView {
-                    answered: answer.answered(),
-                    ..node
-                }),
-                other => other,
-            },
-            Err(lost) => lost.written(),
+        let body = patch_body(patch);
+        let sent = self.patch(what, NODES, node, &patch.version, &body, dry_run);
+        let answer = match sent.await {
+            Ok(answer) => answer,
+            Err(lost) => return lost.written(),
+        };
+        match answer.written::<Node, NodeView>() {
+            WriteOutcome::Applied(node) => WriteOutcome::Applied(NodeView {
+                answered: answer.answered(),
+                ..node
+            }),
+            other => other,
         }
-    }
-
-    fn node_question(&self, node: &str) -> Question {
-        Question::get(
-            format!("cannot read Node {node}"),
-            format!("/api/v1/nodes/{node}") + &query(&[("timeout", &self.deadlines.served())]),
-        )
     }
 }
 
 /// The merge patch that says it.
-pub(super) fn patch_body(patch: &NodePatch) -> Value {
+fn patch_body(patch: &NodePatch) -> Value {
     let NodePatch {
         version,
         unschedulable,

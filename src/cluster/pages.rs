@@ -4,13 +4,17 @@
 //! A page is held as a whole and bounded in bytes, so a list of any length takes the memory of its largest page. From Kubernetes 1.31
 //! to 1.33 the server reads pages from etcd, and only a list that is asked for at once from its cache.
 
+use std::time::Duration;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
+use kube::api::ListParams;
+use kube::core::Request;
 use tokio::time::Instant;
 
-use super::KubeletCluster;
 use super::answer::Object;
-use super::exchange::{Lost, Question};
-use super::text::query;
+use super::client::Connector;
+use super::exchange::Lost;
+use super::questions::Question;
 use crate::failure::{Failure, FailureKind};
 
 /// Ten times what a cluster or a node is made for; a server that never ends its list must not keep us.
@@ -24,7 +28,11 @@ pub(super) struct List<'a> {
     pub(super) accept: &'static str,
     pub(super) path: &'static str,
     /// What is asked of each page, above all how long it may be.
-    pub(super) pairs: &'a [(&'a str, &'a str)],
+    pub(super) params: ListParams,
+    /// What kube's parameters do not know.
+    pub(super) more: &'a [(&'a str, &'a str)],
+    /// The time for all pages; each has that of a request.
+    pub(super) within: Duration,
 }
 
 /// A page of a list.
@@ -33,8 +41,8 @@ pub(super) trait Page: Object {
     fn metadata(&self) -> &ListMeta;
 }
 
-impl KubeletCluster {
-    /// Asks for each page of a list, all within the time of one request. `take` gets the pages; returned is the version of the list.
+impl Connector {
+    /// Asks for each page of a list. `take` gets the pages; returned is the version of the list.
     pub(super) async fn pages<P: Page>(
         &self,
         list: &List<'_>,
@@ -45,22 +53,17 @@ impl KubeletCluster {
             Failure::new(FailureKind::Unavailable, why)
         };
         let limit = self.deadlines.request;
-        let end = Instant::now() + limit;
         let served = self.deadlines.served();
+        let more = [list.more, &[("timeout", &served)]].concat();
+        let end = Instant::now() + list.within;
+        let mut params = list.params.clone();
         let mut version = None;
-        let mut token: Option<String> = None;
         for number in 0..MAX_PAGES {
-            let mut pairs = list.pairs.to_vec();
-            pairs.push(("timeout", &served));
-            pairs.extend(token.as_deref().map(|token| ("continue", token)));
-            let target = list.path.to_owned() + &query(&pairs);
-            let question = Question::get(list.what.to_owned(), target);
-            let answer = self
-                .connector
-                .ask_until(list.accept, &question, end, limit)
-                .await
-                .map_err(Lost::failure)?;
-            let page: P = answer.object()?;
+            let built = Request::new(list.path).list(&params);
+            let question = Question::new(list.what.to_owned(), built, &more);
+            let until = end.min(Instant::now() + limit);
+            let asked = self.ask_until(list.accept, &question, until, limit);
+            let page: P = asked.await.map_err(Lost::failure)?.object()?;
             let metadata = page.metadata().clone();
             if number == 0 {
                 version = metadata.resource_version;
@@ -68,8 +71,8 @@ impl KubeletCluster {
                 return Err(fault("its pages are of different versions"));
             }
             take(page)?;
-            token = metadata.continue_.filter(|token| !token.is_empty());
-            if token.is_none() {
+            params.continue_token = metadata.continue_.filter(|token| !token.is_empty());
+            if params.continue_token.is_none() {
                 return Ok(version);
             }
         }

@@ -3,20 +3,23 @@
 
 use std::collections::BTreeMap;
 
-use http::Method;
-use serde_json::json;
+use k8s_openapi::api::policy::v1::Eviction;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, ObjectMeta, Preconditions};
+use kube::api::ListParams;
+use kube::core::{Request, request};
 
 use super::KubeletCluster;
-use super::exchange::{JSON, Question};
+use super::exchange::JSON;
 use super::pages::List;
 use super::pod::{MAX_PODS, Pod, PodList};
-use super::text::{name, query};
+use super::text::name;
 use super::watch::Change;
 use crate::drain::{EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, FailureKind};
 
 /// Pods in one page.
-const PAGE: &str = "50";
+const PAGE: u32 = 50;
+const PODS: &str = "/api/v1/pods";
 
 impl KubeletCluster {
     /// All pods of the node, and the version of the list. No version is asked for: version 0 would answer from a cache that may be
@@ -26,11 +29,16 @@ impl KubeletCluster {
         let list = List {
             what: &what,
             accept: JSON,
-            path: "/api/v1/pods",
-            pairs: &[("fieldSelector", &self.pod_selector()), ("limit", PAGE)],
+            path: PODS,
+            params: ListParams::default()
+                .fields(&self.pod_selector())
+                .limit(PAGE),
+            more: &[],
+            within: self.connector.deadlines.request,
         };
         let mut pods = Vec::new();
         let version = self
+            .connector
             .pages(&list, |page: PodList| page.add_to(&what, &mut pods))
             .await?;
         let version = version.ok_or_else(|| {
@@ -53,20 +61,10 @@ impl KubeletCluster {
             .collect();
         seen(pods.values().cloned().collect());
 
-        let question = Question::get(
-            format!("cannot watch the pods of {}", self.place.node),
-            "/api/v1/pods".to_owned()
-                + &query(&[
-                    ("watch", "true"),
-                    ("fieldSelector", &self.pod_selector()),
-                    ("resourceVersion", &version),
-                    ("allowWatchBookmarks", "true"),
-                    (
-                        "timeoutSeconds",
-                        &self.deadlines.watch.as_secs().to_string(),
-                    ),
-                ]),
-        );
+        let what = format!("cannot watch the pods of {}", self.place.node);
+        let question = self
+            .connector
+            .watching(what, PODS, &self.pod_selector(), &version);
         let changed = |changes: Vec<Change<Pod>>| {
             let mut differs = false;
             for change in changes {
@@ -90,39 +88,44 @@ impl KubeletCluster {
             }
             Ok(())
         };
-        self.connector
-            .watch(&question, &self.deadlines, changed)
-            .await
+        self.connector.watch(&question, changed).await
     }
 
     /// Asks for an eviction, or only what the answer would be. The UID in it makes sure that no pod is evicted but the one
     /// that the plan looked at; strict validation makes sure that the server has understood it.
+    ///
+    /// Not by kube's own `evict`: kube-core 5.0.0 calls the field `delete_options`, which no server knows, so that UID and dry run would
+    /// be ignored.
     pub(super) async fn post_eviction(&self, pod: &PodRef, dry_run: bool) -> EvictAnswer {
-        let path = match eviction_path(pod) {
-            Ok(path) => path,
+        let pods = match pods_of(pod) {
+            Ok(pods) => pods,
             Err(failure) => return EvictAnswer::Invalid(failure),
         };
-        let mut options = json!({"preconditions": {"uid": pod.uid}});
-        if let (true, Some(options)) = (dry_run, options.as_object_mut()) {
-            options.insert("dryRun".to_owned(), json!(["All"]));
-        }
-        let body = json!({
-            "apiVersion": "policy/v1",
-            "kind": "Eviction",
-            "metadata": {"namespace": pod.namespace, "name": pod.name},
-            "deleteOptions": options,
-        });
-        let question = Question {
-            what: if dry_run {
-                format!("cannot ask whether pod {pod} may be evicted")
-            } else {
-                format!("cannot evict pod {pod}")
+        let body = Eviction {
+            metadata: ObjectMeta {
+                namespace: Some(pod.namespace.clone()),
+                name: Some(pod.name.clone()),
+                ..ObjectMeta::default()
             },
-            method: Method::POST,
-            target: path + &self.write_query(),
-            body: Some(("application/json", body.to_string())),
+            delete_options: Some(DeleteOptions {
+                dry_run: dry_run.then(|| vec!["All".to_owned()]),
+                preconditions: Some(Preconditions {
+                    uid: Some(pod.uid.clone()),
+                    resource_version: None,
+                }),
+                ..DeleteOptions::default()
+            }),
         };
-        match self.write(&question).await {
+        let what = if dry_run {
+            format!("cannot ask whether pod {pod} may be evicted")
+        } else {
+            format!("cannot evict pod {pod}")
+        };
+        let sent = self.connector.post(what, |params| {
+            let body = serde_json::to_vec(&body).map_err(request::Error::SerializeBody)?;
+            pods.create_subresource("eviction", &pod.name, params, body)
+        });
+        match sent.await {
             Ok(answer) => answer.evicted(),
             Err(lost) => EvictAnswer::Failed(lost.failure()),
         }
@@ -139,12 +142,10 @@ fn endless(what: &str) -> Failure {
     Failure::new(FailureKind::Unavailable, why)
 }
 
-/// An empty UID would be no precondition at all.
-fn eviction_path(pod: &PodRef) -> Result<String, Failure> {
+/// The pods among which it is. An empty UID would be no precondition at all.
+fn pods_of(pod: &PodRef) -> Result<Request, Failure> {
     name(&pod.uid)?;
-    Ok(format!(
-        "/api/v1/namespaces/{}/pods/{}/eviction",
-        name(&pod.namespace)?,
-        name(&pod.name)?
-    ))
+    name(&pod.name)?;
+    let path = format!("/api/v1/namespaces/{}/pods", name(&pod.namespace)?);
+    Ok(Request::new(path))
 }

@@ -2,16 +2,16 @@
 //!
 //! A dry run goes the whole way, authentication, RBAC, NodeRestriction and admission policies included, and is not stored.
 
-use http::Method;
+use kube::api::ListParams;
+use kube::core::Request;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::KubeletCluster;
 use super::answer::{Answer, Object};
-use super::exchange::{Lost, Question, collect};
-use super::lock_map::check_precondition;
-use super::text::query;
-use super::{KubeletCluster, MERGE_PATCH};
+use super::exchange::{Lost, collect};
+use super::own_node::NODES;
 use crate::failure::{Failure, FailureKind};
 
 /// A page of Nodes, of which only the names are read.
@@ -44,9 +44,12 @@ impl KubeletCluster {
             "metadata": {"resourceVersion": version},
             "spec": {"unschedulable": true},
         });
-        let target = format!("/api/v1/nodes/{}", self.place.node);
-        let what = format!("cannot change Node {}", self.place.node);
-        self.patch_dry(what, target, version, &body).await
+        let node = &self.place.node;
+        let what = format!("cannot change Node {node}");
+        let sent = self
+            .connector
+            .patch(what, NODES, node, version, &body, true);
+        judge(&sent.await.map_err(Lost::failure)?)
     }
 
     /// Whether the lock object could be written. What is sent would change nothing, for a slot may be held by this very node.
@@ -55,8 +58,8 @@ impl KubeletCluster {
     /// It could not, or nobody answered.
     pub async fn may_write_lock(&self, version: &str) -> Result<(), Failure> {
         let body = json!({"metadata": {"resourceVersion": version, "annotations": {}}});
-        let what = format!("cannot change ConfigMap {}", self.lock_label());
-        self.patch_dry(what, self.lock_path(), version, &body).await
+        let what = format!("cannot change ConfigMap {}", self.lock());
+        judge(&self.try_lock(what, version, &body).await?)
     }
 
     /// Whether an admission policy would refuse a write that the lock's Role allows and no honest node makes.
@@ -64,13 +67,11 @@ impl KubeletCluster {
     /// # Errors
     /// It was not asked far enough to tell: the lock has changed meanwhile, or nobody answered.
     pub async fn lock_is_guarded(&self, version: &str) -> Result<bool, Failure> {
-        let what = format!("cannot ask who guards ConfigMap {}", self.lock_label());
+        let what = format!("cannot ask who guards ConfigMap {}", self.lock());
         let body = json!({"metadata": {
             "resourceVersion": version, "annotations": {"rollboot.io/probe": "not for a node to write"},
         }});
-        let answer = self
-            .dry_patch(what, self.lock_path(), version, &body)
-            .await?;
+        let answer = self.try_lock(what, version, &body).await?;
         if (200..=299).contains(&answer.status) {
             return Ok(false);
         }
@@ -87,7 +88,7 @@ impl KubeletCluster {
     /// It could not, or nobody answered.
     pub async fn may_watch_lock(&self, version: &str) -> Result<(), Failure> {
         let question = self.lock_watch(version);
-        let limit = self.deadlines.request;
+        let limit = self.connector.deadlines.request;
         let end = Instant::now() + limit;
         let response = self
             .connector
@@ -108,16 +109,12 @@ impl KubeletCluster {
     /// # Errors
     /// They may not be listed, or nobody answered.
     pub async fn schedulable_nodes(&self) -> Result<Vec<String>, Failure> {
-        let pairs = [
-            ("fieldSelector", "spec.unschedulable=false"),
-            ("limit", "2"),
-            ("timeout", &self.deadlines.served()),
-        ];
-        let question = Question::get(
-            "cannot list Nodes".to_owned(),
-            format!("/api/v1/nodes{}", query(&pairs)),
-        );
-        let answer = self.ask(&question).await.map_err(Lost::failure)?;
+        let params = ListParams::default().fields("spec.unschedulable=false");
+        let built = Request::new(NODES).list(&params.limit(2));
+        let question = self
+            .connector
+            .reading("cannot list Nodes".to_owned(), built);
+        let answer = self.connector.ask(&question).await.map_err(Lost::failure)?;
         let list: NodeList = answer.object()?;
         Ok(list
             .items
@@ -127,31 +124,14 @@ impl KubeletCluster {
             .collect())
     }
 
-    async fn patch_dry(
-        &self,
-        what: String,
-        path: String,
-        version: &str,
-        body: &Value,
-    ) -> Result<(), Failure> {
-        judge(&self.dry_patch(what, path, version, body).await?)
-    }
-
-    async fn dry_patch(
-        &self,
-        what: String,
-        path: String,
-        version: &str,
-        body: &Value,
-    ) -> Result<Answer, Failure> {
-        check_precondition(&what, version)?;
-        let question = Question {
-            what,
-            method: Method::PATCH,
-            target: path + &self.write_query() + "&dryRun=All",
-            body: Some((MERGE_PATCH, body.to_string())),
-        };
-        self.write(&question).await.map_err(Lost::failure)
+    /// A patch of the lock, as a dry run.
+    async fn try_lock(&self, what: String, version: &str, body: &Value) -> Result<Answer, Failure> {
+        let lock = self.lock();
+        let path = lock.path();
+        let sent = self
+            .connector
+            .patch(what, &path, lock.name, version, body, true);
+        sent.await.map_err(Lost::failure)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Small texts: an error with its causes, a query, a name that may stand in a path.
+//! Small texts: an error with its causes, a name that may stand in a path.
 
 use std::error::Error;
 use std::iter::successors;
@@ -107,24 +107,6 @@ fn plugin_failure(error: &(dyn Error + 'static)) -> Option<String> {
     ))
 }
 
-/// The pairs as the query of a URI.
-pub(super) fn query(pairs: &[(&str, &str)]) -> String {
-    let mut text = String::new();
-    for (name, value) in pairs {
-        text.push(if text.is_empty() { '?' } else { '&' });
-        text.push_str(name);
-        text.push('=');
-        for byte in value.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                text.push(char::from(byte));
-            } else {
-                text.push_str(&format!("%{byte:02X}"));
-            }
-        }
-    }
-    text
-}
-
 /// A name that may stand in a path.
 pub(super) fn name(text: &str) -> Result<&str, Failure> {
     if is_part_of_path(text) {
@@ -134,35 +116,5 @@ pub(super) fn name(text: &str) -> Result<&str, Failure> {
             FailureKind::Invalid,
             format!("{text:?} is no name of an object"),
         ))
-    }
-}
-
-/// Whether a resource version is a precondition. The server takes an empty one, and zero however written, as "none", and then
-/// writes unconditionally.
-pub(super) fn is_precondition(version: &str) -> bool {
-    version.bytes().any(|byte| byte != b'0') && !version.contains(char::is_whitespace)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_query_is_escaped() {
-        assert_eq!(query(&[]), "");
-        assert_eq!(
-            query(&[("fieldSelector", "spec.nodeName=a"), ("continue", "e&+/= ")]),
-            "?fieldSelector=spec.nodeName%3Da&continue=e%26%2B%2F%3D%20"
-        );
-    }
-
-    #[test]
-    fn zero_and_nothing_are_no_preconditions() {
-        for wrong in ["", "0", "00", " ", "0 ", " 0", "5 "] {
-            assert!(!is_precondition(wrong), "{wrong:?}");
-        }
-        for right in ["1", "10", "123456789012345678901234"] {
-            assert!(is_precondition(right), "{right:?}");
-        }
     }
 }

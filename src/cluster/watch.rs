@@ -1,17 +1,20 @@
-//! A watch: an answer without an end, one event a line.
+//! A watch: an answer without an end, one event a line. The lines are taken apart here, for those of kube's `request_events` have no
+//! maximum: a server that sends one without an end would take all memory.
 
 use std::time::Duration;
 
 use http_body_util::BodyExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::Status;
+use super::answer::event_failure;
 use super::client::Connector;
-use super::exchange::{Lost, Question, collect};
-use super::{Deadlines, text::chain};
+use super::exchange::{Lost, collect};
+use super::questions::Question;
+use super::text::chain;
 use crate::failure::{Failure, FailureKind};
 
 /// Longest line that is read; etcd stores no object of that size.
@@ -47,7 +50,6 @@ impl Connector {
     pub(super) async fn watch<T: DeserializeOwned>(
         &self,
         question: &Question,
-        deadlines: &Deadlines,
         mut changed: impl FnMut(Vec<Change<T>>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let broken = |why: &str| {
@@ -56,6 +58,7 @@ impl Connector {
                 format!("{}: {why}", question.what),
             )
         };
+        let deadlines = &self.deadlines;
         let begun = Instant::now();
         // A server that keeps the watch beyond the agreed time is left.
         let last = begun + deadlines.watch + deadlines.request;
@@ -133,7 +136,7 @@ fn read<T: DeserializeOwned>(what: &str, line: &[u8]) -> Result<Option<Change<T>
         // ERROR, and what a newer server may say: the watch is of no use any more.
         _ => {
             let status: Event<Status> = serde_json::from_slice(line).map_err(strange)?;
-            Err(status.object.event_failure(what))
+            Err(event_failure(&status.object, what))
         }
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::blocker::Blockers;
 use super::ending::Endings;
-use super::guard::{Guard, EvictionRecord};
+use super::guard::{EvictionRecord, Guard};
 use super::looks::StatusSnapshot;
 use super::pace::Pace;
 use super::track::Track;
@@ -91,7 +91,11 @@ impl Drain {
     }
 
     /// The same with what the journal has of pods that were evicted by turns, in this turn or an earlier one.
-    pub fn resumed(policy: &Policy, waves: BTreeMap<String, EvictionRecord>, same_turn: bool) -> Self {
+    pub fn resumed(
+        policy: &Policy,
+        waves: BTreeMap<String, EvictionRecord>,
+        same_turn: bool,
+    ) -> Self {
         Self {
             policy: policy.clone(),
             guard: Guard::new(policy.single_replica, waves, same_turn),

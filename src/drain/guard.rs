@@ -84,7 +84,11 @@ struct Own {
 impl Guard {
     /// A guard that has seen nothing. `waves` is what the journal has of pods that were evicted by turns; `same_turn` tells whether it was
     /// in this turn.
-    pub fn new(single: SingleReplica, waves: BTreeMap<String, EvictionRecord>, same_turn: bool) -> Self {
+    pub fn new(
+        single: SingleReplica,
+        waves: BTreeMap<String, EvictionRecord>,
+        same_turn: bool,
+    ) -> Self {
         let mut objects = BTreeMap::new();
         // A Deployment sees pods through its ReplicaSets.
         let direct = |wave: &&EvictionRecord| same_turn && wave.of.kind != Kind::Deployment;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::few::few;
-use super::{Arrival, Arrivals, Order, PodRef, PodView, Directive};
+use super::{Arrival, Arrivals, Directive, Order, PodRef, PodView};
 use crate::config::{Drain as Policy, EmptyDir, Unmanaged, UnsafeToEvict};
 
 /// Why a replacement stays that a cordon does not keep off.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::looks::Looks;
-use super::{ControllerRef, ControllerView, Kind, StatusSnapshot, EvictionRecord};
+use super::{ControllerRef, ControllerView, EvictionRecord, Kind, StatusSnapshot};
 use crate::failure::{Failure, FailureKind};
 
 /// Refusals in a row after which a kind counts as not to be read: a server that starts answers 403 for a moment.

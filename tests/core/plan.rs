@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use rollboot::config::{Config, Drain as Policy, EmptyDir, Unmanaged, UnsafeToEvict};
 use rollboot::drain::{
-    Arrival, Arrivals, Choice, Controller, Drain, DrainEvent, EvictAnswer, Order, PodRef, PodView,
-    Progress, DrainAnnotations, choose, plan,
+    Arrival, Arrivals, Choice, Controller, Drain, DrainAnnotations, DrainEvent, EvictAnswer, Order,
+    PodRef, PodView, Progress, choose, plan,
 };
 
 fn owner() -> impl Strategy<Value = Option<Controller>> {

@@ -4,10 +4,10 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 use rollboot::cluster::reading;
-use rollboot::drain::{Blocker, ControllerRef, Kind, EvictionRecord, StatusRevision};
+use rollboot::drain::{Blocker, ControllerRef, EvictionRecord, Kind, StatusRevision};
 use rollboot::failure::WriteOutcome;
 use rollboot::host::{JournalFile, listed};
-use rollboot::journal::{Asked, Failed, Journal, Latch, Outcome, Stage, Turn, EvictionLog};
+use rollboot::journal::{Asked, EvictionLog, Failed, Journal, Latch, Outcome, Stage, Turn};
 use rollboot::lock::{Noted, TurnId};
 use rollboot::request::{Request, Requests};
 use serde_json::json;

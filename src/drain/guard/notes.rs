@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Guard, Object, EvictionRecord};
+use super::{EvictionRecord, Guard, Object};
 use crate::drain::{ControllerRef, StatusSnapshot};
 
 impl Guard {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::count::Count;
-use super::past::{Past, EvictionRecord};
+use super::past::{EvictionRecord, Past};
 use super::sendings::Sendings;
 use crate::drain::looks::Looks;
 use crate::drain::{ControllerRef, ControllerView, Kind, StatusSnapshot};

@@ -15,7 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::drain::{ControllerRef, ControllerView, StatusSnapshot, StatusRevision};
+use crate::drain::{ControllerRef, ControllerView, StatusRevision, StatusSnapshot};
 
 /// What must survive a crash once some pods of a controller are evicted and others are not, here or on the node that drains next:
 /// evicted pods that are gone cannot be counted any more, and its status may still count them.

@@ -49,8 +49,8 @@ async fn the_lock_is_watched_by_its_name_from_a_version() {
         .await;
     assert_eq!(
         server.only().line(),
-        "GET /api/v1/namespaces/kube-system/configmaps?watch=true&fieldSelector=metadata.name%3Drollboot\
-         &resourceVersion=41&allowWatchBookmarks=true&timeoutSeconds=290"
+        "GET /api/v1/namespaces/kube-system/configmaps?watch=true&timeoutSeconds=290&fieldSelector=metadata.name%3Drollboot\
+         &allowWatchBookmarks=true&resourceVersion=41"
     );
 }
 
@@ -216,8 +216,8 @@ async fn the_pods_are_seen_whole_at_first_and_after_each_change_that_matters() {
     assert_eq!(seen, wanted);
     assert_eq!(
         server.asked()[1].line(),
-        "GET /api/v1/pods?watch=true&fieldSelector=spec.nodeName%3Dnode-a&resourceVersion=9\
-         &allowWatchBookmarks=true&timeoutSeconds=290"
+        "GET /api/v1/pods?watch=true&timeoutSeconds=290&fieldSelector=spec.nodeName%3Dnode-a\
+         &allowWatchBookmarks=true&resourceVersion=9"
     );
 }
 
