@@ -19,18 +19,18 @@ pub struct Root(PathBuf);
 
 /// What a name on the way is looked up in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Lookup {
+pub struct Lookup {
     /// The folder.
-    pub(crate) folder: PathBuf,
+    pub folder: PathBuf,
     /// Its device and inode: the same path may be another folder tomorrow.
-    pub(crate) id: (u64, u64),
+    pub id: (u64, u64),
     /// The name that was looked up.
-    pub(crate) name: OsString,
+    pub name: OsString,
 }
 
 /// Where a path led.
 #[derive(Debug)]
-pub(crate) enum End {
+pub enum End {
     /// To a regular file, at this path without any links.
     File(PathBuf, Metadata),
     /// To nothing: a name on the way does not exist.
@@ -41,9 +41,11 @@ pub(crate) enum End {
 
 /// The way of a path and its end.
 #[derive(Debug)]
-pub(crate) struct Way {
-    pub(crate) lookups: Vec<Lookup>,
-    pub(crate) end: End,
+pub struct Way {
+    /// Every name that could have led elsewhere, in the order in which they were looked up.
+    pub lookups: Vec<Lookup>,
+    /// Where it ended.
+    pub end: End,
 }
 
 /// What becomes of a link that is the last name of a path.
@@ -83,7 +85,7 @@ impl Root {
     /// Where a path of the host is for this process, its links followed. Below the real root it is the path itself, a relative one
     /// included: an operator's `--kubeconfig` is relative to the working directory. Missing parts are kept as written, so that an
     /// error can name them.
-    pub(crate) fn follow(&self, path: &Path) -> PathBuf {
+    pub fn follow(&self, path: &Path) -> PathBuf {
         if self.is_real() {
             return path.to_owned();
         }
@@ -93,14 +95,14 @@ impl Root {
     }
 
     /// Follows `path` to a file. Its last name must be the file itself: whoever may write there could turn a link to any other.
-    pub(crate) fn resolve(&self, path: &Path) -> Way {
+    pub fn resolve(&self, path: &Path) -> Way {
         let mut lookups = Vec::new();
         let end = self.end(path, LastLink::Refused, &mut lookups);
         Way { lookups, end }
     }
 
     /// Whether there is anything at `path`, through whatever links.
-    pub(crate) fn has(&self, path: &Path) -> bool {
+    pub fn has(&self, path: &Path) -> bool {
         let end = self.end(path, LastLink::Followed, &mut Vec::new());
         !matches!(end, End::Missing)
     }
