@@ -8,10 +8,10 @@ mod words;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::StatusSnapshot;
 use super::blocker::Blockers;
 use super::ending::Endings;
 use super::guard::{EvictionRecord, Guard};
-use super::looks::StatusSnapshot;
 use super::pace::Pace;
 use super::track::Track;
 use super::{

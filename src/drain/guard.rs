@@ -27,9 +27,6 @@ use object::{Object, Seen};
 use crate::config::SingleReplica;
 use crate::failure::{Failure, FailureKind};
 
-/// Refusals in a row after which a kind counts as not to be read: a server that starts answers 403 for a moment.
-const REFUSALS: u8 = 4;
-
 /// The guard of one drain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Guard {
@@ -231,7 +228,7 @@ impl Guard {
         object.failed = None;
         match result {
             Ok(view) => {
-                object.refusals = 0;
+                object.refusals.end();
                 object.stale = object.due;
                 self.readable.insert(of.kind);
                 let view = view.filter(|view| view.uid == of.uid);
@@ -247,16 +244,12 @@ impl Guard {
                 }
             }
             Err(failure) => {
+                // Of a kind that could be read a refusal is a failure like any other.
                 let refused =
                     failure.kind == FailureKind::Forbidden && !self.readable.contains(&of.kind);
-                // Between refusals of a server that starts there are often other failures.
-                object.refusals = if refused {
-                    object.refusals.saturating_add(1)
-                } else {
-                    0
-                };
+                object.refusals.add(&failure);
                 object.failed = Some(failure.message);
-                if object.refusals >= REFUSALS {
+                if refused && object.refusals.are_final() {
                     self.forbidden.insert(of.kind);
                 } else if refused {
                     // The others would be refused as well: one of a kind is enough, and the same, until it is looked at again.
@@ -283,7 +276,11 @@ impl Guard {
                 known.into_iter().chain(unread.cloned())
             })
             .collect();
-        let waits = if self.closing { self.unseen() } else { waits };
+        let waits = if self.closing {
+            self.unobserved()
+        } else {
+            waits
+        };
         for (of, object) in &mut self.objects {
             object.due |= waits.contains(of);
         }
@@ -295,7 +292,7 @@ impl Guard {
         let due = objects.any(|(of, object)| object.due && !self.forbidden.contains(&of.kind));
         let busy = due || self.asked.is_some();
         let waits = if self.closing {
-            !self.unseen().is_empty()
+            !self.unobserved().is_empty()
         } else {
             !self.held.is_empty()
         };
@@ -308,7 +305,7 @@ impl Guard {
             self.closing = true;
             self.rounds = 0;
             self.objects.values_mut().for_each(Object::closes);
-            let unseen = self.unseen();
+            let unseen = self.unobserved();
             for (of, object) in &mut self.objects {
                 object.due = unseen.contains(of);
             }
@@ -322,9 +319,9 @@ impl Guard {
     }
 
     /// Controllers that may still count pods that were evicted here.
-    pub fn unseen(&self) -> BTreeSet<ControllerRef> {
+    pub fn unobserved(&self) -> BTreeSet<ControllerRef> {
         let unseen = |(of, object): &(&ControllerRef, &Object)| {
-            object.is_unseen() && !self.forbidden.contains(&of.kind)
+            object.is_unobserved() && !self.forbidden.contains(&of.kind)
         };
         let objects = self.objects.iter().filter(unseen);
         objects.map(|(of, _)| of.clone()).collect()

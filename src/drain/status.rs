@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::{ControllerView, EvictionRecord};
+
 /// Compared with that of another read, and never with a clock.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +52,31 @@ impl From<&str> for StatusRevision {
         Self {
             times: times.to_owned(),
             ..Self::default()
+        }
+    }
+}
+
+/// What a status showed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StatusSnapshot {
+    /// [`ControllerView::written`].
+    pub written: StatusRevision,
+    /// [`ControllerView::ready`].
+    pub counted: u32,
+}
+
+impl StatusSnapshot {
+    pub(super) fn of(view: &ControllerView) -> Self {
+        Self {
+            written: view.written.clone(),
+            counted: view.ready,
+        }
+    }
+
+    pub(super) fn noted(wave: &EvictionRecord) -> Self {
+        Self {
+            written: wave.written.clone(),
+            counted: wave.counted,
         }
     }
 }

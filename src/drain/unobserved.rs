@@ -1,30 +1,27 @@
 //! Controllers that may not have seen yet what a turn evicted: the next node would still count those pods as Ready.
 //!
-//! A controller has seen all of them once its status was written and came to rest ([`super::looks`]). After a boot it has had minutes
-//! for that, and having written is enough.
+//! A controller has observed all of them once its status was written and came to rest ([`super::observed`]). After a boot it has had
+//! minutes for that, and having written is enough.
 
 use std::collections::BTreeMap;
 
-use super::looks::Looks;
+use super::observed::{Refusals, StatusObserver, is_observed};
 use super::{ControllerRef, ControllerView, EvictionRecord, Kind, StatusSnapshot};
-use crate::failure::{Failure, FailureKind};
-
-/// Refusals in a row after which a kind counts as not to be read: a server that starts answers 403 for a moment.
-const REFUSALS: u8 = 4;
+use crate::failure::Failure;
 
 /// The controllers that are waited for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct UnobservedEvictions {
-    left: BTreeMap<ControllerRef, Late>,
+    left: BTreeMap<ControllerRef, PendingController>,
     booted: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Late {
-    looks: Looks,
+struct PendingController {
+    observer: StatusObserver,
     /// It was written since the last eviction that went.
     wrote: bool,
-    refusals: u8,
+    refusals: Refusals,
     due: bool,
 }
 
@@ -35,11 +32,11 @@ impl UnobservedEvictions {
         let waves = waves.into_iter();
         let waves = waves.filter(|wave| wave.of.kind != Kind::Deployment);
         let late = |wave: EvictionRecord| {
-            let late = Late {
+            let late = PendingController {
                 // The last look before the last eviction.
-                looks: Looks::after(StatusSnapshot::noted(&wave)),
+                observer: StatusObserver::since(StatusSnapshot::noted(&wave)),
                 wrote: false,
-                refusals: 0,
+                refusals: Refusals::default(),
                 due: true,
             };
             (wave.of, late)
@@ -75,13 +72,8 @@ impl UnobservedEvictions {
                 .filter(|view| view.uid == of.uid)
                 .is_none_or(|view| late.has_seen(&view, self.booted)),
             Err(failure) => {
-                let refused = failure.kind == FailureKind::Forbidden;
-                late.refusals = if refused {
-                    late.refusals.saturating_add(1)
-                } else {
-                    0
-                };
-                late.refusals >= REFUSALS
+                late.refusals.add(&failure);
+                late.refusals.are_final()
             }
         };
         if seen {
@@ -107,13 +99,11 @@ impl UnobservedEvictions {
     }
 }
 
-impl Late {
+impl PendingController {
     fn has_seen(&mut self, view: &ControllerView, booted: bool) -> bool {
-        self.refusals = 0;
-        self.wrote |= self.looks.look(view);
-        let written = self.wrote || view.written.is_unknown();
-        let lives = view.wanted > 0 && !view.deleting;
-        !lives || written && (booted || self.looks.rests())
+        self.refusals.end();
+        self.wrote |= self.observer.observe(view);
+        is_observed(view, self.wrote, booted || self.observer.is_settled())
     }
 }
 
@@ -121,6 +111,8 @@ impl Late {
 mod tests {
     use super::*;
     use crate::drain::StatusRevision;
+    use crate::drain::observed::REFUSALS;
+    use crate::failure::FailureKind;
 
     fn waves(names: &[&str]) -> Vec<EvictionRecord> {
         let wave = |name: &&str| EvictionRecord {

@@ -18,7 +18,7 @@ impl Machine {
             return;
         };
         undoing.kept_for = None;
-        if let Some(of) = undoing.unseen.next_read() {
+        if let Some(of) = undoing.unobserved.next_read() {
             undoing.step = Step::Controller;
             self.call(out, Op::ReadController(of), Patience::Once);
         } else {
@@ -33,7 +33,7 @@ impl Machine {
             return false;
         };
         let bounded = hurry || !undoing.sure;
-        if undoing.unseen.is_empty() || (bounded && undoing.looks >= QUICK) {
+        if undoing.unobserved.is_empty() || (bounded && undoing.looks >= QUICK) {
             return false;
         }
         undoing.step = Step::Wait;

@@ -47,13 +47,13 @@ impl Draining {
     }
 
     /// The drain is over, but a controller has not seen yet what was evicted: the next node would count it.
-    fn is_unseen(&mut self) -> bool {
+    fn is_unobserved(&mut self) -> bool {
         if self.leave != Some(Leave::Verify) {
             return false;
         }
         let guard = self.drain.guard_mut();
         guard.close();
-        !guard.unseen().is_empty()
+        !guard.unobserved().is_empty()
     }
 
     /// How many pods are left, and which of them have to wait, and why.
@@ -114,7 +114,7 @@ impl Machine {
 
     /// Others may wait for this drain, and controllers may not have seen yet what was evicted.
     pub(super) fn owes_a_look(&self, drain: &Drain) -> bool {
-        self.holds_floor() && !drain.guard().unseen().is_empty()
+        self.holds_floor() && !drain.guard().unobserved().is_empty()
     }
 
     /// Waits only for controllers to see what was evicted, then leaves.
@@ -238,7 +238,7 @@ impl Machine {
         let Phase::Draining(draining) = &mut self.phase else {
             return;
         };
-        if waiting || draining.drain.in_flight() > 0 || (holds_floor && draining.is_unseen()) {
+        if waiting || draining.drain.in_flight() > 0 || (holds_floor && draining.is_unobserved()) {
             return;
         }
         let Some(leave) = draining.leave.clone() else {

@@ -24,7 +24,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 pub(super) struct Undoing {
     pub(super) step: Step,
     pub(super) outcome: Outcome,
-    pub(super) unseen: UnobservedEvictions,
+    pub(super) unobserved: UnobservedEvictions,
     /// What is waited for was evicted for certain.
     pub(super) sure: bool,
     pub(super) looks: u16,
@@ -53,7 +53,7 @@ impl Undoing {
             ));
         }
         let waits = matches!(self.step, Step::Wait | Step::Controller) && self.looks > 0;
-        let what = self.unseen.describe();
+        let what = self.unobserved.describe();
         waits.then(|| {
             format!("the slot is kept: {what}; if it never will: rollboot unlock {node} --force")
         })
@@ -158,7 +158,7 @@ impl Machine {
         let waves = waves.filter(|wave| wave.took || !sure);
         self.phase = Phase::Undoing(Undoing {
             step,
-            unseen: UnobservedEvictions::new(waves.cloned(), self.boot_changed()),
+            unobserved: UnobservedEvictions::new(waves.cloned(), self.boot_changed()),
             soaked: outcome != Outcome::Done || self.config.recovery.soak.is_zero(),
             outcome,
             sure,
@@ -269,7 +269,7 @@ impl Machine {
             },
             (Step::Controller, Reply::Controller(result)) => {
                 if let Phase::Undoing(undoing) = &mut self.phase {
-                    undoing.unseen.read(result);
+                    undoing.unobserved.read(result);
                 }
                 self.look_at_controllers(out);
             }
@@ -322,7 +322,7 @@ impl Machine {
         };
         match undoing.step {
             Step::Wait => {
-                undoing.unseen.look_again();
+                undoing.unobserved.look_again();
                 self.look_at_controllers(out);
             }
             Step::PodsWait => self.look_again_at_pods(out),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::count::Count;
 use super::past::{EvictionRecord, Past};
 use super::sendings::Sendings;
-use crate::drain::looks::Looks;
+use crate::drain::observed::{Refusals, StatusObserver, is_observed};
 use crate::drain::{ControllerRef, ControllerView, Kind, StatusSnapshot};
 
 /// A controller and what is known of it.
@@ -21,7 +21,7 @@ pub(super) struct Object {
     pub(super) due: bool,
     /// What was seen is too old to be acted on.
     pub(super) stale: bool,
-    pub(super) refusals: u8,
+    pub(super) refusals: Refusals,
     /// Why the last read failed.
     pub(super) failed: Option<String>,
     /// Ready pods of it that were evicted.
@@ -35,7 +35,7 @@ struct Evicted {
     sendings: Sendings,
     /// An earlier process may have evicted some of so many.
     before: u32,
-    looks: Looks,
+    observer: StatusObserver,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -76,7 +76,7 @@ impl Object {
             self.past.recall(wave);
         }
         if let Some(evicted) = &mut self.evicted
-            && evicted.looks.look(&view)
+            && evicted.observer.observe(&view)
         {
             evicted.sendings.wrote();
         }
@@ -103,7 +103,7 @@ impl Object {
             evicted: Some(Evicted {
                 sendings: Sendings::of_earlier(StatusSnapshot::noted(wave)),
                 before: wave.ready,
-                looks: Looks::after(StatusSnapshot::noted(wave)),
+                observer: StatusObserver::since(StatusSnapshot::noted(wave)),
             }),
             ..Self::unread()
         }
@@ -115,10 +115,10 @@ impl Object {
             let evicted = self.evicted.get_or_insert_with(|| Evicted {
                 sendings: Sendings::default(),
                 before: 0,
-                looks: Looks::after(StatusSnapshot::of(view)),
+                observer: StatusObserver::since(StatusSnapshot::of(view)),
             });
             evicted.sendings.sent(uid, StatusSnapshot::of(view));
-            evicted.looks.anew();
+            evicted.observer.reset();
         }
     }
 
@@ -153,13 +153,13 @@ impl Object {
     /// The drain is over: the last of what was evicted is gone only now.
     pub(super) fn closes(&mut self) {
         if let Some(evicted) = &mut self.evicted {
-            evicted.looks.anew();
+            evicted.observer.reset();
         }
     }
 
     /// Its status may still count pods that were evicted: it has neither fallen by all of them, nor been written since and come
     /// to rest, nor been written again and again.
-    pub(super) fn is_unseen(&self) -> bool {
+    pub(super) fn is_unobserved(&self) -> bool {
         let Some(evicted) = &self.evicted else {
             return false;
         };
@@ -168,10 +168,8 @@ impl Object {
             Some(Seen::Gone) => return false,
             Some(Seen::Is(view)) => view,
         };
-        let written = evicted.sendings.seen() || view.written.is_unknown();
-        let fallen = evicted.sendings.fallen(view.ready);
-        let lives = view.wanted > 0 && !view.deleting;
-        lives && !(fallen || written && evicted.looks.rests())
+        let (written, settled) = (evicted.sendings.seen(), evicted.observer.is_settled());
+        !is_observed(view, written, settled) && !evicted.sendings.fallen(view.ready)
     }
 
     /// Takes note of its pods on this node, which are of so many controllers; `missed`: nobody watched them for a while.

@@ -33,7 +33,7 @@ impl Guard {
     pub fn reasons(&self) -> BTreeSet<String> {
         if self.closing {
             let late = |of| format!("{of}: its controller has not seen yet what was evicted");
-            return self.unseen().into_iter().map(late).collect();
+            return self.unobserved().into_iter().map(late).collect();
         }
         self.held.values().cloned().collect()
     }

@@ -334,7 +334,7 @@ impl Sim {
                     self.mark = self.log.len() - 1;
                     self.drain.guard_mut().close();
                 }
-                if self.drain.guard().unseen().is_empty() {
+                if self.drain.guard().unobserved().is_empty() {
                     (self.drains, self.done) = (1, false);
                     self.drain = Drain::new(&Config::default().drain);
                     self.disk.clear();

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::drain::EvictAnswer;
+use crate::drain::observed::REFUSALS;
 
 pub(super) fn status(
     wanted: u32,

@@ -1,6 +1,7 @@
 //! Whose pods count: those of all ReplicaSets of a Deployment, as far as it is there and may be read.
 
 use super::*;
+use crate::drain::observed::REFUSALS;
 
 #[test]
 fn a_replica_set_whose_deployment_is_gone_counts_for_itself() {

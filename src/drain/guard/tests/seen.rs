@@ -23,10 +23,10 @@ fn a_status_that_never_rests_is_seen_to_be_awake() {
     let guard = case.drain.guard_mut();
     guard.close();
     for written in 1..=4 {
-        assert!(!case.drain.guard().unseen().is_empty(), "{written}");
+        assert!(!case.drain.guard().unobserved().is_empty(), "{written}");
         case.again(flaps(written));
     }
-    assert!(case.drain.guard().unseen().is_empty());
+    assert!(case.drain.guard().unobserved().is_empty());
 }
 
 #[test]
@@ -53,7 +53,10 @@ fn a_status_that_never_rested_before_says_nothing_of_what_goes_now() {
     case.on(answer(&two[1], EvictAnswer::Accepted));
     case.on(DrainEvent::WatchEnded);
     case.pods(&two[1..], of("6", 3));
-    assert!(!case.drain.guard().unseen().is_empty(), "of one of them?");
+    assert!(
+        !case.drain.guard().unobserved().is_empty(),
+        "of one of them?"
+    );
 }
 
 #[test]
@@ -77,24 +80,30 @@ fn a_pod_that_was_replaced_within_a_second_has_been_seen_to_go() {
         case.drain.guard_mut().close();
         case.settle(of("10", 0));
         case.again(of("10", 0));
-        assert!(!case.drain.guard().unseen().is_empty(), "the same version");
+        assert!(
+            !case.drain.guard().unobserved().is_empty(),
+            "the same version"
+        );
         case
     };
     let mut case = gone();
     case.again(of("12", 0));
-    assert!(!case.drain.guard().unseen().is_empty(), "of one of them?");
+    assert!(
+        !case.drain.guard().unobserved().is_empty(),
+        "of one of them?"
+    );
     case.again(of("12", 0));
-    assert!(case.drain.guard().unseen().is_empty());
+    assert!(case.drain.guard().unobserved().is_empty());
     // Somebody has annotated it, and the controller is dead.
     let mut case = gone();
     for _ in 0..3 {
         case.again(of("11", 1));
-        assert!(!case.drain.guard().unseen().is_empty(), "an annotation");
+        assert!(!case.drain.guard().unobserved().is_empty(), "an annotation");
     }
     case.again(of("12", 1));
     // What is annotated later takes nothing back.
     case.again(of("13", 2));
-    assert!(case.drain.guard().unseen().is_empty());
+    assert!(case.drain.guard().unobserved().is_empty());
 }
 
 #[test]
@@ -126,10 +135,10 @@ fn the_last_that_was_evicted_is_what_has_to_be_seen() {
         case.settle(of("2"));
         case.again(of("2"));
     }
-    assert!(!case.drain.guard().unseen().is_empty());
+    assert!(!case.drain.guard().unobserved().is_empty());
     case.again(of("3"));
     case.again(of("3"));
-    assert!(case.drain.guard().unseen().is_empty());
+    assert!(case.drain.guard().unobserved().is_empty());
 }
 
 #[test]
@@ -150,9 +159,9 @@ fn a_count_that_fell_before_the_last_was_sent_has_not_fallen_by_it() {
         case.settle(status(2, 2));
         case.again(status(2, 2));
     }
-    assert!(!case.drain.guard().unseen().is_empty());
+    assert!(!case.drain.guard().unobserved().is_empty());
     case.again(status(2, 1));
-    assert!(case.drain.guard().unseen().is_empty());
+    assert!(case.drain.guard().unobserved().is_empty());
 
     // Nor if one went before, of which the scaling down may be what was seen.
     let two = [pod("1", "a"), pod("2", "a")];
@@ -171,7 +180,7 @@ fn a_count_that_fell_before_the_last_was_sent_has_not_fallen_by_it() {
         case.settle(status(3, 3));
         case.again(status(3, 3));
     }
-    assert!(!case.drain.guard().unseen().is_empty());
+    assert!(!case.drain.guard().unobserved().is_empty());
 }
 
 #[test]
@@ -199,9 +208,9 @@ fn a_count_that_fell_by_one_of_two_has_not_fallen_by_the_other() {
     case.pods(&[], other(5));
     case.drain.guard_mut().close();
     case.settle(other(4));
-    assert!(!case.drain.guard().unseen().is_empty());
+    assert!(!case.drain.guard().unobserved().is_empty());
     case.again(other(3));
-    assert!(case.drain.guard().unseen().is_empty());
+    assert!(case.drain.guard().unobserved().is_empty());
 }
 
 #[test]
@@ -228,9 +237,9 @@ fn a_status_at_rest_while_a_pod_still_ends_is_not_one_that_has_seen_it_end() {
     assert_eq!(case.progress, Progress::Done);
     case.drain.guard_mut().close();
     case.settle(began_to_end);
-    assert!(!case.drain.guard().unseen().is_empty());
+    assert!(!case.drain.guard().unobserved().is_empty());
     case.again(status(3, 1));
-    assert!(case.drain.guard().unseen().is_empty());
+    assert!(case.drain.guard().unobserved().is_empty());
 }
 
 #[test]
@@ -255,7 +264,7 @@ fn after_a_restart_a_deployment_is_not_what_has_to_see_an_eviction() {
     case.pods(&[], status("2"));
     case.drain.guard_mut().close();
     case.settle(status("2"));
-    assert!(!case.drain.guard().unseen().is_empty());
+    assert!(!case.drain.guard().unobserved().is_empty());
     case.again(status("2"));
-    assert_eq!(case.drain.guard().unseen(), BTreeSet::new());
+    assert_eq!(case.drain.guard().unobserved(), BTreeSet::new());
 }
