@@ -34,10 +34,8 @@ KINDS: dict[str, Kind] = {
     "drain.bystander_p99_ms": Kind("another client's GET while pods are evicted and end, 99th percentile"),
     "drain.bystander_p99_ratio": Kind("that by the same without a drain"),
     "drain.kubectl_bystander_p99_ratio": Kind("the same beside kubectl drain"),
-    "drain.budget_s": Kind("a budget over 3 pods opens after 30 s: from there to the end of the drain, 2 s of it the pods' own", 3),
+    "drain.budget_s": Kind("a budget over 3 pods opens after 30 s: from there to the end of the drain, 2 s of it the pods' own", 6),
     "drain.budget_requests": Kind("evictions asked for meanwhile, per pod and 5 s", 1),
-    "drain.budget_unguarded_s": Kind("the same without guard.yaml: budgets may not be watched", 6),
-    "drain.budget_unguarded_requests": Kind("evictions asked for meanwhile, per pod and 5 s", 1),
     **{
         f"handover.{count}{what}": kind
         for count in (3, 10, 100, 400)
