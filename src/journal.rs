@@ -37,8 +37,8 @@ pub struct Journal {
     #[serde(default, alias = "lock_uid")]
     pub lock: Option<Noted>,
     /// Pods that were evicted by turns, so that a later process does not count them again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub waves: Option<EvictionLog>,
+    #[serde(default, rename = "waves", skip_serializing_if = "Option::is_none")]
+    pub evictions: Option<EvictionLog>,
 }
 
 /// Pods that were evicted by turns.
@@ -47,7 +47,8 @@ pub struct EvictionLog {
     /// The turn that last evicted one.
     pub turn: TurnId,
     /// By the UID of the controller.
-    pub of: BTreeMap<String, EvictionRecord>,
+    #[serde(rename = "of")]
+    pub records: BTreeMap<String, EvictionRecord>,
 }
 
 /// One turn, from before its first write to after its last.

@@ -93,12 +93,12 @@ impl Drain {
     /// The same with what the journal has of pods that were evicted by turns, in this turn or an earlier one.
     pub fn resumed(
         policy: &Policy,
-        waves: BTreeMap<String, EvictionRecord>,
+        records: BTreeMap<String, EvictionRecord>,
         same_turn: bool,
     ) -> Self {
         Self {
             policy: policy.clone(),
-            guard: Guard::new(policy.single_replica, waves, same_turn),
+            guard: Guard::new(policy.single_replica, records, same_turn),
             volumes: Volumes::default(),
             endings: Endings::default(),
             arrivals: Arrivals::default(),
@@ -135,8 +135,8 @@ impl Drain {
                 self.guard.read(result);
                 None
             }
-            DrainEvent::Noted(waves) => {
-                self.guard.noted(waves);
+            DrainEvent::Noted(records) => {
+                self.guard.noted(records);
                 None
             }
             DrainEvent::LookAgain => {
@@ -192,9 +192,9 @@ impl Drain {
         &mut self.guard
     }
 
-    /// [`Guard::took`].
-    pub fn took(&self) -> Option<BTreeMap<ControllerRef, StatusSnapshot>> {
-        self.guard.took()
+    /// [`Guard::confirmed_evictions`].
+    pub fn confirmed_evictions(&self) -> Option<BTreeMap<ControllerRef, StatusSnapshot>> {
+        self.guard.confirmed_evictions()
     }
 
     /// The wait for volumes after the drain.

@@ -79,18 +79,18 @@ struct Own {
 }
 
 impl Guard {
-    /// A guard that has seen nothing. `waves` is what the journal has of pods that were evicted by turns; `same_turn` tells whether it was
-    /// in this turn.
+    /// A guard that has seen nothing. `records` is what the journal has of pods that were evicted by turns; `same_turn`: by this
+    /// one.
     pub fn new(
         single: SingleReplica,
-        waves: BTreeMap<String, EvictionRecord>,
+        records: BTreeMap<String, EvictionRecord>,
         same_turn: bool,
     ) -> Self {
         let mut objects = BTreeMap::new();
         // A Deployment sees pods through its ReplicaSets.
-        let direct = |wave: &&EvictionRecord| same_turn && wave.of.kind != Kind::Deployment;
-        for wave in waves.values().filter(direct) {
-            objects.insert(wave.of.clone(), Object::evicted_before(wave));
+        let direct = |record: &&EvictionRecord| same_turn && record.of.kind != Kind::Deployment;
+        for record in records.values().filter(direct) {
+            objects.insert(record.of.clone(), Object::evicted_before(record));
         }
         Self {
             single,
@@ -104,8 +104,8 @@ impl Guard {
             last: None,
             rounds: 0,
             held: BTreeMap::new(),
-            on_disk: waves.clone(),
-            recalled: (waves, same_turn),
+            on_disk: records.clone(),
+            recalled: (records, same_turn),
             to_note: BTreeMap::new(),
             unsettled: BTreeSet::new(),
             listed: false,
@@ -336,7 +336,7 @@ impl Guard {
             self.rounds = 0;
         }
         if let Some(object) = self.objects.get_mut(&own.controller) {
-            object.took(&pod.uid);
+            object.confirm(&pod.uid);
         }
     }
 
@@ -361,7 +361,7 @@ impl Guard {
 
     /// Controllers of Ready pods that were evicted, and not only asked for, by what was last seen; each with its status when the
     /// last of them was sent. `None`: nobody has looked since an earlier process evicted some.
-    pub fn took(&self) -> Option<BTreeMap<ControllerRef, StatusSnapshot>> {
+    pub fn confirmed_evictions(&self) -> Option<BTreeMap<ControllerRef, StatusSnapshot>> {
         let evicted = |(of, object): (&ControllerRef, &Object)| {
             let own = self.pods.iter().filter(|(_, own)| own.controller == *of);
             let stays = own.filter(|(_, own)| !own.terminating);

@@ -73,10 +73,10 @@ impl StatusSnapshot {
         }
     }
 
-    pub(super) fn noted(wave: &EvictionRecord) -> Self {
+    pub(super) fn noted(record: &EvictionRecord) -> Self {
         Self {
-            written: wave.written.clone(),
-            counted: wave.counted,
+            written: record.written.clone(),
+            counted: record.counted,
         }
     }
 }

@@ -27,22 +27,22 @@ struct PendingController {
 
 impl UnobservedEvictions {
     /// These, of which pods were evicted; `booted`: in an earlier boot.
-    pub fn new(waves: impl IntoIterator<Item = EvictionRecord>, booted: bool) -> Self {
+    pub fn new(records: impl IntoIterator<Item = EvictionRecord>, booted: bool) -> Self {
         // A Deployment sees pods through its ReplicaSets, and may miss a short fall.
-        let waves = waves.into_iter();
-        let waves = waves.filter(|wave| wave.of.kind != Kind::Deployment);
-        let late = |wave: EvictionRecord| {
+        let records = records.into_iter();
+        let records = records.filter(|record| record.of.kind != Kind::Deployment);
+        let late = |record: EvictionRecord| {
             let late = PendingController {
                 // The last look before the last eviction.
-                observer: StatusObserver::since(StatusSnapshot::noted(&wave)),
+                observer: StatusObserver::since(StatusSnapshot::noted(&record)),
                 wrote: false,
                 refusals: Refusals::default(),
                 due: true,
             };
-            (wave.of, late)
+            (record.of, late)
         };
         Self {
-            left: waves.map(late).collect(),
+            left: records.map(late).collect(),
             booted,
         }
     }
@@ -114,8 +114,8 @@ mod tests {
     use crate::drain::observed::REFUSALS;
     use crate::failure::FailureKind;
 
-    fn waves(names: &[&str]) -> Vec<EvictionRecord> {
-        let wave = |name: &&str| EvictionRecord {
+    fn records(names: &[&str]) -> Vec<EvictionRecord> {
+        let record = |name: &&str| EvictionRecord {
             of: ControllerRef {
                 namespace: "ns".into(),
                 kind: Kind::ReplicaSet,
@@ -126,9 +126,9 @@ mod tests {
             full: StatusRevision::default(),
             written: "1".into(),
             counted: 2,
-            took: true,
+            confirmed: true,
         };
-        names.iter().map(wave).collect()
+        names.iter().map(record).collect()
     }
 
     fn view(ready: u32, written: impl Into<StatusRevision>) -> ControllerView {
@@ -150,7 +150,7 @@ mod tests {
 
     /// Whether it has seen, after each of these looks.
     fn looks<const N: usize>(booted: bool, views: [ControllerView; N]) -> [bool; N] {
-        let mut unseen = UnobservedEvictions::new(waves(&["a"]), booted);
+        let mut unseen = UnobservedEvictions::new(records(&["a"]), booted);
         views.map(|view| {
             unseen.look_again();
             unseen.read(Ok(Some(view)));
@@ -208,17 +208,17 @@ mod tests {
             change(&mut same);
             assert_eq!(looks(false, [same]), [true]);
         }
-        let mut unseen = UnobservedEvictions::new(waves(&["a"]), false);
+        let mut unseen = UnobservedEvictions::new(records(&["a"]), false);
         unseen.read(Ok(None));
         assert!(unseen.is_empty());
-        let mut deployment = waves(&["a"]);
+        let mut deployment = records(&["a"]);
         deployment[0].of.kind = Kind::Deployment;
         assert!(UnobservedEvictions::new(deployment, true).is_empty());
     }
 
     #[test]
     fn each_is_read_once_a_look_and_failures_say_nothing() {
-        let mut unseen = UnobservedEvictions::new(waves(&["a", "b"]), true);
+        let mut unseen = UnobservedEvictions::new(records(&["a", "b"]), true);
         let failure = |kind| Err(Failure::new(kind, "no"));
         for look in 0..10 {
             assert_eq!(unseen.next_read().unwrap().name, "a");

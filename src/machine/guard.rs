@@ -17,13 +17,13 @@ impl Machine {
     /// A drain that has seen nothing, but knows what was evicted by turns before.
     pub(super) fn new_drain(&self) -> Drain {
         let turn = self.turn().map(|turn| turn.id);
-        let (waves, same_turn) = self
+        let (records, same_turn) = self
             .journal
-            .waves
+            .evictions
             .as_ref()
-            .map(|waves| (waves.of.clone(), Some(waves.turn) == turn))
+            .map(|log| (log.records.clone(), Some(log.turn) == turn))
             .unwrap_or_default();
-        Drain::resumed(&self.config.drain, waves, same_turn).with_ahead(self.goes_ahead())
+        Drain::resumed(&self.config.drain, records, same_turn).with_ahead(self.goes_ahead())
     }
 
     /// What a drain needs next that is not an eviction.
@@ -56,11 +56,14 @@ impl Machine {
         let guard = draining.drain.guard_mut();
         if let Some(controller) = guard.next_read() {
             self.call(out, Op::ReadController(controller), Patience::Once);
-        } else if let (Some(of), Some(turn), false) =
+        } else if let (Some(records), Some(turn), false) =
             (guard.unnoted(), self.journal.turn.as_ref(), closing)
         {
             // Of all that was read at once: each note costs a write to the disk.
-            self.journal.waves = Some(EvictionLog { turn: turn.id, of });
+            self.journal.evictions = Some(EvictionLog {
+                turn: turn.id,
+                records,
+            });
             self.write_journal(out, Patience::Turn);
         } else if let Some(rounds) = guard.waits().filter(|_| !draining.polling) {
             draining.polling = true;

@@ -331,9 +331,9 @@ impl Machine {
                 return;
             }
             Reply::JournalWritten(_) => {
-                let waves = self.journal.waves.clone();
-                let waves = waves.map(|waves| waves.of).unwrap_or_default();
-                self.on_pods(out, DrainEvent::Noted(waves));
+                let log = self.journal.evictions.clone();
+                let records = log.map(|log| log.records).unwrap_or_default();
+                self.on_pods(out, DrainEvent::Noted(records));
                 return;
             }
             reply => out.report(Report::Defect, format!("a drain does not expect {reply:?}")),

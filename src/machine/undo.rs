@@ -124,14 +124,14 @@ impl Machine {
         self.note_outcome(out, &outcome);
         // Before logind is asked, every pod that had to go has gone.
         let all = outcome == Outcome::Done || matches!(self.phase, Phase::Asked(_));
-        let took = drain.and_then(Drain::took);
-        if let (Some(waves), true) = (&mut self.journal.waves, all || took.is_some()) {
-            let took = took.clone().unwrap_or_default();
-            for wave in waves.of.values_mut() {
-                let last = took.get(&wave.of);
-                wave.took = all || last.is_some();
+        let confirmed = drain.and_then(Drain::confirmed_evictions);
+        if let (Some(log), true) = (&mut self.journal.evictions, all || confirmed.is_some()) {
+            let confirmed = confirmed.clone().unwrap_or_default();
+            for record in log.records.values_mut() {
+                let last = confirmed.get(&record.of);
+                record.confirmed = all || last.is_some();
                 if let Some(last) = last {
-                    wave.last(last);
+                    record.last(last);
                 }
             }
         }
@@ -140,7 +140,7 @@ impl Machine {
         }
         self.end_round(out);
         self.expired = false;
-        self.undoing(Step::Announce, outcome, all || took.is_some());
+        self.undoing(Step::Announce, outcome, all || confirmed.is_some());
         self.write_journal(out, Patience::Turn);
     }
 
@@ -152,13 +152,13 @@ impl Machine {
 
     fn undoing(&mut self, step: Step, outcome: Outcome, sure: bool) {
         let turn = self.turn().map(|turn| turn.id);
-        let waves = self.journal.waves.as_ref();
-        let waves = waves.filter(|waves| Some(waves.turn) == turn);
-        let waves = waves.into_iter().flat_map(|waves| waves.of.values());
-        let waves = waves.filter(|wave| wave.took || !sure);
+        let log = self.journal.evictions.as_ref();
+        let log = log.filter(|log| Some(log.turn) == turn);
+        let log = log.into_iter().flat_map(|log| log.records.values());
+        let log = log.filter(|record| record.confirmed || !sure);
         self.phase = Phase::Undoing(Undoing {
             step,
-            unobserved: UnobservedEvictions::new(waves.cloned(), self.boot_changed()),
+            unobserved: UnobservedEvictions::new(log.cloned(), self.boot_changed()),
             soaked: outcome != Outcome::Done || self.config.recovery.soak.is_zero(),
             outcome,
             sure,
@@ -356,7 +356,7 @@ impl Machine {
         if let Phase::Undoing(undoing) = &mut self.phase {
             undoing.step = Step::Close;
             if undoing.outcome == Outcome::Done {
-                self.journal.waves = None;
+                self.journal.evictions = None;
             }
         }
         self.write_journal(out, Patience::Turn);

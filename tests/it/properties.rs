@@ -46,7 +46,7 @@ fn turn() -> impl Strategy<Value = Turn> {
         timestamp(),
         requests(),
         any::<Vec<String>>(),
-        prop::collection::vec(wave(), 0..3),
+        prop::collection::vec(record(), 0..3),
         any::<bool>(),
         stage,
     )
@@ -57,7 +57,7 @@ fn turn() -> impl Strategy<Value = Turn> {
                 since,
                 requests,
                 control_plane,
-                waves,
+                records,
                 shutdown,
                 stage,
             )| Turn {
@@ -70,14 +70,15 @@ fn turn() -> impl Strategy<Value = Turn> {
                 requests,
                 control_plane,
                 containers: ["containerd://1".into()].into(),
-                daemon_sets: shutdown.then(|| waves.iter().map(|wave| wave.of.clone()).collect()),
+                daemon_sets: shutdown
+                    .then(|| records.iter().map(|record| record.of.clone()).collect()),
                 shutdown,
                 stage,
             },
         )
 }
 
-fn wave() -> impl Strategy<Value = EvictionRecord> {
+fn record() -> impl Strategy<Value = EvictionRecord> {
     (any::<[u32; 2]>(), any::<[String; 5]>()).prop_map(
         |([ready, counted], [namespace, name, uid, full, version])| EvictionRecord {
             of: ControllerRef {
@@ -95,7 +96,7 @@ fn wave() -> impl Strategy<Value = EvictionRecord> {
                 ..version.as_str().into()
             },
             counted,
-            took: ready % 2 == 0,
+            confirmed: ready % 2 == 0,
         },
     )
 }
@@ -107,7 +108,7 @@ prop_compose! {
         latch in prop::option::of((any::<String>(), requests())),
         failed in prop::option::of((any::<u8>(), any::<String>(), timestamp(), any::<Vec<[String; 3]>>())),
         lock in prop::option::of((any::<String>(), any::<u64>())),
-        waves in prop::option::of((any::<u64>(), prop::collection::btree_map(any::<String>(), wave(), 0..3))),
+        evictions in prop::option::of((any::<u64>(), prop::collection::btree_map(any::<String>(), record(), 0..3))),
     ) -> Journal {
         Journal {
             turn,
@@ -124,7 +125,7 @@ prop_compose! {
                     .collect(),
             }),
             lock: lock.map(|(uid, turns)| Noted { uid, turns }),
-            waves: waves.map(|(turn, of)| EvictionLog { turn: TurnId(turn), of }),
+            evictions: evictions.map(|(turn, records)| EvictionLog { turn: TurnId(turn), records }),
         }
     }
 }

@@ -199,9 +199,9 @@ impl Guard {
         if let Some(object) = self.objects.get(of)
             && let Some(Seen::Is(view)) = &object.seen
         {
-            let wave = object.past.wave(of, view);
-            if self.on_disk.get(&of.uid) != Some(&wave) {
-                self.to_note.insert(of.uid.clone(), wave);
+            let record = object.past.record_of(of, view);
+            if self.on_disk.get(&of.uid) != Some(&record) {
+                self.to_note.insert(of.uid.clone(), record);
                 return false;
             }
         }

@@ -8,16 +8,17 @@ use crate::drain::{ControllerRef, StatusSnapshot};
 impl Guard {
     /// What the journal must have on disk before more is evicted, or has too much of, if there is such.
     pub fn unnoted(&self) -> Option<BTreeMap<String, EvictionRecord>> {
-        let lacks = |(uid, wave): (&String, &EvictionRecord)| self.on_disk.get(uid) != Some(wave);
+        let lacks =
+            |(uid, record): (&String, &EvictionRecord)| self.on_disk.get(uid) != Some(record);
         (!self.unsettled.is_empty() || self.to_note.iter().any(lacks)).then(|| {
             let mut all = self.on_disk.clone();
             // What earlier turns have noted of controllers that are not here any more would add up.
             let (_, same_turn) = self.recalled;
-            all.retain(|_, wave| same_turn || self.objects.contains_key(&wave.of));
+            all.retain(|_, record| same_turn || self.objects.contains_key(&record.of));
             for of in &self.unsettled {
                 let last = self.objects.get(of).and_then(Object::settled);
-                if let (Some(wave), Some(last)) = (all.get_mut(&of.uid), last) {
-                    wave.last(last);
+                if let (Some(record), Some(last)) = (all.get_mut(&of.uid), last) {
+                    record.last(last);
                 }
             }
             all.extend(self.to_note.clone());
@@ -26,8 +27,8 @@ impl Guard {
     }
 
     /// The journal has it on disk.
-    pub fn noted(&mut self, waves: BTreeMap<String, EvictionRecord>) {
-        self.on_disk = waves;
+    pub fn noted(&mut self, records: BTreeMap<String, EvictionRecord>) {
+        self.on_disk = records;
         self.to_note.clear();
         let unsettled = std::mem::take(&mut self.unsettled).into_iter();
         self.unsettled = unsettled.filter(|of| self.is_unsettled(of)).collect();

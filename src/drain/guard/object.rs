@@ -68,12 +68,12 @@ impl Object {
         recalled: &(BTreeMap<String, EvictionRecord>, bool),
     ) {
         if self.seen.is_none()
-            && let (waves, same_turn) = recalled
-            && let Some(wave) = waves.get(&of.uid)
+            && let (records, same_turn) = recalled
+            && let Some(record) = records.get(&of.uid)
             // Between two turns minutes pass: a status that was written since is of a controller that is awake.
-            && (*same_turn || !view.written.since(&wave.written))
+            && (*same_turn || !view.written.since(&record.written))
         {
-            self.past.recall(wave);
+            self.past.recall(record);
         }
         if let Some(evicted) = &mut self.evicted
             && evicted.observer.observe(&view)
@@ -98,12 +98,12 @@ impl Object {
     }
 
     /// One of which an earlier process has evicted pods: how many, it does not know.
-    pub(super) fn evicted_before(wave: &EvictionRecord) -> Self {
+    pub(super) fn evicted_before(record: &EvictionRecord) -> Self {
         Self {
             evicted: Some(Evicted {
-                sendings: Sendings::of_earlier(StatusSnapshot::noted(wave)),
-                before: wave.ready,
-                observer: StatusObserver::since(StatusSnapshot::noted(wave)),
+                sendings: Sendings::of_earlier(StatusSnapshot::noted(record)),
+                before: record.ready,
+                observer: StatusObserver::since(StatusSnapshot::noted(record)),
             }),
             ..Self::unread()
         }
@@ -123,9 +123,9 @@ impl Object {
     }
 
     /// This pod went.
-    pub(super) fn took(&mut self, uid: &str) {
+    pub(super) fn confirm(&mut self, uid: &str) {
         if let Some(evicted) = &mut self.evicted {
-            evicted.sendings.took(uid);
+            evicted.sendings.confirm(uid);
         }
     }
 

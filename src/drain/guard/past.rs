@@ -33,8 +33,8 @@ pub struct EvictionRecord {
     /// [`super::ControllerView::ready`] of the last read.
     pub counted: u32,
     /// Some of its pods were evicted, and not only asked for: known once a turn is being undone.
-    #[serde(default)]
-    pub took: bool,
+    #[serde(default, rename = "took")]
+    pub confirmed: bool,
 }
 
 impl EvictionRecord {
@@ -101,16 +101,16 @@ impl Past {
     }
 
     /// Begins with what an earlier process had noted. Each eviction makes one pod less, so these were the numbers since.
-    pub(super) fn recall(&mut self, wave: &EvictionRecord) {
+    pub(super) fn recall(&mut self, record: &EvictionRecord) {
         let now = self.ready.last().copied().unwrap_or_default();
         // More than this never ran on one node; a number out of a damaged file must not fill the memory.
-        let before = wave.ready.min(now.saturating_add(10_000));
+        let before = record.ready.min(now.saturating_add(10_000));
         let mut ready: Vec<u32> = (now.saturating_add(1)..=before).rev().collect();
         ready.append(&mut self.ready);
         self.ready = ready;
         // Nothing was evicted before it had.
         self.caught_up |= before > now;
-        self.full = (before > now && !wave.full.is_unknown()).then(|| wave.full.clone());
+        self.full = (before > now && !record.full.is_unknown()).then(|| record.full.clone());
     }
 
     /// It is not known any more which pods were counted when: only the largest number counts.
@@ -162,14 +162,14 @@ impl Past {
     }
 
     /// What a later process must know of it.
-    pub(super) fn wave(&self, of: &ControllerRef, view: &ControllerView) -> EvictionRecord {
+    pub(super) fn record_of(&self, of: &ControllerRef, view: &ControllerView) -> EvictionRecord {
         EvictionRecord {
             of: of.clone(),
             ready: self.most(),
             full: self.full.clone().unwrap_or_default(),
             written: view.written.clone(),
             counted: view.ready,
-            took: false,
+            confirmed: false,
         }
     }
 

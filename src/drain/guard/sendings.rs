@@ -24,7 +24,7 @@ struct Sending {
     /// UIDs.
     pods: BTreeSet<String>,
     /// One of them went for certain.
-    took: bool,
+    confirmed: bool,
     /// Another status was written since.
     seen: bool,
 }
@@ -44,7 +44,7 @@ impl Sendings {
             None => self.by.push(Sending {
                 status,
                 pods: [uid.to_owned()].into(),
-                took: false,
+                confirmed: false,
                 seen: false,
             }),
         }
@@ -62,10 +62,10 @@ impl Sendings {
     }
 
     /// It went.
-    pub(super) fn took(&mut self, uid: &str) {
+    pub(super) fn confirm(&mut self, uid: &str) {
         let mut by = self.by.iter_mut().rev();
         if let Some(sending) = by.find(|sending| sending.pods.contains(uid)) {
-            sending.took = true;
+            sending.confirmed = true;
         }
     }
 
@@ -74,19 +74,19 @@ impl Sendings {
         if let Some(last) = self.by.iter_mut().rev().find(|it| it.pods.contains(uid)) {
             last.pods.remove(uid);
         }
-        self.by.retain(|it| it.took || !it.pods.is_empty());
+        self.by.retain(|it| it.confirmed || !it.pods.is_empty());
     }
 
     /// The status by which the last was sent that went: for certain, or because it is `gone`.
     pub(super) fn last(&self, gone: impl Fn(&str) -> bool) -> Option<&StatusSnapshot> {
-        let went = |it: &&Sending| it.took || it.pods.iter().any(|uid| gone(uid));
+        let went = |it: &&Sending| it.confirmed || it.pods.iter().any(|uid| gone(uid));
         self.by.iter().rev().find(went).map(|it| &it.status)
     }
 
     /// The same if every eviction that was sent by a later status was refused.
     pub(super) fn settled(&self) -> Option<&StatusSnapshot> {
         match self.by.last() {
-            Some(last) => last.took.then_some(&last.status),
+            Some(last) => last.confirmed.then_some(&last.status),
             None => self.earlier.as_ref(),
         }
     }

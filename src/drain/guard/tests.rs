@@ -140,8 +140,8 @@ impl Case {
 
     fn settle(&mut self, answer: impl Fn(&str) -> Result<Option<ControllerView>, Failure>) {
         for _ in 0..50 {
-            if let Some(waves) = self.drain.guard().unnoted() {
-                self.on(DrainEvent::Noted(waves));
+            if let Some(records) = self.drain.guard().unnoted() {
+                self.on(DrainEvent::Noted(records));
             } else if let Some(of) = self.drain.guard_mut().next_read() {
                 self.read.push(of.uid.clone());
                 self.on(DrainEvent::Controller(answer(&of.uid)));

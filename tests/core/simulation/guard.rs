@@ -168,7 +168,7 @@ fn a_restart_while_a_replacement_is_waited_for_changes_nothing() {
     let mut machine = world.boot();
     let over = |machine: &Machine, _: &World| machine.journal().turn.is_none();
     assert!(world.until(&mut machine, HOUR, over));
-    assert_eq!(machine.journal().waves, None);
+    assert_eq!(machine.journal().evictions, None);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn nothing_is_evicted_by_turns_before_the_journal_says_so() {
     let mut world = World::asking();
     world.pods = ["a", "b"].map(pod).to_vec();
     world.status(app(2, 2, "1"));
-    world.hold = |op| matches!(op, Op::WriteJournal(journal) if journal.waves.is_some());
+    world.hold = |op| matches!(op, Op::WriteJournal(journal) if journal.evictions.is_some());
     let mut machine = world.start();
     assert!(world.until(&mut machine, HOUR, |_, world| world.held.is_some()));
     world.wait(&mut machine, 60.0);

@@ -75,7 +75,7 @@ fn a_node_that_is_back_keeps_its_slot_until_controllers_have_seen_what_it_evicte
     assert!(world.until(&mut machine, 60.0, |_, world| !world.holds_slot()));
     let over = |machine: &Machine, _: &World| machine.journal().turn.is_none();
     assert!(world.until(&mut machine, 60.0, over));
-    assert_eq!(machine.journal().waves, None);
+    assert_eq!(machine.journal().evictions, None);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_turn_that_evicted_nothing_does_not_wait_for_what_an_earlier_one_did() {
     world.unlock();
     let over = |machine: &Machine, _: &World| machine.journal().turn.is_none();
     assert!(world.until(&mut machine, 60.0, over));
-    assert!(machine.journal().waves.is_some());
+    assert!(machine.journal().evictions.is_some());
     world.kept.clear();
     let next = |_: &Machine, world: &World| world.holds_slot();
     assert!(world.until(&mut machine, 12.0 * HOUR, next));

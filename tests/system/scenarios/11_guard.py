@@ -45,7 +45,8 @@ def waits_for_anothers_drain(lab: Lab) -> None:
     lab.guard()
     _allow_two_turns(lab)
     first.ask_for_reboot()
-    lab.wait_draining(first, held)
+    lab.wait_holds(first)
+    wait_until("it is cordoned", lambda: lab.cordoned(first))
     second.ask_for_reboot()
     what = f"the drain of {first.name}"
     wait_until("it says so", lambda: what in str(lab.rollboot(second).status().get("blocked_by")))

@@ -222,11 +222,11 @@ impl Sim {
         }
         self.done |= progress == Progress::Done;
         assert!(!matches!(progress, Progress::Failed(_)), "{progress:?}");
-        if let Some(waves) = self.drain.guard().unnoted()
+        if let Some(records) = self.drain.guard().unnoted()
             && self.dice.one_in(2)
         {
-            self.disk.clone_from(&waves);
-            self.feed(DrainEvent::Noted(waves));
+            self.disk.clone_from(&records);
+            self.feed(DrainEvent::Noted(records));
         }
     }
 

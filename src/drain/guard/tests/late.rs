@@ -274,10 +274,10 @@ fn a_scale_down_that_has_just_begun_leaves_fewer_elsewhere_than_the_status_says(
 fn what_turns_have_noted_of_controllers_that_are_not_here_is_forgotten() {
     let mut case = Case::new(SingleReplica::Evict);
     case.pods(&[pod("1", "a"), pod("2", "a")], status(2, 2));
-    let waves = case.drain.guard().on_disk.clone();
+    let records = case.drain.guard().on_disk.clone();
     for (same_turn, kept) in [(false, 1), (true, 2)] {
         let mut case = Case::new(SingleReplica::Evict);
-        case.drain = Drain::resumed(&Config::default().drain, waves.clone(), same_turn);
+        case.drain = Drain::resumed(&Config::default().drain, records.clone(), same_turn);
         case.pods(&[pod("1", "b"), pod("2", "b")], status(2, 2));
         assert_eq!(case.drain.guard().on_disk.len(), kept);
     }

@@ -155,12 +155,12 @@ fn a_restart_in_the_middle_of_a_wave_does_not_count_its_pods_again() {
     let mut case = Case::new(SingleReplica::Evict);
     case.pods(&[pod("1", "a"), pod("2", "a"), pod("3", "a")], status(3));
     assert_eq!(case.sent, ["1", "2"]);
-    let waves = case.drain.guard().on_disk.clone();
-    assert_eq!(waves["a"].ready, 3);
+    let records = case.drain.guard().on_disk.clone();
+    assert_eq!(records["a"].ready, 3);
     for same_turn in [true, false] {
         let mut case = Case::new(SingleReplica::Evict);
         let policy = Config::default().drain;
-        case.drain = Drain::resumed(&policy, waves.clone(), same_turn);
+        case.drain = Drain::resumed(&policy, records.clone(), same_turn);
         case.pods(&[pod("3", "a")], status(3));
         assert!(
             case.sent.is_empty(),
@@ -181,7 +181,7 @@ fn a_restart_in_the_middle_of_a_wave_does_not_count_its_pods_again() {
     };
     for (same_turn, sent) in [(true, 0), (false, 1)] {
         let mut case = Case::new(SingleReplica::Evict);
-        case.drain = Drain::resumed(&Config::default().drain, waves.clone(), same_turn);
+        case.drain = Drain::resumed(&Config::default().drain, records.clone(), same_turn);
         case.pods(&[pod("3", "a")], later);
         assert_eq!(case.sent.len(), sent);
     }

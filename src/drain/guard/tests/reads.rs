@@ -28,8 +28,8 @@ fn a_read_that_was_asked_for_before_a_pod_came_says_nothing_about_it() {
     assert!(case.drain.guard_mut().next_read().is_some());
     case.on(DrainEvent::Pods(vec![pod("1", "a"), pod("2", "a")]));
     case.on(DrainEvent::Controller(status(3, 3)("a")));
-    if let Some(waves) = case.drain.guard().unnoted() {
-        case.on(DrainEvent::Noted(waves));
+    if let Some(records) = case.drain.guard().unnoted() {
+        case.on(DrainEvent::Noted(records));
     }
     assert!(case.sent.is_empty(), "{:?}", case.sent);
     case.settle(status(3, 3));
@@ -72,8 +72,8 @@ fn a_pod_does_not_go_while_its_controller_is_being_read() {
 fn nothing_is_read_before_own_pods_are_counted() {
     let mut case = Case::new(SingleReplica::Evict);
     case.pods(&[pod("1", "a"), pod("2", "a")], status(2, 2));
-    let waves = case.drain.guard().on_disk.clone();
-    case.drain = Drain::resumed(&Config::default().drain, waves, true);
+    let records = case.drain.guard().on_disk.clone();
+    case.drain = Drain::resumed(&Config::default().drain, records, true);
     assert_eq!(case.drain.guard_mut().next_read(), None);
     case.on(DrainEvent::Pods(vec![pod("2", "a")]));
     assert!(case.drain.guard_mut().next_read().is_some());

@@ -257,10 +257,10 @@ fn after_a_restart_a_deployment_is_not_what_has_to_see_an_eviction() {
     };
     let mut case = Case::new(SingleReplica::Evict);
     case.pods(&[pod("1", "a"), pod("2", "a")], status("1"));
-    let waves = case.drain.guard().on_disk.clone();
-    assert_eq!(waves.len(), 2);
+    let records = case.drain.guard().on_disk.clone();
+    assert_eq!(records.len(), 2);
     let mut case = Case::new(SingleReplica::Evict);
-    case.drain = Drain::resumed(&Config::default().drain, waves, true);
+    case.drain = Drain::resumed(&Config::default().drain, records, true);
     case.pods(&[], status("2"));
     case.drain.guard_mut().close();
     case.settle(status("2"));
