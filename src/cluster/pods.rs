@@ -17,22 +17,20 @@ use super::watch::Change;
 use crate::drain::{EvictAnswer, PodRef, PodView};
 use crate::failure::{Failure, FailureKind};
 
-/// Pods in one page.
-const PAGE: u32 = 50;
 const PODS: &str = "/api/v1/pods";
 
 impl KubeletCluster {
     /// All pods of the node, and the version of the list. No version is asked for: version 0 would answer from a cache that may be
-    /// old.
+    /// old. Nor is a page: from 1.31 on the server answers a whole list from its cache, as new as etcd and by the node's name, while
+    /// for a page it reads the pods of all nodes from etcd until enough match (to 1.33; `shouldDelegateList` in the cacher). One that
+    /// divides it all the same is followed.
     pub(super) async fn get_pods(&self) -> Result<(Vec<PodView>, String), Failure> {
         let what = format!("cannot list the pods of {}", self.place.node);
         let list = List {
             what: &what,
             accept: JSON,
             path: PODS,
-            params: ListParams::default()
-                .fields(&self.pod_selector())
-                .limit(PAGE),
+            params: ListParams::default().fields(&self.pod_selector()),
             more: &[],
             within: self.connector.deadlines.request,
         };
