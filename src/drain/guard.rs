@@ -353,10 +353,10 @@ impl Guard {
         }
     }
 
-    /// Whether Ready pods of guarded controllers are here and not ending.
-    pub fn has_ready_pods(&self) -> bool {
-        let mut own = self.pods.values();
-        own.any(|own| own.ready && !own.terminating)
+    /// Whether pods of guarded controllers may be here that are not ending. One that is not Ready may be in a moment, count for others,
+    /// and go down with the node all the same. Before a list nobody knows.
+    pub fn may_keep_pods(&self) -> bool {
+        !self.listed || self.pods.values().any(|own| !own.terminating)
     }
 
     /// Controllers of Ready pods that were evicted, and not only asked for, by what was last seen; each with its status when the

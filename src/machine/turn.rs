@@ -127,9 +127,9 @@ impl Machine {
         self.guard_step(out);
     }
 
-    /// Nothing is left to evict. Ready pods that stay go down with the node: until it is back no other node may count them.
+    /// Nothing is left to evict. Pods that stay go down with the node: until it is back no other node may count them.
     pub(super) fn drained(&mut self, out: &mut Out, drain: Drain) {
-        if self.holds_floor() && !drain.guard().has_ready_pods() {
+        if self.holds_floor() && !drain.guard().may_keep_pods() {
             self.let_others_drain(out, drain);
         } else {
             self.verify(out, drain);
