@@ -214,8 +214,9 @@ impl Machine {
         } else if self.config.drain.mode == DrainMode::None {
             self.drained(out, drain);
         } else if self.may_not_drain() {
+            // With a pause: what comes after each drain would have the pods of this node moved again and again.
             let why = "this node has said that its drain is over, and another may drain by now";
-            self.undo_drain(out, Some(&drain), Outcome::Again(why.into()));
+            self.undo_drain(out, Some(&drain), Outcome::BackOff(why.into()));
         } else {
             self.drain(out, drain);
         }

@@ -49,9 +49,20 @@ enum Step {
 
 impl Verifying {
     pub(super) fn describe(&self) -> String {
-        self.blocked
-            .as_ref()
-            .map_or_else(String::new, |blocked| blocked.what.clone())
+        let step = match self.step {
+            Step::Drained | Step::DrainedRead => {
+                "the lock could not be told that the drain is over"
+            }
+            Step::Quiet
+            | Step::Sentinels
+            | Step::Node
+            | Step::Look(_)
+            | Step::Journal
+            | Step::Lock
+            | Step::TakeBack => "drained, but the last checks did not come to an end",
+        };
+        let blocked = self.blocked.as_ref();
+        blocked.map_or_else(|| step.to_owned(), |blocked| blocked.what.clone())
     }
 
     pub(super) fn blocked(&self) -> Option<&Blocked> {
