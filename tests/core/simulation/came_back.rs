@@ -1,6 +1,7 @@
 //! Pods that come back although the node is cordoned, and those that stay.
 
 use rollboot::drain::PodRef;
+use rollboot::machine::Machine;
 
 use super::world::{World, pod};
 
@@ -47,4 +48,26 @@ fn a_replacement_that_tolerates_the_cordon_stays_and_is_named() {
     };
     let reports = world.reports.iter().filter(named).count();
     assert_eq!(reports, 1, "{:#?}", world.reports);
+}
+
+#[test]
+fn a_node_that_was_registered_anew_in_a_drain_is_not_cordoned_for_the_old_turn() {
+    let mut world = World::asking();
+    world.pods = vec![pod("web")];
+    world.blocked = true;
+    let mut machine = world.start();
+    assert!(world.until(&mut machine, HOUR, |_, world| world.refused > 0));
+    let turn = machine.journal().turn.clone().unwrap();
+    world.node.uid = "another".into();
+    world.node.unschedulable = false;
+    world.node.cordon_owned = false;
+    world.node.marker = None;
+    let over = |machine: &Machine, _: &World| {
+        let now = machine.journal().turn.as_ref();
+        now.is_none_or(|now| now.id != turn.id)
+    };
+    let cordoned =
+        |machine: &Machine, world: &World| world.node.unschedulable || over(machine, world);
+    assert!(world.until(&mut machine, 120.0, cordoned));
+    assert!(over(&machine, &world), "{}", machine.reason());
 }
