@@ -77,7 +77,7 @@ fn exit(findings: &[Finding]) -> Exit {
         .peekable();
     if failed.peek().is_none() {
         Exit::Ok
-    } else if failed.all(|finding| finding.unseen) {
+    } else if failed.all(|finding| finding.not_permitted) {
         Exit::Permission
     } else {
         Exit::No
@@ -289,18 +289,18 @@ impl Here<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::finding::{ok, unseen, warn};
+    use super::finding::{not_permitted, ok, warn};
     use super::*;
 
     #[test]
     fn the_exit_code_tells_no_from_not_allowed_to_look() {
         let (ok, warn) = (ok("a", ""), warn("b", "", ""));
-        let (fail, unseen) = (fail("c", "", ""), unseen("d", ""));
+        let (fail, not_permitted) = (fail("c", "", ""), not_permitted("d", ""));
         for (findings, expected) in [
             (vec![ok.clone(), warn.clone()], Exit::Ok),
             (vec![ok, fail.clone()], Exit::No),
-            (vec![warn, unseen.clone()], Exit::Permission),
-            (vec![unseen, fail], Exit::No),
+            (vec![warn, not_permitted.clone()], Exit::Permission),
+            (vec![not_permitted, fail], Exit::No),
         ] {
             assert_eq!(exit(&findings), expected, "{findings:?}");
         }

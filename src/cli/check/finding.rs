@@ -31,7 +31,7 @@ pub(super) struct Finding {
     pub(super) advice: String,
     /// It failed only because the caller may not look.
     #[serde(skip)]
-    pub(super) unseen: bool,
+    pub(super) not_permitted: bool,
 }
 
 impl Finding {
@@ -46,7 +46,7 @@ impl Finding {
             result,
             found: found.to_string(),
             advice: advice.into(),
-            unseen: false,
+            not_permitted: false,
         }
     }
 }
@@ -63,10 +63,10 @@ pub(super) fn fail(check: &'static str, found: impl Display, advice: impl Into<S
     Finding::new(check, Verdict::Fail, found, advice)
 }
 
-/// It cannot be seen by this user.
-pub(super) fn unseen(check: &'static str, found: impl Display) -> Finding {
+/// This user may not look.
+pub(super) fn not_permitted(check: &'static str, found: impl Display) -> Finding {
     Finding {
-        unseen: true,
+        not_permitted: true,
         ..fail(check, found, "run this as root, as the daemon is")
     }
 }
@@ -78,7 +78,7 @@ pub(super) fn failed_here(
     advice: impl Into<String>,
 ) -> Finding {
     if failure.kind == FailureKind::Local && !is_root() {
-        unseen(check, failure)
+        not_permitted(check, failure)
     } else {
         fail(check, failure, advice)
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::finding::{Finding, fail, ok, unseen, warn};
+use super::finding::{Finding, fail, not_permitted, ok, warn};
 use crate::cli::status::{self, LastWord};
 use crate::cli::text::{list, moment};
 use crate::config::{Config, Mode};
@@ -135,7 +135,7 @@ fn no_word(root: &Path, error: &status::Silence) -> Finding {
             "systemctl enable --now rollboot; systemctl status rollboot",
         ),
         status::Silence::Unreadable(error) if error.kind() == ErrorKind::PermissionDenied => {
-            unseen("daemon", format!("its status cannot be read: {error}"))
+            not_permitted("daemon", format!("its status cannot be read: {error}"))
         }
         status::Silence::Unreadable(error) => fail(
             "daemon",
@@ -162,7 +162,7 @@ pub(super) fn state_folder(folder: &Folder, journal: &Result<Journal, JournalErr
                 "no turn begins without it",
             );
         }
-        Err(error) => return unseen(CHECK, format!("{path}: {error}")),
+        Err(error) => return not_permitted(CHECK, format!("{path}: {error}")),
         Ok(_) => {}
     }
     if folder.read_only {
@@ -181,7 +181,7 @@ pub(super) fn state_folder(folder: &Folder, journal: &Result<Journal, JournalErr
     }
     match journal {
         Err(JournalError::Unreadable { why, .. }) if !is_root() => {
-            unseen(CHECK, format!("{path}: {why}"))
+            not_permitted(CHECK, format!("{path}: {why}"))
         }
         Err(error) => fail(
             CHECK,

@@ -54,19 +54,19 @@ pub(super) fn others(host: &Rebooters, pods: Option<&[PodView]>) -> Vec<Finding>
             findings.push(warn(CHECK, found, advice));
         }
     }
-    let mut unseen = host.blind.clone();
-    unseen.extend(pods.is_none().then_some("pods"));
+    let mut not_read = host.blind.clone();
+    not_read.extend(pods.is_none().then_some("pods"));
     if !findings.is_empty() {
         return findings;
     }
-    vec![if unseen.is_empty() {
+    vec![if not_read.is_empty() {
         ok(CHECK, "none of those that are known")
     } else {
         ok(
             CHECK,
             format!(
                 "none in what can be seen, which is not the {}",
-                unseen.join(" and ")
+                not_read.join(" and ")
             ),
         )
     }]

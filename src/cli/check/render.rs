@@ -73,7 +73,7 @@ fn summary(findings: &[Finding]) -> String {
         failed
             if findings
                 .iter()
-                .any(|it| it.result == Verdict::Fail && !it.unseen) =>
+                .any(|it| it.result == Verdict::Fail && !it.not_permitted) =>
         {
             format!(
                 "This node could not reboot: {failed} of {} looks failed{warnings}.",
@@ -88,7 +88,7 @@ fn summary(findings: &[Finding]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::{fail, ok, unseen, warn};
+    use super::super::finding::{fail, not_permitted, ok, warn};
     use super::*;
     use crate::cli::text::WIDTH;
 
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn the_last_line_says_what_it_comes_to() {
         assert!(render(&[ok("a", "")]).ends_with("could reboot when it is its turn."));
-        assert!(render(&[unseen("a", "")]).contains("Too little can be seen"));
-        assert!(render(&[unseen("a", ""), fail("b", "", "")]).contains("2 of 2"));
+        assert!(render(&[not_permitted("a", "")]).contains("Too little can be seen"));
+        assert!(render(&[not_permitted("a", ""), fail("b", "", "")]).contains("2 of 2"));
     }
 }

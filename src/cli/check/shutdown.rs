@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use super::finding::{Finding, fail, failed_here, ok, unseen, warn};
+use super::finding::{Finding, fail, failed_here, not_permitted, ok, warn};
 use crate::cli::text::span;
 use crate::config::DrainMode;
 use crate::failure::{Failure, FailureKind};
@@ -41,7 +41,7 @@ pub(super) fn logind(gates: &Result<HostGates, Failure>) -> Vec<Finding> {
     let logind = match of(Gate::Logind) {
         None => ok(LOGIND, "would reboot this host"),
         // What it says is about the caller.
-        Some(gate) if !is_root() => unseen(LOGIND, gate.what),
+        Some(gate) if !is_root() => not_permitted(LOGIND, gate.what),
         Some(gate) => fail(
             LOGIND,
             gate.what,
