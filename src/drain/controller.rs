@@ -100,7 +100,7 @@ impl fmt::Display for ControllerRef {
 }
 
 /// What one read of a controller saw.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ControllerView {
     /// UID: another one is another controller of the same name.
     pub uid: String,

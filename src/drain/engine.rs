@@ -173,12 +173,8 @@ impl Drain {
         self.stopped = true;
     }
 
-    /// What a list taken after the drain still holds that would have to go, by the plan of this drain; and why not all of it may.
-    pub fn left_over(&self, pods: &[PodView]) -> Plan {
-        self.plan(pods)
-    }
-
-    fn plan(&self, pods: &[PodView]) -> Plan {
+    /// What of a list has to go, by what this drain knows of when each pod came; and why not all of it may.
+    pub fn plan(&self, pods: &[PodView]) -> Plan {
         plan(pods, &self.policy, &self.arrivals)
     }
 

@@ -305,9 +305,9 @@ impl Guard {
             self.closing = true;
             self.rounds = 0;
             self.objects.values_mut().for_each(Object::closes);
-            let unseen = self.unobserved();
+            let unobserved = self.unobserved();
             for (of, object) in &mut self.objects {
-                object.due = unseen.contains(of);
+                object.due = unobserved.contains(of);
             }
         }
         self.rounds
@@ -320,10 +320,10 @@ impl Guard {
 
     /// Controllers that may still count pods that were evicted here.
     pub fn unobserved(&self) -> BTreeSet<ControllerRef> {
-        let unseen = |(of, object): &(&ControllerRef, &Object)| {
+        let may_count = |(of, object): &(&ControllerRef, &Object)| {
             object.is_unobserved() && !self.forbidden.contains(&of.kind)
         };
-        let objects = self.objects.iter().filter(unseen);
+        let objects = self.objects.iter().filter(may_count);
         objects.map(|(of, _)| of.clone()).collect()
     }
 

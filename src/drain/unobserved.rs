@@ -138,23 +138,18 @@ mod tests {
             replicas: 2,
             ready,
             available: ready,
-            terminating: 0,
-            behind: false,
-            deleting: false,
-            fails: None,
-            orphaning: false,
-            owner: None,
             written: written.into(),
+            ..ControllerView::default()
         }
     }
 
     /// Whether it has seen, after each of these looks.
     fn looks<const N: usize>(booted: bool, views: [ControllerView; N]) -> [bool; N] {
-        let mut unseen = UnobservedEvictions::new(records(&["a"]), booted);
+        let mut unobserved = UnobservedEvictions::new(records(&["a"]), booted);
         views.map(|view| {
-            unseen.look_again();
-            unseen.read(Ok(Some(view)));
-            unseen.is_empty()
+            unobserved.look_again();
+            unobserved.read(Ok(Some(view)));
+            unobserved.is_empty()
         })
     }
 
@@ -208,9 +203,9 @@ mod tests {
             change(&mut same);
             assert_eq!(looks(false, [same]), [true]);
         }
-        let mut unseen = UnobservedEvictions::new(records(&["a"]), false);
-        unseen.read(Ok(None));
-        assert!(unseen.is_empty());
+        let mut unobserved = UnobservedEvictions::new(records(&["a"]), false);
+        unobserved.read(Ok(None));
+        assert!(unobserved.is_empty());
         let mut deployment = records(&["a"]);
         deployment[0].of.kind = Kind::Deployment;
         assert!(UnobservedEvictions::new(deployment, true).is_empty());
@@ -218,44 +213,44 @@ mod tests {
 
     #[test]
     fn each_is_read_once_a_look_and_failures_say_nothing() {
-        let mut unseen = UnobservedEvictions::new(records(&["a", "b"]), true);
+        let mut unobserved = UnobservedEvictions::new(records(&["a", "b"]), true);
         let failure = |kind| Err(Failure::new(kind, "no"));
         for look in 0..10 {
-            assert_eq!(unseen.next_read().unwrap().name, "a");
-            unseen.read(failure(if look % 3 == 2 {
+            assert_eq!(unobserved.next_read().unwrap().name, "a");
+            unobserved.read(failure(if look % 3 == 2 {
                 FailureKind::Unavailable
             } else {
                 FailureKind::Forbidden
             }));
-            assert_eq!(unseen.next_read().unwrap().name, "b");
-            unseen.read(failure(FailureKind::Unavailable));
-            assert_eq!(unseen.next_read(), None);
-            unseen.look_again();
+            assert_eq!(unobserved.next_read().unwrap().name, "b");
+            unobserved.read(failure(FailureKind::Unavailable));
+            assert_eq!(unobserved.next_read(), None);
+            unobserved.look_again();
         }
         assert!(
-            unseen
+            unobserved
                 .describe()
                 .starts_with("ReplicaSet ns/a, ReplicaSet ns/b: ")
         );
         // What may not be read any more is not waited for.
         for _ in 0..REFUSALS {
-            unseen.read(failure(FailureKind::Forbidden));
-            unseen.read(failure(FailureKind::Unavailable));
-            unseen.look_again();
+            unobserved.read(failure(FailureKind::Forbidden));
+            unobserved.read(failure(FailureKind::Unavailable));
+            unobserved.look_again();
         }
-        assert!(unseen.describe().starts_with("ReplicaSet ns/b: "));
+        assert!(unobserved.describe().starts_with("ReplicaSet ns/b: "));
         // In a row: one that is read between them may be read again.
         for _ in 0..REFUSALS {
-            unseen.read(failure(FailureKind::Forbidden));
-            unseen.look_again();
+            unobserved.read(failure(FailureKind::Forbidden));
+            unobserved.look_again();
             let same = ControllerView {
                 uid: "b".into(),
                 ..view(2, "1")
             };
-            unseen.read(Ok(Some(same)));
-            unseen.look_again();
+            unobserved.read(Ok(Some(same)));
+            unobserved.look_again();
         }
-        assert!(unseen.describe().starts_with("ReplicaSet ns/b: "));
+        assert!(unobserved.describe().starts_with("ReplicaSet ns/b: "));
         assert_eq!(UnobservedEvictions::default().describe(), "");
     }
 }

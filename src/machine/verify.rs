@@ -310,7 +310,7 @@ impl Machine {
         if let Reply::Pods(Ok(pods)) = reply
             && self.config.drain.mode == DrainMode::Evict
         {
-            let plan = verifying.drain.left_over(pods);
+            let plan = verifying.drain.plan(pods);
             if !plan.is_empty() || plan.refusal().is_some() {
                 let drain = verifying.drain.clone();
                 self.end_round(out);

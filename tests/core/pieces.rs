@@ -33,13 +33,8 @@ pub(crate) fn plenty_of(uid: &str) -> ControllerView {
         replicas: 1000,
         ready: 1000,
         available: 1000,
-        terminating: 0,
-        behind: false,
-        deleting: false,
-        fails: None,
-        orphaning: false,
-        owner: None,
         written: "then".into(),
+        ..ControllerView::default()
     }
 }
 

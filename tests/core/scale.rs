@@ -42,13 +42,9 @@ fn whole(of: &ControllerRef, wanted: u32) -> ControllerView {
         replicas: wanted,
         ready: wanted,
         available: wanted,
-        terminating: 0,
-        behind: false,
-        deleting: false,
-        fails: None,
-        orphaning: false,
         owner: (of.kind == Kind::ReplicaSet).then(|| owner("Deployment", &deployment)),
         written: "1".into(),
+        ..ControllerView::default()
     }
 }
 

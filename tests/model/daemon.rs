@@ -286,13 +286,8 @@ fn plenty(of: &ControllerRef) -> ControllerView {
         replicas: 9,
         ready: 9,
         available: 9,
-        terminating: 0,
-        behind: false,
-        deleting: false,
-        fails: None,
-        orphaning: false,
-        owner: None,
         written: StatusRevision::default(),
+        ..ControllerView::default()
     }
 }
 

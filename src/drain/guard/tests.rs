@@ -58,13 +58,8 @@ fn view(uid: &str, wanted: u32, ready: u32) -> ControllerView {
         replicas: wanted,
         ready,
         available: ready,
-        terminating: 0,
-        behind: false,
-        deleting: false,
-        fails: None,
-        orphaning: false,
-        owner: None,
         written: "1".into(),
+        ..ControllerView::default()
     }
 }
 

@@ -87,14 +87,20 @@ fn so_does_one_whose_daemon_was_restarted_meanwhile() {
     is_mended(&mut world, &mut machine);
 }
 
-#[test]
-fn so_does_one_whose_kubelet_alone_has_seen_the_shutdown() {
+/// Cordoned; then turns are paused, and the node is not Ready any more.
+fn paused_not_ready() -> (World, Machine) {
     let mut world = World::asking();
     let mut machine = world.start();
     assert!(world.until(&mut machine, HOUR, |_, world| world.node.unschedulable));
     let lock = world.lock.as_mut().unwrap();
     lock.annotations.insert(PAUSE.into(), "no".into());
     world.node.ready.ready = false;
+    (world, machine)
+}
+
+#[test]
+fn so_does_one_whose_kubelet_alone_has_seen_the_shutdown() {
+    let (mut world, mut machine) = paused_not_ready();
     world.node.ready.message = "[a, node is shutting down]".into();
     keeps(&mut world, &mut machine, "node is shutting down");
     is_mended(&mut world, &mut machine);
@@ -102,12 +108,7 @@ fn so_does_one_whose_kubelet_alone_has_seen_the_shutdown() {
 
 #[test]
 fn a_node_that_is_not_ready_for_another_reason_gives_the_turn_on() {
-    let mut world = World::asking();
-    let mut machine = world.start();
-    assert!(world.until(&mut machine, HOUR, |_, world| world.node.unschedulable));
-    let lock = world.lock.as_mut().unwrap();
-    lock.annotations.insert(PAUSE.into(), "no".into());
-    world.node.ready.ready = false;
+    let (mut world, mut machine) = paused_not_ready();
     assert!(world.until(&mut machine, 60.0, |_, world| !world.holds_slot()));
     assert!(!world.node.unschedulable);
 }

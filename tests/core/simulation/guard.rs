@@ -16,13 +16,8 @@ fn app(wanted: u32, ready: u32, written: &str) -> ControllerView {
         replicas: wanted,
         ready,
         available: ready,
-        terminating: 0,
-        behind: false,
-        deleting: false,
-        fails: None,
-        orphaning: false,
-        owner: None,
         written: written.into(),
+        ..ControllerView::default()
     }
 }
 
